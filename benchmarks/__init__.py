@@ -1,0 +1,1 @@
+"""Accuracy against depth on real graphs: ``python -m benchmarks``."""

@@ -1,0 +1,258 @@
+import argparse
+import os
+import sys
+import warnings
+from collections import defaultdict
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from benchmarks import datasets, engine, methods, presets, protocols, report
+from benchmarks.errors import UsageError
+from benchmarks.store import Row, Store, key
+
+console = Console()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    out = argparse.ArgumentParser(
+        prog='python -m benchmarks', description='Accuracy against depth.'
+    )
+    commands = out.add_subparsers(dest='command', required=True)
+
+    depth = commands.add_parser(
+        'depth',
+        help='train methods at many depths',
+        description='Trains each method at each depth with each seed, one '
+        'process a run, and writes table, figure and report. The same '
+        'command goes on where an earlier one stopped.',
+    )
+    depth.add_argument(
+        '--dataset',
+        default='cora',
+        help='a name that `list` shows, or `auto`: Cora where it can be had, '
+        'else digits',
+    )
+    depth.add_argument(
+        '--methods', default='gcn,resgcn,jknet,appnp,gcnii', type=_words
+    )
+    depth.add_argument('--depths', default='2,4,8,16,32,64', type=_numbers)
+    depth.add_argument(
+        '--seeds',
+        default=10,
+        type=_positive,
+        metavar='N',
+        help='seeds 0 to N-1 (default: %(default)s)',
+    )
+    depth.add_argument('--out', required=True, metavar='DIR')
+    depth.add_argument('--preset', default='classic', metavar='NAME')
+    depth.add_argument('--root', metavar='DIR', help='folder with the data')
+    depth.add_argument(
+        '--jobs',
+        default=len(os.sched_getaffinity(0))
+        if hasattr(os, 'sched_getaffinity')
+        else os.cpu_count(),
+        type=_positive,
+        metavar='N',
+        help='runs at a time, one thread each (default: %(default)s)',
+    )
+    depth.add_argument('--epochs', type=_positive, metavar='N')
+    depth.add_argument(
+        '--device',
+        default='auto',
+        help='cpu, cuda, cuda:1, ... or auto (default: %(default)s)',
+    )
+    depth.add_argument(
+        '--retry-failed',
+        action='store_true',
+        help='do runs again that the store holds as failed',
+    )
+    _add_set(depth, 'set a key of the recipe or model')
+
+    redo = commands.add_parser('report', help='redo table and figure')
+    redo.add_argument('--out', required=True, metavar='DIR')
+    for name in ('dataset', 'protocol', 'preset'):
+        redo.add_argument(f'--{name}', metavar='NAME')
+    _add_set(redo, 'only runs with this value')
+
+    commands.add_parser('list', help='show all names')
+    return out
+
+
+def _add_set(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument(
+        '--set', action='append', default=[], metavar='KEY=VALUE', help=text
+    )
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(',') if word.strip()]
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'must be at least 1 (got {text})')
+    return number
+
+
+def _numbers(text: str) -> list[int]:
+    return sorted({_positive(word) for word in _words(text)})
+
+
+def depth(args: argparse.Namespace) -> int:
+    """Runs a sweep and reports it."""
+    dataset = args.dataset
+    if dataset == 'auto':
+        dataset, why = datasets.choose(args.root)
+        console.print(f'dataset: {dataset}, because {why}')
+    overrides = dict(map(presets.read_value, args.set))
+    if args.epochs is not None:
+        overrides['epochs'] = args.epochs
+    cells = engine.plan(
+        dataset,
+        args.methods,
+        args.depths,
+        args.seeds,
+        args.preset,
+        overrides,
+    )
+    datasets.load(dataset, args.root)  # an error here is one error
+    store = Store(args.out)
+    wanted = {key(cell.row()) for cell in cells}
+    before = sum(key(row) in wanted for row in store.read())
+    try:
+        _watch(cells, store, args, before)
+    except KeyboardInterrupt:
+        stored = sum(key(row) in wanted for row in store.read())
+        console.print(
+            f'stopped: {stored} of {len(cells)} runs are in {store.path}; '
+            f'the same command goes on from there'
+        )
+        return 130
+    rows = [row for row in store.read() if key(row) in wanted]
+    return _report(rows, args.out)
+
+
+def _watch(
+    cells: list[engine.Cell],
+    store: Store,
+    args: argparse.Namespace,
+    before: int,
+) -> None:
+    """Runs the sweep behind a live bar with the running means."""
+    bar = Progress(
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn('ETA'),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    scores: dict[tuple[str, int], list[float]] = defaultdict(list)
+    rows = engine.sweep(
+        cells, store, args.root, args.jobs, args.device, args.retry_failed
+    )
+    if before:
+        console.print(f'{before} of {len(cells)} runs are in the store')
+    with bar:
+        task = bar.add_task('runs', total=len(cells), completed=before)
+        for row in rows:
+            done = scores[row['method'], row['depth']]
+            if row['status'] == 'ok':
+                done.append(100 * row['test'])
+            bar.console.print(_line(row, done))
+            bar.advance(task)
+
+
+def _line(row: Row, scores: list[float]) -> str:
+    name = f'{row["method"]} depth {row["depth"]} seed {row["seed"]}'
+    if row['status'] != 'ok':
+        return f'[red]{name}: failed: {row["error"]}[/red]'
+    return (
+        f'{name}: test {100 * row["test"]:.2f} (mean {_mean(scores):.2f} of '
+        f'{len(scores)}), {row["epochs"]} epochs, {row["seconds"]:.1f} s'
+    )
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _report(rows: list[Row], folder: str) -> int:
+    summary = report.write(rows, folder)
+    console.print(report.table(summary))
+    console.print(
+        f'written to {folder}: summary.csv curve.png curve.svg report.md'
+    )
+    failed = int(summary['failed'].sum())
+    if failed:
+        console.print(f'[red]{failed} runs failed[/red]')
+    return 1 if failed else 0
+
+
+def redo(args: argparse.Namespace) -> int:
+    """Redoes table and figure from the store."""
+    wanted: dict[str, Any] = dict(map(presets.read_value, args.set))
+    for name in ('dataset', 'protocol', 'preset'):
+        if getattr(args, name):
+            wanted[name] = getattr(args, name)
+    return _report(report.select(Store(args.out).read(), wanted), args.out)
+
+
+def show(args: argparse.Namespace) -> int:
+    """Shows all names."""
+    named = {
+        'dataset': [
+            (d.name, f'{d.about}; protocol {d.protocol.name}')
+            for d in datasets.DATASETS.values()
+        ],
+        'method': [
+            *((n, f'depth: {b.unit}') for n, b in methods.BACKBONES.items()),
+            *((n, f'the same as {s}') for n, s in methods.aliases().items()),
+        ],
+        'remedy': [
+            (f'+{name}', ', '.join(f'{k}={v}' for k, v in keys.items()))
+            for name, keys in methods.REMEDIES.items()
+        ],
+        'preset': [(n, presets.read(n)['source']) for n in presets.names()],
+        'protocol': [
+            (p.name, f'{p.split}; {p.metric}')
+            for p in protocols.PROTOCOLS.values()
+        ],
+    }
+    for kind, lines in named.items():
+        out = Table(kind, 'what it is', title_justify='left')
+        for line in lines:
+            out.add_row(*line)
+        console.print(out)
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command and returns its exit code."""
+    warnings.showwarning = lambda message, *_: console.print(
+        f'[yellow]warning: {message}[/yellow]'
+    )
+    args = parser().parse_args(arguments)
+    commands = {'depth': depth, 'report': redo, 'list': show}
+    try:
+        return commands[args.command](args)
+    except UsageError as error:
+        console.print(f'[red]error: {error}[/red]', highlight=False)
+        return 2
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,190 @@
+import hashlib
+import os
+import tempfile
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch_geometric.data import Data
+from torch_geometric.datasets import Planetoid
+
+from benchmarks.errors import UsageError, check_name
+from benchmarks.protocols import PROTOCOLS, Protocol
+
+TIMEOUT = 5.0  # seconds to wait for the first byte of a download
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named graph, the protocol it is judged by, and how it is read."""
+
+    name: str
+    about: str
+    protocol: Protocol
+    read: Callable[[Path | None], Data]
+
+
+def cache_folder() -> Path:
+    """The folder for downloads and processed files."""
+    base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    return Path(base) / 'pyg_ext'
+
+
+def find_root(root: str | Path | None) -> Path | None:
+    """The folder that holds the data: the option, else ``PYG_EXT_DATA``."""
+    root = root or os.environ.get('PYG_EXT_DATA')
+    if not root:
+        return None
+    root = Path(root).expanduser().resolve()
+    if not root.is_dir():
+        raise UsageError(f'the data root {root} is no folder')
+    return root
+
+
+def load(name: str, root: str | Path | None = None) -> Data:
+    """Reads a dataset.
+
+    Args:
+        name: One of the names in :data:`DATASETS`.
+        root: Folder with the data in PyG's layout (``Planetoid/Cora/raw``).
+            It is never written unless files are missing there and can be
+            downloaded into it.
+
+    Raises:
+        UsageError: If the files are missing and cannot be downloaded.
+    """
+    check_name('dataset', name, DATASETS)
+    return DATASETS[name].read(find_root(root))
+
+
+def choose(root: str | Path | None = None) -> tuple[str, str]:
+    """Cora where it is there or can be had, else the digits; and why."""
+    raw = _raw_folder('Cora', find_root(root))
+    if not _missing('Cora', raw):
+        return 'cora', f'its files are in {raw}'
+    if _reachable(f'{Planetoid.url}/ind.cora.x'):
+        return 'cora', f'it can be downloaded to {raw}'
+    return 'digits', f'Cora is neither in {raw} nor can it be downloaded'
+
+
+def _raw_folder(name: str, root: Path | None) -> Path:
+    return (root or cache_folder()) / 'Planetoid' / name / 'raw'
+
+
+def _missing(name: str, raw: Path) -> list[str]:
+    parts = ('x', 'tx', 'allx', 'y', 'ty', 'ally', 'graph', 'test.index')
+    files = [f'ind.{name.lower()}.{part}' for part in parts]
+    return [file for file in files if not (raw / file).is_file()]
+
+
+def _reachable(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+            return response.read(1) != b''
+    except OSError:  # refused, timed out, not found, no such host
+        return False
+
+
+def _planetoid(name: str) -> Callable[[Path | None], Data]:
+    def read(root: Path | None) -> Data:
+        raw = _raw_folder(name, root)
+        missing = _missing(name, raw)
+        if missing:
+            _download(missing, raw)
+        return _process(name, raw)
+
+    return read
+
+
+def _download(files: list[str], raw: Path) -> None:
+    """Fetches each file whole or not at all."""
+    for file in files:
+        url = f'{Planetoid.url}/{file}'
+        try:
+            raw.mkdir(parents=True, exist_ok=True)
+            with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+                content = response.read()
+            part = raw / f'{file}.part'
+            part.write_bytes(content)
+            part.replace(raw / file)
+        except OSError as error:
+            raise UsageError(
+                f'{file} is missing in {raw}, and {url} cannot be downloaded '
+                f'({error}). Put the 8 files ind.{file.split(".")[1]}.* of '
+                f'github.com/kimiyoung/planetoid there, or name a folder '
+                f'that holds Planetoid/*/raw with --root or PYG_EXT_DATA'
+            ) from error
+
+
+def _process(name: str, raw: Path) -> Data:
+    """Reads raw files through PyG, whose own files go to the cache folder."""
+    stats = [p.stat() for p in sorted(raw.glob('ind.*'))]
+    state = repr([raw] + [(s.st_size, s.st_mtime_ns) for s in stats])
+    digest = hashlib.sha1(state.encode()).hexdigest()[:12]
+    cache = cache_folder() / 'processed' / digest
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / 'lock'):
+        done = cache / name
+        if not done.is_dir():  # appears whole, at once
+            with tempfile.TemporaryDirectory(dir=cache) as folder:
+                work = Path(folder) / name
+                work.mkdir()
+                (work / 'raw').symlink_to(raw)
+                Planetoid(folder, name)
+                work.rename(done)
+        return Planetoid(str(cache), name)[0]
+
+
+def _digits(root: Path | None) -> Data:
+    from sklearn.datasets import load_digits
+    from sklearn.neighbors import kneighbors_graph
+
+    pixels, labels = load_digits(return_X_y=True)
+    adj = kneighbors_graph(pixels, n_neighbors=10)
+    row, col = adj.maximum(adj.T).nonzero()
+    order = np.random.default_rng(0).permutation(labels.size)
+    train = np.concatenate(
+        [order[labels[order] == digit][:5] for digit in range(10)]
+    )
+    rest = order[~np.isin(order, train)]
+    data = Data(
+        x=torch.from_numpy(pixels).float() / 16,
+        y=torch.from_numpy(labels).long(),
+        edge_index=torch.from_numpy(np.stack([row, col])).long(),
+    )
+    splits = {'train': train, 'val': rest[:500], 'test': rest[500:]}
+    for split, index in splits.items():
+        mask = torch.zeros(labels.size, dtype=torch.bool)
+        mask[torch.from_numpy(index)] = True
+        data[f'{split}_mask'] = mask
+    return data
+
+
+def _citations(name: str, size: str) -> Dataset:
+    return Dataset(
+        name.lower(),
+        f'citations between {size} papers (Planetoid)',
+        PROTOCOLS['planetoid-public'],
+        _planetoid(name),
+    )
+
+
+DATASETS = {
+    d.name: d
+    for d in (
+        _citations('Cora', '2,708'),
+        _citations('CiteSeer', '3,327'),
+        _citations('PubMed', '19,717'),
+        Dataset(
+            'digits',
+            '1,797 handwritten digits, each joined to its 10 nearest '
+            '(scikit-learn)',
+            PROTOCOLS['digits-5-per-class'],
+            _digits,
+        ),
+    )
+}

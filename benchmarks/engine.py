@@ -1,0 +1,192 @@
+import multiprocessing
+import os
+import platform
+import signal
+import subprocess
+import threading
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, as_completed
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import pebble
+import torch
+import torch_geometric
+
+import pyg_ext
+from benchmarks import datasets, methods, presets, train
+from benchmarks.store import Row, Store, key
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run to do: what a row of the store is before it is measured."""
+
+    dataset: str
+    method: str
+    depth: int
+    seed: int
+    preset: str
+    config: dict[str, Any]
+
+    def row(self) -> Row:
+        """The part of the row that is known before the run."""
+        protocol = datasets.DATASETS[self.dataset].protocol
+        return {
+            **vars(self),
+            'protocol': protocol.name,
+            'metric': protocol.metric,
+            'direction': protocol.direction,
+        }
+
+
+def plan(
+    dataset: str,
+    specs: list[str],
+    depths: list[int],
+    seeds: int,
+    preset: str,
+    overrides: dict[str, Any],
+) -> list[Cell]:
+    """All runs of a sweep, seed by seed, so that a table fills evenly.
+
+    Raises:
+        UsageError: If a name or a key is unknown, before any run.
+    """
+    parsed = {m.name: m for m in map(methods.parse, specs)}
+    configs = {
+        name: presets.configure(preset, dataset, method, overrides)
+        for name, method in parsed.items()
+    }
+    return [
+        Cell(dataset, name, depth, seed, preset, config)
+        for seed in range(seeds)
+        for name, config in configs.items()
+        for depth in depths
+    ]
+
+
+def sweep(
+    cells: list[Cell],
+    store: Store,
+    root: str | None,
+    jobs: int,
+    device: str,
+    retry_failed: bool = False,
+) -> Iterator[Row]:
+    """Does the runs that the store lacks, each in a process of its own.
+
+    Every row is in the store before it is yielded.
+    A run that fails is a row with ``status`` ``failed`` and the sweep goes
+    on. When the caller stops iterating, the runs in flight are killed.
+    """
+    done = {
+        key(row)
+        for row in store.read()
+        if row['status'] == 'ok' or not retry_failed
+    }
+    todo = [cell for cell in cells if key(cell.row()) not in done]
+    if not todo:
+        return
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(['benchmarks.engine'])
+    pool = pebble.ProcessPool(jobs, max_tasks=1, context=context)
+    stamp = {'commit': commit(), 'versions': versions()}
+    try:
+        futures = {
+            pool.schedule(_work, args=[cell, root, device]): cell
+            for cell in todo
+        }
+        for future in as_completed(futures):
+            row = {**futures[future].row(), **_result(future), **stamp}
+            if store.append(row):
+                yield row
+    finally:
+        pool.stop()
+        pool.join()
+
+
+def _result(future: pebble.ProcessFuture) -> dict[str, Any]:
+    try:
+        return {'status': 'ok', **future.result()}
+    except pebble.ProcessExpired as error:
+        reason = f'its process died with exit code {error.exitcode}'
+    except (CancelledError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # whatever the model raised
+        last = traceback.format_exception_only(error)[-1]
+        reason = last.strip()
+    return {'status': 'failed', 'error': reason}
+
+
+def _work(cell: Cell, root: str | None, device: str) -> dict[str, Any]:
+    """Runs in the child: one thread, and no longer than the parent lives."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    if device == 'auto':
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    recipe, options = presets.split(cell.config)
+    method = methods.parse(cell.method)
+    scores = train.run(
+        partial(method.build, depth=cell.depth, options=options),
+        datasets.load(cell.dataset, root),
+        recipe,
+        datasets.DATASETS[cell.dataset].protocol,
+        cell.seed,
+        device,
+    )
+    return {**scores, 'device': device_name(device)}
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def device_name(device: str) -> str:
+    """What the run was measured on, in words."""
+    if device.startswith('cuda'):
+        return torch.cuda.get_device_name(device)
+    cpu = platform.processor() or platform.machine()
+    info = Path('/proc/cpuinfo')
+    if info.exists():
+        models = [
+            line.partition(':')[2].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith('model name')
+        ]
+        cpu = models[0] if models else cpu
+    return f'{cpu}, 1 thread'
+
+
+@cache
+def commit() -> str:
+    """The commit of this checkout, marked where files differ from it."""
+    git = ['git', '-C', str(Path(__file__).parent)]
+    try:
+        head = _output([*git, 'rev-parse', '--short=12', 'HEAD'])
+        dirty = _output([*git, 'status', '--porcelain', '-uno'])
+    except (OSError, subprocess.CalledProcessError):
+        return 'unknown'
+    return f'{head}-dirty' if dirty else head
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """The versions that a result may depend on."""
+    return {
+        'python': platform.python_version(),
+        'torch': torch.__version__,
+        'torch_geometric': torch_geometric.__version__,
+        'pyg_ext': pyg_ext.__version__,
+    }

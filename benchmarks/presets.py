@@ -1,0 +1,117 @@
+import dataclasses
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from benchmarks.datasets import DATASETS
+from benchmarks.errors import UsageError, check_name
+from benchmarks.methods import Method, parse
+from benchmarks.train import Recipe, parameter_groups
+
+FOLDER = Path(__file__).with_name('presets')
+RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads ``5e-4`` as a number, as YAML 1.2 does, and no key twice."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+        keys = [k.value for k, _ in node.value if k.value != '<<']
+        twice = {key for key in keys if keys.count(key) > 1}
+        if twice:
+            raise UsageError(
+                f'{node.start_mark}: {twice.pop()!r} stands twice'
+            )
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    'tag:yaml.org,2002:float',
+    re.compile(r'^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$'),
+    list('-+.0123456789'),
+)
+
+
+def names() -> list[str]:
+    """The names of all presets."""
+    return sorted(path.stem for path in FOLDER.glob('*.yaml'))
+
+
+@cache
+def read(preset: str) -> dict[str, Any]:
+    """Reads ``presets/NAME.yaml``: its source, and a recipe for each dataset
+    and method.
+
+    Raises:
+        UsageError: On an unknown preset, or unknown keys in the file.
+    """
+    check_name('preset', preset, names())
+    path = FOLDER / f'{preset}.yaml'
+    content = yaml.load(path.read_text(), _Loader)
+    if set(content) != {'source', 'recipes'}:
+        raise UsageError(
+            f'{path.name} must hold source and recipes (got '
+            f'{", ".join(content)})'
+        )
+    for dataset, recipes in content['recipes'].items():
+        check_name('dataset', dataset, DATASETS)
+        for method in recipes:
+            parse(method)
+    return content
+
+
+def read_value(text: str) -> tuple[str, Any]:
+    """Reads ``key=value`` of the command line; the value is YAML."""
+    key, equals, value = text.partition('=')
+    if not (key and equals):
+        raise UsageError(f'--set needs key=value (got {text!r})')
+    return key.strip(), yaml.load(value, _Loader)
+
+
+def configure(
+    preset: str, dataset: str, method: Method, overrides: dict[str, Any]
+) -> dict[str, Any]:
+    """The full configuration of a method: defaults, preset, command line.
+
+    Raises:
+        UsageError: If the preset has no recipe for the method on the
+            dataset, or if a key is unknown.
+    """
+    recipes = {
+        parse(name).name: recipe
+        for name, recipe in read(preset)['recipes'].get(dataset, {}).items()
+    }
+    if method.name not in recipes:
+        have = ', '.join(recipes) or 'none'
+        raise UsageError(
+            f'preset {preset!r} has no recipe for {method.name!r} on '
+            f'{dataset} (it has: {have})'
+        )
+    config = {
+        **{f.name: f.default for f in dataclasses.fields(Recipe)},
+        **recipes[method.name],
+        **overrides,
+    }
+    for key in config:
+        check_name(
+            f'key of {method.name}', key, {*RECIPE_KEYS, *method.options()}
+        )
+    try:
+        recipe, options = split(config)
+        with torch.device('meta'):
+            model = method.build(2, 2, 2, options)
+        parameter_groups(model, recipe.weight_decay)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f'{method.name}: {error}') from error
+    return config
+
+
+def split(config: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
+    """Separates how to train from the options of the model."""
+    recipe = {key: config[key] for key in RECIPE_KEYS}
+    options = {k: v for k, v in config.items() if k not in RECIPE_KEYS}
+    return Recipe(**recipe), options

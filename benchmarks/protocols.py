@@ -1,0 +1,32 @@
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is measured on which nodes, so that numbers can be compared."""
+
+    name: str
+    split: str
+    metric: str
+    direction: str  # 'max' or 'min'
+
+
+PROTOCOLS = {
+    p.name: p
+    for p in (
+        Protocol(
+            'planetoid-public',
+            'the fixed split of Yang et al. 2016: 20 labels per class to '
+            'train, 500 nodes to validate, 1,000 to test',
+            'accuracy',
+            'max',
+        ),
+        Protocol(
+            'digits-5-per-class',
+            'one fixed split: 5 labels per class to train, 500 images to '
+            'validate, 1,247 to test',
+            'accuracy',
+            'max',
+        ),
+    )
+}

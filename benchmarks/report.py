@@ -1,0 +1,292 @@
+import warnings
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from rich.table import Table
+from scipy import stats
+
+from benchmarks import datasets, methods, presets, protocols
+from benchmarks.errors import UsageError
+from benchmarks.store import Row, config_hash
+
+matplotlib.use('Agg')  # files only, no window
+
+# Okabe and Ito's colours, told apart by all common kinds of colour vision.
+COLORS = (
+    '#0072B2',
+    '#D55E00',
+    '#009E73',
+    '#CC79A7',
+    '#E69F00',
+    '#56B4E9',
+    '#000000',
+)
+MARKERS = 'osD^vPX'
+
+
+def select(rows: list[Row], wanted: dict[str, Any]) -> list[Row]:
+    """The rows with the given dataset, preset, or values of configuration."""
+
+    def fits(row: Row) -> bool:
+        values = {**row['config'], **row}
+        return all(values.get(k) == v for k, v in wanted.items())
+
+    return [row for row in rows if fits(row)]
+
+
+def check_one_kind(rows: list[Row]) -> None:
+    """Refuses rows that must not stand in one table.
+
+    Raises:
+        UsageError: On two datasets, protocols, presets or configurations of
+            a method.
+    """
+    if not rows:
+        raise UsageError('the store has no run of what was asked for')
+    for name in ('dataset', 'protocol', 'preset'):
+        found = sorted({row[name] for row in rows})
+        if len(found) > 1:
+            raise UsageError(
+                f'the runs are of {len(found)} {name}s, which one table must '
+                f'not mix ({", ".join(found)}): choose one with --{name}'
+            )
+    for method in {row['method'] for row in rows}:
+        configs = {
+            config_hash(row['config']): row['config']
+            for row in rows
+            if row['method'] == method
+        }
+        if len(configs) > 1:
+            first, second, *_ = configs.values()
+            differ = sorted(
+                f'{k}={first.get(k)} and {k}={second.get(k)}'
+                for k in {*first, *second}
+                if first.get(k) != second.get(k)
+            )
+            raise UsageError(
+                f'the runs of {method} differ in {"; ".join(differ)}: choose '
+                f'with --set key=value'
+            )
+
+
+def summarize(rows: list[Row]) -> pd.DataFrame:
+    """One line for each method and depth; scores in percent.
+
+    The interval is the 95 % interval of the mean by Student's t.
+    """
+    order = {name: i for i, name in enumerate(r['method'] for r in rows)}
+    frame = pd.DataFrame(rows)
+    for score in ('test_at_best_loss', 'test_at_best_metric', 'train', 'val'):
+        if score not in frame:  # nothing but failures
+            frame[score] = float('nan')
+    lines = []
+    for (method, depth), cell in frame.groupby(['method', 'depth']):
+        good = cell[cell['status'] == 'ok']
+        runs = len(good)
+        test = 100 * good['test'] if runs else pd.Series(dtype=float)
+        half = (
+            stats.t.ppf(0.975, runs - 1) * test.sem()
+            if runs > 1
+            else float('nan')
+        )
+        lines.append(
+            {
+                'dataset': cell['dataset'].iloc[0],
+                'protocol': cell['protocol'].iloc[0],
+                'preset': cell['preset'].iloc[0],
+                'metric': cell['metric'].iloc[0],
+                'method': method,
+                'depth': depth,
+                'runs': runs,
+                'failed': len(cell) - runs,
+                'mean': test.mean(),
+                'std': test.std(),
+                'ci95_low': test.mean() - half,
+                'ci95_high': test.mean() + half,
+                **{
+                    name: 100 * good[name].mean()
+                    for name in (
+                        'test_at_best_loss',
+                        'test_at_best_metric',
+                        'val',
+                        'train',
+                    )
+                },
+                'best_epoch': good['best_epoch'].mean() if runs else None,
+                'epochs': good['epochs'].mean() if runs else None,
+                'seconds': good['seconds'].mean() if runs else None,
+                'peak_mb': good['peak_mb'].max() if runs else None,
+            }
+        )
+    return pd.DataFrame(lines).sort_values(
+        ['method', 'depth'],
+        key=lambda c: c.map(order) if c.name == 'method' else c,
+        ignore_index=True,
+    )
+
+
+def cell_text(line: pd.Series) -> str:
+    """``mean ± std (runs)`` of one method at one depth."""
+    text = 'failed'
+    if line['runs']:
+        spread = '' if line['runs'] == 1 else f' ± {line["std"]:.2f}'
+        text = f'{line["mean"]:.2f}{spread} ({line["runs"]:.0f})'
+        if line['failed']:
+            text += f', {line["failed"]:.0f} failed'
+    return text
+
+
+def grid(summary: pd.DataFrame) -> pd.DataFrame:
+    """Methods by depths, each cell as text."""
+    texts = summary.assign(text=summary.apply(cell_text, axis=1))
+    wide = texts.pivot(index='method', columns='depth', values='text')
+    return wide.loc[summary['method'].unique()].fillna('')
+
+
+def table(summary: pd.DataFrame) -> Table:
+    """The terminal's table."""
+    first = summary.iloc[0]
+    out = Table(
+        title=f'{first["dataset"]}, test {first["metric"]} in percent: '
+        f'mean ± std (runs)',
+        caption=f'protocol {first["protocol"]}, preset {first["preset"]}',
+    )
+    wide = grid(summary)
+    out.add_column('method')
+    for depth in wide.columns:
+        out.add_column(f'depth {depth}', justify='right')
+    for method, texts in wide.iterrows():
+        out.add_row(str(method), *texts)
+    return out
+
+
+def draw(summary: pd.DataFrame, folder: Path) -> None:
+    """Writes ``curve.png`` and ``curve.svg``."""
+    from matplotlib import pyplot as plt
+
+    first = summary.iloc[0]
+    with plt.style.context({'font.size': 11, 'svg.hashsalt': 'pyg_ext'}):
+        figure, axes = plt.subplots(figsize=(7, 4.5), layout='constrained')
+        good = summary[summary['runs'] > 0]
+        for i, method in enumerate(good['method'].unique()):
+            curve = good[good['method'] == method]
+            color = COLORS[i % len(COLORS)]
+            axes.plot(
+                curve['depth'],
+                curve['mean'],
+                color=color,
+                marker=MARKERS[i % len(MARKERS)],
+                linestyle=('-', '--', ':')[i // len(COLORS) % 3],
+                label=method,
+            )
+            spread = curve['std'].fillna(0.0)
+            axes.fill_between(
+                curve['depth'],
+                curve['mean'] - spread,
+                curve['mean'] + spread,
+                color=color,
+                alpha=0.15,
+                linewidth=0,
+            )
+        depths = sorted(summary['depth'].unique())
+        axes.set_xscale('log', base=2)
+        axes.set_xticks(depths, [str(d) for d in depths])
+        axes.minorticks_off()
+        axes.set_xlabel('depth (layers or propagation steps)')
+        axes.set_ylabel(f'test {first["metric"]} (%)')
+        low, high = good['runs'].min(), good['runs'].max()
+        runs = f'{low}' if low == high else f'{low} to {high}'
+        axes.set_title(
+            f'{first["dataset"]}, {first["protocol"]}, preset '
+            f'{first["preset"]}\nmean ± std of {runs} seeds',
+            fontsize=10,
+        )
+        axes.grid(alpha=0.3)
+        axes.spines[['top', 'right']].set_visible(False)
+        if not good.empty:
+            figure.legend(loc='outside right center', frameon=False)
+        for kind in ('png', 'svg'):
+            figure.savefig(
+                folder / f'curve.{kind}',
+                dpi=150,
+                metadata={'Date': None} if kind == 'svg' else None,
+            )
+        plt.close(figure)
+
+
+def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
+    """The report as a page."""
+    first = summary.iloc[0]
+    protocol = protocols.PROTOCOLS[first['protocol']]
+    wide = grid(summary)
+    head = ['method', *(f'depth {depth}' for depth in wide.columns)]
+    lines = [
+        f'# Accuracy against depth: {first["dataset"]}',
+        '',
+        f'Graph: {datasets.DATASETS[first["dataset"]].about}.',
+        f'Protocol `{protocol.name}`: {protocol.split}. Preset '
+        f'`{first["preset"]}`: {presets.read(first["preset"])["source"]}',
+        '',
+        f'Test {protocol.metric} in percent, mean ± std (runs), at the epoch '
+        f'that the preset selects on the validation nodes:',
+        '',
+        '| ' + ' | '.join(head) + ' |',
+        '|---' + '|---:' * len(wide.columns) + '|',
+        *(
+            '| ' + ' | '.join([str(method), *texts]) + ' |'
+            for method, texts in wide.iterrows()
+        ),
+        '',
+        '![test score against depth](curve.png)',
+        '',
+        '## What depth counts',
+        '',
+        *(f'- `{m}`: {methods.parse(m).backbone.unit}' for m in wide.index),
+        '',
+        '## What was run',
+        '',
+        f'- {len(rows)} runs, {summary["failed"].sum()} of them failed; '
+        f'{summary["runs"].mul(summary["seconds"]).sum() / 60:.1f} minutes of '
+        f'training in all',
+    ]
+    for name in ('commit', 'device', 'versions'):
+        found = {
+            ', '.join(f'{k} {v}' for k, v in value.items())
+            if isinstance(value, dict)
+            else str(value)
+            for value in (row.get(name) for row in rows)
+            if value is not None
+        }
+        lines.append(f'- {name}: {"; ".join(sorted(found))}')
+    failures = [row for row in rows if row['status'] != 'ok']
+    if failures:
+        lines += ['', '## Failed runs', '']
+        lines += [
+            f'- {row["method"]}, depth {row["depth"]}, seed {row["seed"]}: '
+            f'{row["error"]}'
+            for row in failures
+        ]
+    return '\n'.join(lines) + '\n'
+
+
+def write(rows: list[Row], folder: str | Path) -> pd.DataFrame:
+    """Writes ``summary.csv``, ``curve.png``, ``curve.svg``, ``report.md``.
+
+    Raises:
+        UsageError: If the rows must not stand in one table, or are none.
+    """
+    check_one_kind(rows)
+    commits = sorted({row['commit'] for row in rows})
+    if len(commits) > 1:
+        warnings.warn(
+            f'the runs are of {len(commits)} commits ({", ".join(commits)})',
+            stacklevel=2,
+        )
+    folder = Path(folder)
+    summary = summarize(rows)
+    summary.to_csv(folder / 'summary.csv', index=False, float_format='%.4f')
+    draw(summary, folder)
+    (folder / 'report.md').write_text(markdown(summary, rows))
+    return summary

@@ -1,0 +1,240 @@
+import math
+import resource
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch_geometric import seed_everything
+from torch_geometric.data import Data
+from torch_geometric.transforms import NormalizeFeatures
+
+from benchmarks.protocols import Protocol
+from pyg_ext.utils import CSRTensor, gcn_adj
+
+SPLITS = ('train', 'val', 'test')
+SPARSE_BELOW = 0.2  # share of non-zeros under which features are kept sparse
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained. Every field may stand in a preset.
+
+    Args:
+        lr: Learning rate of Adam.
+        weight_decay: One value for all parameters, or a value for each
+            prefix of parameter names (the longest that fits counts).
+        epochs: The most epochs to train.
+        patience: Stop after so many epochs without a better value of what
+            :obj:`select` names; 0 never stops.
+        select: ``loss`` or ``metric``: the epoch with the best validation
+            loss or metric (the first on ties) gives the test score.
+        row_normalize: Whether to scale the features of a node to sum one.
+    """
+
+    lr: float = 0.01
+    weight_decay: float | dict[str, float] = field(default=0.0)
+    epochs: int = 200
+    patience: int = 0
+    select: str = 'loss'
+    row_normalize: bool = False
+
+    def __post_init__(self) -> None:
+        decay = self.weight_decay
+        decays = decay.values() if isinstance(decay, dict) else (decay,)
+        wanted = {
+            'lr': ('a positive number', _is_number(self.lr) and self.lr > 0),
+            'weight_decay': (
+                'a number of at least 0, or one for each parameter prefix',
+                all(_is_number(d) and d >= 0 for d in decays),
+            ),
+            'epochs': (
+                'a whole number of at least 1',
+                _is_int(self.epochs, 1),
+            ),
+            'patience': (
+                'a whole number of at least 0',
+                _is_int(self.patience, 0),
+            ),
+            'select': (
+                "'loss' or 'metric'",
+                self.select in ('loss', 'metric'),
+            ),
+            'row_normalize': (
+                'true or false',
+                isinstance(self.row_normalize, bool),
+            ),
+        }
+        for name, (meant, ok) in wanted.items():
+            if not ok:
+                raise ValueError(
+                    f'{name} must be {meant} (got {getattr(self, name)!r})'
+                )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_int(value: Any, low: int) -> bool:
+    return type(value) is int and value >= low
+
+
+class Diverged(Exception):
+    """The training loss is no longer finite."""
+
+
+def parameter_groups(
+    model: torch.nn.Module, decay: float | dict[str, float]
+) -> list[dict[str, Any]]:
+    """Splits the parameters of a model by their weight decay.
+
+    Raises:
+        ValueError: If a prefix fits no parameter, or a parameter no prefix.
+    """
+    if not isinstance(decay, dict):
+        return [{'params': [*model.parameters()], 'weight_decay': decay}]
+    groups: dict[str, list[Tensor]] = {prefix: [] for prefix in decay}
+    for name, parameter in model.named_parameters():
+        fits = [p for p in decay if f'{name}.'.startswith(f'{p}.')]
+        if not fits:
+            raise ValueError(
+                f'no prefix of weight_decay fits the parameter {name} '
+                f'(got {", ".join(decay)})'
+            )
+        groups[max(fits, key=len)].append(parameter)
+    for prefix, parameters in groups.items():
+        if not parameters:
+            raise ValueError(f'weight_decay prefix {prefix!r} fits nothing')
+    return [
+        {'params': parameters, 'weight_decay': decay[prefix]}
+        for prefix, parameters in groups.items()
+    ]
+
+
+def prepare(
+    data: Data, recipe: Recipe, device: torch.device | str = 'cpu'
+) -> tuple[Tensor, CSRTensor, Tensor, dict[str, Tensor]]:
+    """Features, shared adjacency, labels and the node indices of the splits.
+
+    Mostly zero features become a sparse matrix.
+    """
+    if recipe.row_normalize:
+        data = NormalizeFeatures()(data)
+    x = data.x
+    if x.count_nonzero() < SPARSE_BELOW * x.numel():
+        x = CSRTensor.from_dense(x)
+    adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes)
+    index = {s: data[f'{s}_mask'].nonzero().view(-1) for s in SPLITS}
+    return (
+        x.to(device),
+        adj.to(device),
+        data.y.to(device),
+        {split: i.to(device) for split, i in index.items()},
+    )
+
+
+def accuracy(out: Tensor, y: Tensor) -> float:
+    """Share of right classes, in [0, 1]."""
+    return (out.argmax(dim=-1) == y).double().mean().item()
+
+
+METRICS = {'accuracy': accuracy}
+
+
+def fit(
+    model: torch.nn.Module,
+    x: Tensor,
+    adj: CSRTensor,
+    y: Tensor,
+    index: dict[str, Tensor],
+    recipe: Recipe,
+    protocol: Protocol,
+) -> dict[str, Any]:
+    """Trains a node classifier full batch and returns its scores.
+
+    Raises:
+        Diverged: If the training loss becomes infinite or no number.
+    """
+    metric = METRICS[protocol.metric]
+    sign = 1.0 if protocol.direction == 'max' else -1.0
+    optimizer = torch.optim.Adam(
+        parameter_groups(model, recipe.weight_decay), lr=recipe.lr, fused=True
+    )
+    best: dict[str, dict[str, Any]] = {}
+    epoch = 0
+    for epoch in range(1, recipe.epochs + 1):
+        model.train()
+        optimizer.zero_grad()
+        out = model(x, adj)[index['train']]
+        loss = F.cross_entropy(out, y[index['train']])
+        if not math.isfinite(loss.item()):
+            raise Diverged(f'the loss is {loss.item()} in epoch {epoch}')
+        loss.backward()
+        optimizer.step()
+
+        model.eval()
+        with torch.no_grad():
+            out = model(x, adj)
+            scores = {s: metric(out[i], y[i]) for s, i in index.items()}
+            val_loss = F.cross_entropy(out[index['val']], y[index['val']])
+        goals = {'loss': -val_loss.item(), 'metric': sign * scores['val']}
+        for name, value in goals.items():
+            if name not in best or value > best[name]['goal']:
+                best[name] = {'goal': value, 'epoch': epoch, **scores}
+        waited = epoch - best[recipe.select]['epoch']
+        if recipe.patience and waited >= recipe.patience:
+            break
+
+    judged = best[recipe.select]
+    return {
+        'val': judged['val'],
+        'test': judged['test'],
+        'test_at_best_loss': best['loss']['test'],
+        'test_at_best_metric': best['metric']['test'],
+        'train': judged['train'],
+        'best_epoch': judged['epoch'],
+        'epochs': epoch,
+    }
+
+
+def peak_mb(device: torch.device) -> float:
+    """Peak memory: of the device, or of this process with its libraries."""
+    if device.type == 'cuda':
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == 'darwin' else 2**10)
+
+
+def run(
+    model_of: Any,
+    data: Data,
+    recipe: Recipe,
+    protocol: Protocol,
+    seed: int,
+    device: str = 'cpu',
+) -> dict[str, Any]:
+    """One training from a seed: the measured part of a row of the store.
+
+    Args:
+        model_of: Called with the number of features and classes once the
+            seed is set; returns the model.
+        data: The graph, with masks.
+        recipe: How to train.
+        protocol: What to measure.
+        seed: Seed of the parameters and of the dropout masks.
+        device: Where to run.
+    """
+    start = time.perf_counter()
+    x, adj, y, index = prepare(data, recipe, device)
+    seed_everything(seed)
+    model = model_of(data.num_features, int(data.y.max()) + 1).to(device)
+    scores = fit(model, x, adj, y, index, recipe, protocol)
+    return {
+        **scores,
+        'seconds': time.perf_counter() - start,
+        'peak_mb': peak_mb(y.device),
+    }

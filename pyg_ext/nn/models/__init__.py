@@ -1,0 +1,7 @@
+"""Whole networks that PyG lacks."""
+
+from pyg_ext.nn.models.appnp import APPNPNet
+from pyg_ext.nn.models.conv_stack import GCN, ConvStack
+from pyg_ext.nn.models.gcnii import GCNII
+
+__all__ = ['GCN', 'GCNII', 'APPNPNet', 'ConvStack']

@@ -1,0 +1,271 @@
+import copy
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pyg_ext.utils.dropout import dropout
+
+
+def _csr(crow: Tensor, col: Tensor, value: Tensor, size: torch.Size) -> Tensor:
+    with warnings.catch_warnings():  # PyTorch calls the layout beta
+        warnings.filterwarnings('ignore', 'Sparse CSR tensor support')
+        return torch.sparse_csr_tensor(
+            crow, col, value, size, check_invariants=False
+        )
+
+
+class _Product(torch.autograd.Function):
+    """``matrix @ x``, whose backward multiplies by the stored transpose."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, twin: Tensor, x: Tensor) -> Tensor:
+        ctx.matrix, ctx.twin = matrix, twin
+        return matrix @ x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, None, Tensor]:
+        return None, None, _Product.apply(ctx.twin, ctx.matrix, grad)
+
+
+class CSRTensor(Tensor):
+    r"""A constant sparse matrix that keeps its transpose at hand.
+
+    It is a :class:`torch.Tensor` of layout :obj:`torch.sparse_csr`, so every
+    PyG layer that takes a sparse adjacency takes it, and every layer that
+    starts with a linear map takes sparse node features.
+    What it changes:
+
+    * A product with a dense matrix is differentiated by a product with the
+      stored transpose, where PyTorch transposes the matrix in every backward
+      pass. A symmetric matrix is its own transpose and is stored once.
+    * :func:`torch.nn.functional.dropout` and :func:`pyg_ext.utils.dropout`
+      drop stored entries only.
+    * :func:`torch.nn.functional.linear` multiplies sparse by dense.
+
+    Any other function sees a plain CSR tensor and returns one.
+    No gradient reaches the entries of the matrix.
+
+    Args:
+        matrix (torch.Tensor): CSR tensor of shape :math:`(N, M)`.
+        twin (torch.Tensor): Its transpose, CSR of shape :math:`(M, N)`;
+            :obj:`matrix` itself where that is symmetric.
+        order (torch.Tensor): For each stored entry of :obj:`twin` its
+            position in :obj:`matrix`, of shape :math:`(\text{nnz})`.
+
+    Use :meth:`from_coo`, :meth:`from_csr` or :meth:`from_dense` to build one.
+    """
+
+    _matrix: Tensor
+    _twin: Tensor
+    _order: Tensor
+
+    @staticmethod
+    def __new__(
+        cls, matrix: Tensor, twin: Tensor, order: Tensor
+    ) -> 'CSRTensor':
+        out = Tensor._make_subclass(cls, matrix)
+        out._matrix, out._twin, out._order = matrix, twin, order
+        return out
+
+    @classmethod
+    def from_csr(cls, matrix: Tensor) -> 'CSRTensor':
+        """Builds the twin of a CSR tensor of shape :math:`(N, M)`.
+
+        Raises:
+            ValueError: If :obj:`matrix` is no CSR tensor, or its entries
+                require gradients, which would be lost.
+        """
+        if matrix.layout != torch.sparse_csr or matrix.dim() != 2:
+            raise ValueError(
+                f'matrix must be a two-dimensional CSR tensor (got '
+                f'{matrix.dim()} dimensions of layout {matrix.layout})'
+            )
+        if matrix.requires_grad:
+            raise ValueError(
+                'matrix must be constant (got one that requires gradients); '
+                'give `edge_index` and `edge_weight` to the layer instead'
+            )
+        num_rows, num_cols = matrix.size()
+        crow, col, value = (
+            matrix.crow_indices(),
+            matrix.col_indices(),
+            matrix.values(),
+        )
+        row = torch.repeat_interleave(crow.diff())  # [nnz]
+        order = torch.argsort(col, stable=True)  # [nnz]
+        crow_t = torch.zeros(num_cols + 1, dtype=crow.dtype).to(col.device)
+        crow_t[1:] = torch.bincount(col, minlength=num_cols).cumsum(0)
+        col_t, value_t = row[order], value[order]
+        symmetric = (
+            num_rows == num_cols
+            and torch.equal(crow_t, crow)
+            and torch.equal(col_t, col)
+            and torch.equal(value_t, value)
+        )
+        size_t = torch.Size((num_cols, num_rows))
+        twin = matrix if symmetric else _csr(crow_t, col_t, value_t, size_t)
+        return cls(matrix, twin, order)
+
+    @classmethod
+    def from_coo(
+        cls, index: Tensor, value: Tensor, size: tuple[int, int]
+    ) -> 'CSRTensor':
+        r"""Builds a matrix from coordinates; repeated ones are summed.
+
+        Args:
+            index (torch.Tensor): Rows and columns, of shape
+                :math:`(2, \text{nnz})`.
+            value (torch.Tensor): Entries, of shape :math:`(\text{nnz})`.
+            size (tuple): The shape :math:`(N, M)`.
+        """
+        coo = torch.sparse_coo_tensor(
+            index, value, size, check_invariants=True
+        ).coalesce()
+        row, col = coo.indices()
+        crow = torch.zeros(size[0] + 1, dtype=row.dtype, device=row.device)
+        crow[1:] = torch.bincount(row, minlength=size[0]).cumsum(0)
+        return cls.from_csr(_csr(crow, col, coo.values(), coo.size()))
+
+    @classmethod
+    def from_dense(cls, x: Tensor) -> 'CSRTensor':
+        """Keeps the non-zero entries of a dense :math:`(N, M)` matrix."""
+        index = x.nonzero().t()
+        return cls.from_coo(index, x[index[0], index[1]], tuple(x.size()))
+
+    def with_values(self, value: Tensor) -> 'CSRTensor':
+        r"""The same pattern with other entries, :math:`(\text{nnz})`."""
+        matrix, twin = self._matrix, self._twin
+        return CSRTensor(
+            _csr(
+                matrix.crow_indices(),
+                matrix.col_indices(),
+                value,
+                matrix.size(),
+            ),
+            _csr(
+                twin.crow_indices(),
+                twin.col_indices(),
+                value[self._order],
+                twin.size(),
+            ),
+            self._order,
+        )
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the matrix is stored as its own transpose."""
+        return self._twin is self._matrix
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        func: Callable,
+        types: Any,
+        args: tuple = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _HANDLERS and isinstance(args[0], CSRTensor):
+            out = _HANDLERS[func](*args, **kwargs)
+            if out is not NotImplemented:
+                return out
+        plain = [a._matrix if isinstance(a, CSRTensor) else a for a in args]
+        with torch._C.DisableTorchFunctionSubclass():
+            return func(*plain, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> 'CSRTensor':
+        matrix, twin, order = copy.deepcopy(
+            (self._matrix, self._twin, self._order), memo
+        )
+        return CSRTensor(matrix, twin, order)
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        return CSRTensor, (self._matrix, self._twin, self._order)
+
+    def __repr__(self, **kwargs: Any) -> str:
+        return (
+            f'{self.__class__.__name__}(size={tuple(self.size())}, '
+            f'nnz={self._order.numel()}, dtype={self.dtype}, '
+            f'symmetric={self.is_symmetric})'
+        )
+
+
+def _matmul(matrix: CSRTensor, other: Any, *args: Any) -> Any:
+    dense = type(other) is not CSRTensor and other.layout == torch.strided
+    if args or not dense or other.dim() != 2:
+        return NotImplemented
+    return _Product.apply(matrix._matrix, matrix._twin, other)
+
+
+def _linear(x: CSRTensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+    out = _matmul(x, weight.t())
+    return out if bias is None else out + bias
+
+
+def _dropout(
+    x: CSRTensor,
+    p: float = 0.5,
+    training: bool = True,
+    generator: torch.Generator | None = None,
+) -> CSRTensor:
+    if not training:
+        return x
+    return x.with_values(dropout(x.values(), p, generator=generator))
+
+
+def _torch_dropout(
+    x: CSRTensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> CSRTensor:
+    return _dropout(x, p, training)
+
+
+def _transpose(x: CSRTensor) -> CSRTensor:
+    inverse = torch.empty_like(x._order)
+    inverse[x._order] = torch.arange(inverse.numel(), device=inverse.device)
+    return CSRTensor(x._twin, x._matrix, inverse)
+
+
+def _both(func: Callable) -> Callable:
+    """Moves or casts the values and, with the device, the indices."""
+
+    def apply(x: CSRTensor, *args: Any, **kwargs: Any) -> CSRTensor:
+        matrix = func(x._matrix, *args, **kwargs)
+        twin = matrix if x.is_symmetric else func(x._twin, *args, **kwargs)
+        return CSRTensor(matrix, twin, x._order.to(matrix.device))
+
+    return apply
+
+
+_HANDLERS: dict[Callable, Callable] = {
+    **dict.fromkeys(
+        (
+            torch.matmul,
+            torch.mm,
+            torch.sparse.mm,
+            Tensor.matmul,
+            Tensor.mm,
+            Tensor.__matmul__,
+        ),
+        _matmul,
+    ),
+    F.linear: _linear,
+    F.dropout: _torch_dropout,
+    dropout: _dropout,
+    torch.t: _transpose,
+    Tensor.t: _transpose,
+    **{
+        func: _both(func)
+        for func in (
+            Tensor.to,
+            Tensor.cpu,
+            Tensor.cuda,
+            Tensor.clone,
+            Tensor.float,
+            Tensor.double,
+        )
+    },
+}
