@@ -127,6 +127,7 @@ def depth(args: argparse.Namespace) -> int:
         args.preset,
         overrides,
     )
+    engine.check_device(args.device)
     datasets.load(dataset, args.root)  # an error here is one error
     store = Store(args.out)
     wanted = {key(cell.row()) for cell in cells}

@@ -18,6 +18,7 @@ import torch_geometric
 
 import pyg_ext
 from benchmarks import datasets, methods, presets, train
+from benchmarks.errors import UsageError, check_name
 from benchmarks.store import Row, Store, key
 
 
@@ -56,6 +57,7 @@ def plan(
     Raises:
         UsageError: If a name or a key is unknown, before any run.
     """
+    check_name('dataset', dataset, datasets.DATASETS)
     parsed = {m.name: m for m in map(methods.parse, specs)}
     configs = {
         name: presets.configure(preset, dataset, method, overrides)
@@ -109,6 +111,24 @@ def sweep(
         pool.join()
 
 
+def check_device(device: str) -> None:
+    """Raises an error if there is no such device on this machine."""
+    try:
+        torch.zeros(1, device=pick_device(device))
+    except (AssertionError, RuntimeError) as error:
+        text = str(error).splitlines()[0]
+        raise UsageError(
+            f'device {device!r} cannot be used: {text}'
+        ) from error
+
+
+def pick_device(device: str) -> str:
+    """Replaces ``auto`` by CUDA where there is one, else the CPU."""
+    if device != 'auto':
+        return device
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
+
+
 def _result(future: pebble.ProcessFuture) -> dict[str, Any]:
     try:
         return {'status': 'ok', **future.result()}
@@ -127,8 +147,7 @@ def _work(cell: Cell, root: str | None, device: str) -> dict[str, Any]:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_follow_parent, daemon=True).start()
     torch.set_num_threads(1)
-    if device == 'auto':
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    device = pick_device(device)
     recipe, options = presets.split(cell.config)
     method = methods.parse(cell.method)
     scores = train.run(

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from rich.table import Table
 from scipy import stats
@@ -25,12 +26,15 @@ COLORS = (
 )
 MARKERS = 'osD^vPX'
 
+SCORES = ['test', 'val', 'train', 'test_at_best_loss', 'test_at_best_metric']
+MEASURED = [*SCORES, 'best_epoch', 'epochs', 'seconds', 'peak_mb']
+
 
 def select(rows: list[Row], wanted: dict[str, Any]) -> list[Row]:
     """The rows with the given dataset, preset, or values of configuration."""
 
     def fits(row: Row) -> bool:
-        values = {**row['config'], **row}
+        values = {**row, **row['config']}
         return all(values.get(k) == v for k, v in wanted.items())
 
     return [row for row in rows if fits(row)]
@@ -76,53 +80,33 @@ def summarize(rows: list[Row]) -> pd.DataFrame:
 
     The interval is the 95 % interval of the mean by Student's t.
     """
-    order = {name: i for i, name in enumerate(r['method'] for r in rows)}
+    order = list(dict.fromkeys(row['method'] for row in rows))
     frame = pd.DataFrame(rows)
-    for score in ('test_at_best_loss', 'test_at_best_metric', 'train', 'val'):
-        if score not in frame:  # nothing but failures
-            frame[score] = float('nan')
+    for name in MEASURED:  # failed runs have none
+        frame[name] = frame[name].astype(float) if name in frame else np.nan
+    frame[SCORES] *= 100
     lines = []
     for (method, depth), cell in frame.groupby(['method', 'depth']):
         good = cell[cell['status'] == 'ok']
-        runs = len(good)
-        test = 100 * good['test'] if runs else pd.Series(dtype=float)
-        half = (
-            stats.t.ppf(0.975, runs - 1) * test.sem()
-            if runs > 1
-            else float('nan')
-        )
+        mean, runs = good['test'].mean(), len(good)
+        half = stats.t.ppf(0.975, runs - 1) * good['test'].sem()
         lines.append(
             {
-                'dataset': cell['dataset'].iloc[0],
-                'protocol': cell['protocol'].iloc[0],
-                'preset': cell['preset'].iloc[0],
-                'metric': cell['metric'].iloc[0],
+                **cell[['dataset', 'protocol', 'preset', 'metric']].iloc[0],
                 'method': method,
                 'depth': depth,
                 'runs': runs,
                 'failed': len(cell) - runs,
-                'mean': test.mean(),
-                'std': test.std(),
-                'ci95_low': test.mean() - half,
-                'ci95_high': test.mean() + half,
-                **{
-                    name: 100 * good[name].mean()
-                    for name in (
-                        'test_at_best_loss',
-                        'test_at_best_metric',
-                        'val',
-                        'train',
-                    )
-                },
-                'best_epoch': good['best_epoch'].mean() if runs else None,
-                'epochs': good['epochs'].mean() if runs else None,
-                'seconds': good['seconds'].mean() if runs else None,
-                'peak_mb': good['peak_mb'].max() if runs else None,
+                'mean': mean,
+                'std': good['test'].std(),
+                'ci95_low': mean - half,
+                'ci95_high': mean + half,
+                **good[MEASURED].mean().drop('test'),
             }
         )
     return pd.DataFrame(lines).sort_values(
         ['method', 'depth'],
-        key=lambda c: c.map(order) if c.name == 'method' else c,
+        key=lambda c: c.map(order.index) if c.name == 'method' else c,
         ignore_index=True,
     )
 
@@ -248,7 +232,7 @@ def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
         '## What was run',
         '',
         f'- {len(rows)} runs, {summary["failed"].sum()} of them failed; '
-        f'{summary["runs"].mul(summary["seconds"]).sum() / 60:.1f} minutes of '
+        f'{sum(row.get("seconds", 0) for row in rows) / 60:.1f} minutes of '
         f'training in all',
     ]
     for name in ('commit', 'device', 'versions'):

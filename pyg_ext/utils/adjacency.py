@@ -1,7 +1,7 @@
 import torch
-from torch import Tensor
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.typing import Adj, OptTensor, SparseTensor
+from torch_geometric.utils import is_sparse
 from torch_geometric.utils.num_nodes import maybe_num_nodes
 
 from pyg_ext.utils.csr import CSRTensor
@@ -89,8 +89,12 @@ def gcn_norm_once(
     dtype: torch.dtype | None = None,
 ) -> tuple[Adj, OptTensor]:
     r"""What a model does at the start of its forward pass: normalizes the
-    adjacency for all layers, unless it comes as a
-    :class:`~pyg_ext.utils.CSRTensor`, which is used as it is.
+    adjacency once for all layers.
+
+    An edge index stays one, so that gradients reach the weights and
+    :func:`torch.compile` sees through. A sparse adjacency goes to
+    :func:`gcn_adj`. A :class:`~pyg_ext.utils.CSRTensor`, which comes from
+    there, is used as it is.
 
     Args:
         edge_index (torch.Tensor, SparseTensor or CSRTensor): The edges.
@@ -104,13 +108,14 @@ def gcn_norm_once(
         ValueError: If weights come with a :class:`~pyg_ext.utils.CSRTensor`,
             or if that has another number of nodes.
     """
+    if is_sparse(edge_index) and not isinstance(edge_index, CSRTensor):
+        edge_index = gcn_adj(edge_index, dtype=dtype)
     if not isinstance(edge_index, CSRTensor):
-        if isinstance(edge_index, Tensor) and edge_index.is_sparse:
-            edge_index = edge_index.to_sparse_csr()
-        out = gcn_norm(edge_index, edge_weight, num_nodes, dtype=dtype)
-        return out if isinstance(out, tuple) else (out, None)
+        return gcn_norm(edge_index, edge_weight, num_nodes, dtype=dtype)
     if edge_weight is not None:
-        raise ValueError('a CSRTensor holds its weights: give no edge_weight')
+        raise ValueError(
+            'a sparse adjacency holds its weights: give no edge_weight'
+        )
     if edge_index.size() != (num_nodes, num_nodes):
         raise ValueError(
             f'the adjacency must be of size {num_nodes} x {num_nodes} '

@@ -1,4 +1,3 @@
-import copy
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -178,10 +177,9 @@ class CSRTensor(Tensor):
             return func(*plain, **kwargs)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> 'CSRTensor':
-        matrix, twin, order = copy.deepcopy(
-            (self._matrix, self._twin, self._order), memo
-        )
-        return CSRTensor(matrix, twin, order)
+        if id(self) not in memo:  # PyTorch cannot copy plain CSR tensors
+            memo[id(self)] = self.clone()
+        return memo[id(self)]
 
     def __reduce_ex__(self, protocol: int) -> tuple:
         return CSRTensor, (self._matrix, self._twin, self._order)

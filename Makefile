@@ -1,0 +1,82 @@
+# make depth   set up and draw an accuracy-versus-depth curve
+# make test    set up and run the tests
+# make sparse  build torch_scatter and torch_sparse from source (long)
+# make lint    check style        make docs   build the pages
+# make clean   remove everything that is made here, except out/
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
+INSTALL := $(PIP) install -c constraints.txt
+OUT    ?= out/depth
+
+# Depth sweep of `make depth`, small enough for ten minutes on two cores.
+DEPTH ?= --methods gcn,resgcn,jknet,appnp,gcnii --depths 2,4,8,16,32,64 \
+         --seeds 2 --epochs 200
+
+# A set-up whose Python or packages are broken is made anew or mended.
+ifneq ($(wildcard $(VENV)),)
+ifeq ($(shell $(BIN)/python -c 'import pip; print(1)' 2>/dev/null),)
+$(info $(VENV) is broken and is made anew)
+$(shell rm -rf $(VENV))
+else ifeq ($(shell $(PIP) check >/dev/null 2>&1 && echo 1),)
+$(info packages in $(VENV) are broken and are installed again)
+$(shell rm -f $(VENV)/stamp-*)
+endif
+endif
+
+.PHONY: depth test sparse lint docs clean
+.DELETE_ON_ERROR:
+
+depth: $(VENV)/stamp-benchmark
+	$(BIN)/python -m benchmarks depth --dataset auto $(DEPTH) --out $(OUT)
+
+test: $(VENV)/stamp-test $(VENV)/stamp-wheels
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/stamp-lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+docs: $(VENV)/stamp-docs
+	$(BIN)/python -m sphinx -W -q -b html docs docs/_build
+	@echo "docs/_build/index.html"
+
+# Both exist only as source in the package index: 40 minutes on two cores.
+sparse: $(VENV)/stamp-test
+	$(INSTALL) ninja setuptools wheel
+	MAX_JOBS=$$(nproc) $(INSTALL) --no-build-isolation -e .[sparse]
+	$(BIN)/python -c 'import torch_scatter, torch_sparse'
+	@touch $(VENV)/stamp-wheels
+
+clean:
+	rm -rf $(VENV) build dist docs/_build docs/api *.egg-info
+	rm -rf .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": name another with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/stamp-%: setup.cfg constraints.txt | $(BIN)/python
+	$(INSTALL) -e .[$*]
+	@touch $@
+
+# Takes torch_scatter and torch_sparse where wheels for this torch are found:
+# in PIP_FIND_LINKS or on PyG's own page.
+$(VENV)/stamp-wheels: $(VENV)/stamp-test
+	@$(BIN)/python -c 'import torch_scatter, torch_sparse' 2>/dev/null || { \
+	  page=https://data.pyg.org/whl/torch-$$($(BIN)/python -c \
+	    'import torch; print(torch.__version__)').html; \
+	  echo "looking for wheels of torch_scatter and torch_sparse"; \
+	  $(INSTALL) --timeout 5 --retries 0 --find-links $$page \
+	    --only-binary torch_scatter,torch_sparse \
+	    torch_scatter torch_sparse 2>/dev/null && \
+	  $(BIN)/python -c 'import torch_scatter, torch_sparse'; } || { \
+	  $(PIP) uninstall -y torch_scatter torch_sparse 2>/dev/null; \
+	  echo "**********************************************************"; \
+	  echo "* No wheels of torch_scatter and torch_sparse were found. *"; \
+	  echo "* Their tests are skipped; \`make sparse\` builds them.    *"; \
+	  echo "**********************************************************"; }
+	@touch $@

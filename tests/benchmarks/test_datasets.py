@@ -1,0 +1,148 @@
+import io
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import datasets
+from benchmarks.errors import UsageError
+
+SIZES = {
+    'cora': (2708, 1433, 10556, 7, (140, 500, 1000)),
+    'citeseer': (3327, 3703, 9104, 6, (120, 500, 1000)),
+    'pubmed': (19717, 500, 88648, 3, (60, 500, 1000)),
+    'digits': (1797, 64, 24680, 10, (50, 500, 1247)),
+}
+
+
+def sizes(data):
+    masks = (data.train_mask, data.val_mask, data.test_mask)
+    return (
+        data.num_nodes,
+        data.num_features,
+        data.num_edges,
+        int(data.y.max()) + 1,
+        tuple(int(mask.sum()) for mask in masks),
+    )
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(url, timeout):
+        assert timeout <= 5
+        raise OSError('no network')
+
+    monkeypatch.setattr(datasets.urllib.request, 'urlopen', refuse)
+
+
+@pytest.mark.parametrize('name', ['cora', 'citeseer', 'pubmed'])
+def test_planetoid(name, root, no_network):
+    data = datasets.load(name, root)
+    assert sizes(data) == SIZES[name]
+    assert data.is_undirected()
+    assert not (data.train_mask & data.test_mask).any()
+    again = datasets.load(name, root)
+    assert torch.equal(data.x, again.x)
+
+
+def test_digits(no_network):
+    data = datasets.load('digits')
+    assert sizes(data) == SIZES['digits']
+    assert data.is_undirected()
+    assert not data.has_self_loops()
+    assert data.y[data.train_mask].bincount().tolist() == [5] * 10
+    masks = data.train_mask.int() + data.val_mask.int() + data.test_mask.int()
+    assert masks.tolist() == [1] * 1797
+    assert data.x.min() == 0
+    assert data.x.max() == 1
+    again = datasets.load('digits')
+    assert torch.equal(data.test_mask, again.test_mask)
+
+
+def test_given_root_is_never_written(root, tmp_path, no_network):
+    raw = tmp_path / 'data' / 'Planetoid' / 'Cora' / 'raw'
+    shutil.copytree(Path(root) / 'Planetoid' / 'Cora' / 'raw', raw)
+    for path in [*raw.iterdir(), raw, raw.parent]:
+        path.chmod(path.stat().st_mode & ~0o222 | stat.S_IXUSR)
+    before = sorted((tmp_path / 'data').rglob('*'))
+    try:
+        data = datasets.load('cora', tmp_path / 'data')
+        assert data.num_nodes == 2708
+        assert sorted((tmp_path / 'data').rglob('*')) == before
+    finally:
+        for path in (raw, raw.parent):
+            path.chmod(0o755)
+
+
+def test_environment_and_option(root, tmp_path, monkeypatch, no_network):
+    monkeypatch.setenv('PYG_EXT_DATA', root)
+    assert datasets.load('cora').num_nodes == 2708
+    with pytest.raises(UsageError, match=r'ind\.cora\.x is missing'):
+        datasets.load('cora', tmp_path)  # the option beats the variable
+    monkeypatch.setenv('PYG_EXT_DATA', str(tmp_path / 'nothing'))
+    with pytest.raises(UsageError, match='is no folder'):
+        datasets.load('cora')
+
+
+def test_missing_files_give_one_clear_error(tmp_path, no_network):
+    raw = tmp_path / 'Planetoid' / 'Cora' / 'raw'
+    with pytest.raises(UsageError) as info:
+        datasets.load('cora', tmp_path)
+    text = str(info.value)
+    for part in ('ind.cora.x', str(raw), '--root', 'PYG_EXT_DATA', 'network'):
+        assert part in text
+
+
+def test_download_is_whole_or_not_at_all(root, tmp_path, monkeypatch):
+    """A connection that breaks leaves no file that looks complete."""
+    source = Path(root) / 'Planetoid' / 'Cora' / 'raw'
+    broken = {'ind.cora.graph'}
+
+    def answer(url, timeout):
+        name = url.rpartition('/')[2]
+        if name in broken:
+            raise TimeoutError('timed out')
+        return io.BytesIO((source / name).read_bytes())
+
+    monkeypatch.setattr(datasets.urllib.request, 'urlopen', answer)
+    with pytest.raises(UsageError, match=r'ind\.cora\.graph is missing'):
+        datasets.load('cora', tmp_path)
+    broken.clear()
+    assert datasets.load('cora', tmp_path).num_nodes == 2708
+    raw = tmp_path / 'Planetoid' / 'Cora' / 'raw'
+    assert len([*raw.iterdir()]) == 8
+
+
+def test_interrupted_processing_is_done_again(root, monkeypatch, no_network):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets.Planetoid, 'process', stop)
+    monkeypatch.setenv('XDG_CACHE_HOME', os.environ['XDG_CACHE_HOME'] + '/new')
+    with pytest.raises(KeyboardInterrupt):
+        datasets.load('cora', root)
+    monkeypatch.undo()
+    monkeypatch.setenv('PYG_EXT_DATA', root)
+    assert sizes(datasets.load('cora')) == SIZES['cora']
+
+
+def test_choose(root, tmp_path, monkeypatch, no_network):
+    assert datasets.choose(root)[0] == 'cora'
+    name, why = datasets.choose(tmp_path)
+    assert name == 'digits'
+    assert str(tmp_path) in why
+    monkeypatch.setattr(
+        datasets.urllib.request,
+        'urlopen',
+        lambda url, timeout: io.BytesIO(b'x'),
+    )
+    name, why = datasets.choose(tmp_path)
+    assert (name, 'downloaded' in why) == ('cora', True)
+
+
+def test_unknown_name():
+    with pytest.raises(UsageError, match="did you mean 'citeseer'"):
+        datasets.load('citeser')

@@ -1,0 +1,110 @@
+import pytest
+
+from benchmarks import methods, presets
+from benchmarks.__main__ import console, main
+from benchmarks.datasets import DATASETS
+from benchmarks.store import Store
+
+
+def run(capsys, *arguments):
+    console.width = 200
+    code = main([*arguments])
+    return code, capsys.readouterr().out
+
+
+def depth(capsys, tmp_path, *more):
+    return run(
+        capsys,
+        *('depth', '--dataset', 'digits', '--methods', 'gcn,jknet'),
+        *('--depths', '4,2', '--seeds', '2', '--epochs', '3', '--jobs', '2'),
+        *('--out', str(tmp_path), *more),
+    )
+
+
+def test_depth_end_to_end(capsys, tmp_path):
+    code, text = depth(capsys, tmp_path)
+    assert code == 0
+    assert 'gcn depth 2 seed 1: test' in text
+    assert 'depth 4' in text
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names >= {
+        'results.jsonl',
+        'summary.csv',
+        'curve.png',
+        'curve.svg',
+        'report.md',
+    }
+    rows = Store(tmp_path).read()
+    assert len(rows) == 8
+    assert {row['config']['epochs'] for row in rows} == {3}
+
+    code, text = depth(capsys, tmp_path)  # again: nothing to do
+    assert code == 0
+    assert '8 of 8 runs are in the store' in text
+    assert len(Store(tmp_path).read()) == 8
+
+    # Another configuration beside it is another table.
+    code, text = depth(capsys, tmp_path, '--set', 'dropout=0.1')
+    assert code == 0
+    assert len(Store(tmp_path).read()) == 16
+    code, text = run(capsys, 'report', '--out', str(tmp_path))
+    assert code == 2
+    assert 'dropout=0.1 and dropout=0.5' in text
+    code, text = run(
+        capsys, 'report', '--out', str(tmp_path), '--set', 'dropout=0.1'
+    )
+    assert code == 0
+    assert 'jknet' in text
+
+
+def test_failed_runs_set_the_exit_code(capsys, tmp_path):
+    code, text = depth(capsys, tmp_path, '--set', 'lr=1e30')
+    assert code == 1
+    assert '8 runs failed' in text
+    assert {row['status'] for row in Store(tmp_path).read()} == {'failed'}
+
+
+def test_list(capsys):
+    code, text = run(capsys, 'list')
+    assert code == 0
+    for name in (
+        *DATASETS,
+        *methods.BACKBONES,
+        *methods.aliases(),
+        *presets.names(),
+    ):
+        assert name in text
+
+
+@pytest.mark.parametrize(
+    ('option', 'value', 'message'),
+    [
+        ('--dataset', 'core', "unknown dataset 'core': did you mean 'cora'"),
+        ('--methods', 'gcn,gnc', "unknown method 'gnc': did you mean 'gcn'"),
+        ('--preset', 'clasic', "did you mean 'classic'"),
+        ('--set', 'dropuot=1', "did you mean 'dropout'"),
+        ('--set', 'dropout', '--set needs key=value'),
+        ('--root', '/no/such/folder', 'is no folder'),
+        ('--device', 'tpu', "device 'tpu' cannot be used"),
+    ],
+)
+def test_bad_requests_do_nothing(capsys, tmp_path, option, value, message):
+    code, text = depth(capsys, tmp_path, option, value)
+    assert code == 2
+    assert message in ' '.join(text.split())
+    assert not (tmp_path / 'results.jsonl').exists()
+
+
+@pytest.mark.parametrize(
+    'bad', [('--seeds', '0'), ('--depths', '2,x'), ('--jobs', '-1')]
+)
+def test_bad_numbers(capsys, tmp_path, bad):
+    with pytest.raises(SystemExit, match='2'):
+        depth(capsys, tmp_path, *bad)
+    capsys.readouterr()
+
+
+def test_report_without_runs(capsys, tmp_path):
+    code, text = run(capsys, 'report', '--out', str(tmp_path))
+    assert code == 2
+    assert 'no run' in text

@@ -1,0 +1,108 @@
+import pytest
+import torch
+
+from benchmarks import methods, presets
+from benchmarks.errors import UsageError
+
+ALL = [
+    (preset, dataset, method)
+    for preset in presets.names()
+    for dataset, recipes in presets.read(preset)['recipes'].items()
+    for method in recipes
+]
+
+
+@pytest.mark.parametrize(('preset', 'dataset', 'method'), ALL)
+def test_every_recipe_fits_its_method(preset, dataset, method):
+    parsed = methods.parse(method)
+    config = presets.configure(preset, dataset, parsed, {})
+    recipe, options = presets.split(config)
+    assert set(options) <= parsed.options()
+    with torch.device('meta'):
+        parsed.build(10, 3, 4, options)
+    assert recipe.epochs >= 100
+
+
+@pytest.mark.parametrize('preset', presets.names())
+def test_every_preset_names_a_paper(preset):
+    assert 'arXiv' in presets.read(preset)['source']
+
+
+def test_command_line_beats_preset_beats_defaults():
+    gcn = methods.parse('gcn')
+    config = presets.configure('classic', 'cora', gcn, {'lr': 0.5})
+    assert config['lr'] == 0.5
+    assert config['weight_decay'] == 5e-4
+    assert config['patience'] == 0
+
+
+def test_values_of_the_command_line():
+    assert presets.read_value('lr=5e-4') == ('lr', 5e-4)
+    assert presets.read_value('lr=1e-2')[1] == 0.01
+    assert presets.read_value('epochs=7') == ('epochs', 7)
+    assert presets.read_value('select=metric') == ('select', 'metric')
+    assert presets.read_value('row_normalize=false')[1] is False
+    decay = presets.read_value('weight_decay={convs: 1e-2, lin: 0}')[1]
+    assert decay == {'convs': 0.01, 'lin': 0}
+
+
+@pytest.mark.parametrize(
+    ('overrides', 'message'),
+    [
+        ({'dropuot': 0.1}, "key of gcn 'dropuot': did you mean 'dropout'"),
+        ({'alpha': 0.1}, "unknown key of gcn 'alpha'"),
+        ({'num_layers': 3}, "unknown key of gcn 'num_layers'"),
+        ({'skip': 'res'}, None),
+        ({'skip': 'rse'}, 'skip must be one of'),
+        ({'dropout': 1.5}, r'in \[0, 1\]'),
+        ({'lr': 'fast'}, "lr must be a positive number .got 'fast'"),
+        ({'lr': -1.0}, 'lr must be a positive number'),
+        ({'epochs': 0}, 'epochs must be a whole number of at least 1'),
+        ({'epochs': 1.5}, 'epochs must be a whole number'),
+        ({'patience': -1}, 'patience must be a whole number'),
+        ({'select': 'acc'}, "select must be 'loss' or 'metric'"),
+        ({'row_normalize': 'yes'}, 'row_normalize must be true or false'),
+        ({'weight_decay': -1}, 'weight_decay must be a number'),
+        ({'weight_decay': {'convs': 1, 'lin_in': 0}}, "'lin_in' fits nothing"),
+        ({'weight_decay': {'lin_in': 0}}, 'no prefix of weight_decay fits'),
+    ],
+)
+def test_overrides(overrides, message):
+    gcn = methods.parse('gcn')
+    if message is None:
+        presets.configure('classic', 'cora', gcn, overrides)
+        return
+    with pytest.raises(UsageError, match=message):
+        presets.configure('classic', 'cora', gcn, overrides)
+
+
+def test_unknown_names():
+    gcn = methods.parse('gcn')
+    with pytest.raises(UsageError, match="did you mean 'classic'"):
+        presets.configure('clasic', 'cora', gcn, {})
+    with pytest.raises(UsageError, match="no recipe for 'gcn' on cora"):
+        presets.configure('gcnii', 'cora', gcn, {})
+    with pytest.raises(UsageError, match='it has: none'):
+        presets.configure('gcnii', 'digits', gcn, {})
+    with pytest.raises(UsageError, match='--set needs key=value'):
+        presets.read_value('lr')
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        (
+            'source: x\nrecipes: {}\nsuorce: y\n',
+            'must hold source and recipes',
+        ),
+        ('source: x\nrecipes: {crao: {}}\n', "did you mean 'cora'"),
+        ('source: x\nrecipes: {cora: {gnc: {}}}\n', "did you mean 'gcn'"),
+        ('source: x\nsource: y\nrecipes: {}\n', "'source' stands twice"),
+    ],
+)
+def test_strict_files(tmp_path, monkeypatch, text, message):
+    monkeypatch.setattr(presets, 'FOLDER', tmp_path)
+    name = f'strict{len(text)}'
+    (tmp_path / f'{name}.yaml').write_text(text)
+    with pytest.raises(UsageError, match=message):
+        presets.read(name)

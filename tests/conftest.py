@@ -1,0 +1,42 @@
+import os
+
+import pytest
+import torch
+from torch_geometric.data import Data
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    """No test reads or writes the cache folder of the user."""
+    folder = tmp_path_factory.getbasetemp() / 'cache'
+    monkeypatch.setenv('XDG_CACHE_HOME', str(folder))
+
+
+@pytest.fixture
+def root():
+    """The folder of the real graphs, where it is known."""
+    folder = os.environ.get('PYG_EXT_DATA')
+    if not folder or not os.path.isdir(os.path.join(folder, 'Planetoid')):
+        pytest.skip('PYG_EXT_DATA names no folder with Planetoid')
+    return folder
+
+
+@pytest.fixture
+def torch_sparse():
+    return pytest.importorskip(
+        'torch_sparse',
+        reason='torch_sparse is not installed; `make sparse` builds it',
+    )
+
+
+@pytest.fixture
+def graph():
+    """Eight nodes, the last one isolated; a loop at node 2."""
+    edges = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 0), (1, 4)]
+    both = edges + [(j, i) for i, j in edges] + [(2, 2)]
+    generator = torch.Generator().manual_seed(0)
+    return Data(
+        x=torch.rand(8, 5, generator=generator).double(),
+        edge_index=torch.tensor(both).t().contiguous(),
+        edge_weight=torch.rand(17, generator=generator).double() + 0.5,
+    )

@@ -1,0 +1,120 @@
+import pytest
+import torch
+from torch_geometric.nn import GATConv, GCNConv
+
+from pyg_ext.nn import GCN, ConvStack
+from pyg_ext.utils import CSRTensor, gcn_adj
+
+
+class GAT(ConvStack):
+    def init_conv(self, in_channels, out_channels):
+        return GATConv(in_channels, out_channels)
+
+
+def stock(model):
+    """PyG's layers with the weights of ours."""
+    convs = []
+    for conv in model.convs:
+        out = GCNConv(conv.in_channels, conv.out_channels).double()
+        out.load_state_dict(conv.state_dict())
+        convs.append(out)
+    return convs
+
+
+def test_plain_equals_pyg(graph):
+    model = GCN(5, 16, 4, 3).double()
+    x = graph.x
+    for i, conv in enumerate(stock(model)):
+        x = conv(x, graph.edge_index, graph.edge_weight)
+        x = x.relu() if i < 3 else x
+    out = model(graph.x, graph.edge_index, graph.edge_weight)
+    assert torch.allclose(out, x)
+
+
+def test_residual(graph):
+    model = GCN(5, 16, 4, 3, skip='res').double()
+    first, second, third, last = stock(model)
+    edges = graph.edge_index
+    h = first(graph.x, edges).relu()
+    h = second(h, edges).relu() + h
+    h = third(h, edges).relu() + h
+    assert torch.allclose(model(graph.x, edges), last(h, edges))
+
+
+def test_dense(graph):
+    model = GCN(5, 16, 4, 3, skip='dense', growth=6).double()
+    widths = [(c.in_channels, c.out_channels) for c in model.convs]
+    assert widths == [(5, 16), (16, 6), (22, 6), (28, 3)]
+    first, second, third, last = stock(model)
+    edges = graph.edge_index
+    h = first(graph.x, edges).relu()
+    h = torch.cat([h, second(h, edges).relu()], dim=-1)
+    h = torch.cat([h, third(h, edges).relu()], dim=-1)
+    assert torch.allclose(model(graph.x, edges), last(h, edges))
+
+
+@pytest.mark.parametrize('jk', ['cat', 'max', 'lstm'])
+@pytest.mark.parametrize('skip', [None, 'res'])
+def test_jumping_knowledge(graph, jk, skip):
+    model = GCN(5, 16, 3, 3, jk=jk, skip=skip).double()
+    states = []
+    h = graph.x
+    for i, conv in enumerate(stock(model)):
+        out = conv(h, graph.edge_index).relu()
+        h = out + h if skip and i > 0 else out
+        states.append(h)
+    joined = {
+        'cat': lambda: torch.cat(states, dim=-1),
+        'max': lambda: torch.stack(states).amax(0),
+        'lstm': lambda: model.jk(states),
+    }[jk]()
+    out = model(graph.x, graph.edge_index)
+    assert torch.allclose(out, model.lin(joined))
+
+
+@pytest.mark.parametrize('num_layers', [1, 2])
+@pytest.mark.parametrize('skip', [None, 'res', 'dense'])
+def test_shallow(graph, num_layers, skip):
+    model = GCN(5, 16, num_layers, 3, skip=skip).double()
+    assert model(graph.x, graph.edge_index).size() == (8, 3)
+    assert len(model.convs) == num_layers
+
+
+def test_any_convolution(graph):
+    model = GAT(5, 16, 3, 2, skip='res', dropout=0.5).double()
+    assert model(graph.x, graph.edge_index).size() == (8, 2)
+
+
+def test_sparse_features_and_shared_adjacency_give_the_same(graph):
+    x = graph.x * (graph.x > 0.6)
+    model = GCN(5, 16, 8, 3, skip='res').double()
+    adj = gcn_adj(graph.edge_index, num_nodes=8, dtype=torch.double)
+    results = []
+    for inputs in (
+        (x, graph.edge_index),
+        (CSRTensor.from_dense(x), adj),
+    ):
+        model.zero_grad()
+        out = model(*inputs)
+        out.square().sum().backward()
+        results.append([out, *(p.grad.clone() for p in model.parameters())])
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-10)
+
+
+def test_errors(graph):
+    with pytest.raises(ValueError, match=r'at least 1 \(got 0\)'):
+        GCN(5, 16, 0, 3)
+    with pytest.raises(
+        ValueError, match=r"one of .'res', 'dense'. .got 'sum'"
+    ):
+        GCN(5, 16, 2, 3, skip='sum')
+    with pytest.raises(ValueError, match='growth needs skip="dense"'):
+        GCN(5, 16, 2, 3, growth=4)
+    with pytest.raises(ValueError, match='hand all layers'):
+        GCN(5, 16, 2, 3, skip='dense', jk='cat')
+    with pytest.raises(TypeError, match='ConvStack must define init_conv'):
+        ConvStack(5, 16, 2, 3)
+    adj = gcn_adj(graph.edge_index, num_nodes=8)
+    with pytest.raises(ValueError, match='give no edge_weight'):
+        GCN(5, 16, 2, 3)(graph.x, adj, graph.edge_weight)

@@ -1,0 +1,227 @@
+"""What every exported class must hold."""
+
+import copy
+import inspect
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import Module
+
+import pyg_ext.nn
+from pyg_ext.nn import GCN, GCNII, APPNPNet
+from pyg_ext.utils import gcn_adj
+
+
+@dataclass
+class Case:
+    cls: type[Module]
+    args: tuple
+    kwargs: dict
+    repr: str
+    compiles: bool = True  # without a graph break, on edge_index
+
+    def build(self):
+        torch.manual_seed(0)
+        return self.cls(*self.args, **self.kwargs).double()
+
+
+CASES = {
+    'GCN': Case(
+        GCN, (5, 8, 3, 2), {}, 'GCN(5, 2, num_layers=3, skip=None, jk=None)'
+    ),
+    'GCN res jk': Case(
+        GCN,
+        (5, 8, 3, 2),
+        {'skip': 'res', 'jk': 'cat', 'dropout': 0.5},
+        'GCN(5, 2, num_layers=3, skip=res, jk=JumpingKnowledge(cat))',
+    ),
+    'GCN dense': Case(
+        GCN,
+        (5, 8, 3, 2),
+        {'skip': 'dense', 'growth': 4},
+        'GCN(5, 2, num_layers=3, skip=dense, jk=None)',
+    ),
+    'GCNII': Case(
+        GCNII, (5, 8, 3, 2), {'dropout': 0.5}, 'GCNII(5, 2, num_layers=3)'
+    ),
+    'GCNII*': Case(
+        GCNII,
+        (5, 8, 3, 2),
+        {'shared_weights': False},
+        'GCNII(5, 2, num_layers=3)',
+    ),
+    'APPNPNet': Case(
+        APPNPNet,
+        (5, 8, 3, 2),
+        {'dropout': 0.5, 'edge_dropout': 0.5},
+        'APPNPNet(5, 2, K=3, alpha=0.1)',
+        compiles=False,  # builds a sparse matrix
+    ),
+}
+
+# Exported classes that take no graph, or are there to be subclassed:
+ELSEWHERE = {'Dropout', 'ConvStack'}
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    return CASES[request.param]
+
+
+def test_every_exported_class_is_here():
+    exported = {
+        name
+        for name in pyg_ext.nn.__all__
+        if inspect.isclass(getattr(pyg_ext.nn, name))
+    }
+    assert (
+        exported == {case.cls.__name__ for case in CASES.values()} | ELSEWHERE
+    )
+
+
+def test_repr(case):
+    assert str(case.build()) == case.repr
+
+
+def test_shape_and_input_left_alone(case, graph):
+    x, edges = graph.x.clone(), graph.edge_index.clone()
+    out = case.build()(graph.x, graph.edge_index)
+    assert out.size() == (8, 2)
+    assert out.dtype == torch.double
+    assert torch.equal(graph.x, x)
+    assert torch.equal(graph.edge_index, edges)
+
+
+def test_node_permutation(case, graph):
+    model = case.build().eval()
+    order = torch.randperm(8)
+    inverse = order.argsort()
+    out = model(graph.x, graph.edge_index)
+    permuted = model(graph.x[order], inverse[graph.edge_index])
+    assert torch.allclose(permuted, out[order])
+
+
+@pytest.mark.parametrize('weighted', [False, True])
+def test_kinds_of_edges_agree(case, graph, weighted):
+    """Directed weighted edges, so that a wrong direction shows."""
+    model = case.build().eval()
+    index = graph.edge_index[:, :12]
+    weight = graph.edge_weight[:12] if weighted else None
+    out = model(graph.x, index, weight)
+    value = torch.ones(12).double() if weight is None else weight
+    adj_t = torch.sparse_coo_tensor(
+        index.flip(0), value, (8, 8), check_invariants=True
+    )
+    shared = gcn_adj(index, weight, 8, dtype=torch.double)
+    for edges in (adj_t, adj_t.coalesce().to_sparse_csr(), shared):
+        assert torch.allclose(model(graph.x, edges), out)
+
+
+@pytest.mark.sparse
+@pytest.mark.parametrize('weighted', [False, True])
+def test_sparse_tensor_agrees(case, graph, weighted, torch_sparse):
+    model = case.build().eval()
+    weight = graph.edge_weight[:12] if weighted else None
+    adj_t = torch_sparse.SparseTensor(
+        row=graph.edge_index[1, :12],
+        col=graph.edge_index[0, :12],
+        value=weight,
+        sparse_sizes=(8, 8),
+    )
+    out = model(graph.x, graph.edge_index[:, :12], weight)
+    assert torch.allclose(model(graph.x, adj_t), out)
+
+
+def test_reset_parameters(case):
+    model = case.build()
+    first = copy.deepcopy(model.state_dict())
+    model.reset_parameters()
+    changed = model.state_dict()
+    weights = [name for name in first if not name.endswith('bias')]
+    assert all(not torch.equal(first[n], changed[n]) for n in weights)
+    torch.manual_seed(1)
+    model.reset_parameters()
+    second = copy.deepcopy(model.state_dict())
+    torch.manual_seed(1)
+    model.reset_parameters()
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, second[name])
+
+
+def test_every_parameter_gets_a_gradient(case, graph):
+    model = case.build()
+    model(graph.x, graph.edge_index).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_state_dict_round_trip(case, graph):
+    model, other = case.build().eval(), case.build().eval()
+    other.reset_parameters()
+    other.load_state_dict(model.state_dict())
+    out = model(graph.x, graph.edge_index)
+    assert torch.equal(out, other(graph.x, graph.edge_index))
+
+
+def test_compile_without_graph_break(case, graph):
+    if not case.compiles:
+        pytest.skip('builds a sparse matrix, which torch.compile cannot trace')
+    model = case.build().eval()
+    compiled = torch.compile(model, fullgraph=True, backend='eager')
+    out = compiled(graph.x, graph.edge_index)
+    assert torch.allclose(out, model(graph.x, graph.edge_index))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+def test_cuda(case, graph):
+    model = case.build().eval()
+    adj = gcn_adj(graph.edge_index, num_nodes=8, dtype=torch.double)
+    out = model(graph.x, adj)
+    model.cuda()
+    x, edges = graph.x.cuda(), graph.edge_index.cuda()
+    assert torch.allclose(model(x, adj.cuda()).cpu(), out)
+    assert torch.allclose(model(x, edges).cpu(), out)
+
+
+BLOCKED = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in ('torch_scatter', 'torch_sparse'):
+            raise ModuleNotFoundError(name + ' is blocked')
+sys.meta_path.insert(0, Block())
+import pytest
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif('PYG_EXT_BLOCKED' in os.environ, reason='is blocked now')
+def test_without_torch_scatter_and_torch_sparse():
+    here = Path(__file__)
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            BLOCKED,
+            '-q',
+            '-p',
+            'no:cacheprovider',
+            '-m',
+            'not cuda',
+            str(here),
+            str(here.parent / 'utils'),
+        ],
+        env={**os.environ, 'PYG_EXT_BLOCKED': '1'},
+        cwd=here.parent.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'skipped' in done.stdout  # the tests of torch_sparse themselves

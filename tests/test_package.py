@@ -1,0 +1,78 @@
+import configparser
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pyg_ext
+
+ROOT = Path(__file__).parent.parent
+
+
+def python(code, *options):
+    done = subprocess.run(
+        [sys.executable, *options, '-c', code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_adds_nothing_heavy():
+    """Beyond what PyG itself loads, only this package."""
+    code = (
+        'import sys, torch_geometric; before = set(sys.modules); '
+        'import pyg_ext; print(*sorted(set(sys.modules) - before))'
+    )
+    new = python(code).split()
+    assert 'pyg_ext.nn' in new
+    assert [name for name in new if name.partition('.')[0] != 'pyg_ext'] == []
+
+
+def test_sparse_matrices_give_no_warning():
+    """PyTorch warns once in a process, so this takes a new one."""
+    code = (
+        'import warnings, torch, torch_geometric, pyg_ext\n'
+        'warnings.simplefilter("error")\n'
+        'edges = torch.tensor([[0, 1], [1, 0]])\n'
+        'x = pyg_ext.utils.CSRTensor.from_dense(torch.eye(2))\n'
+        'model = pyg_ext.nn.GCN(2, 4, 2, 2, dropout=0.5)\n'
+        'model(x, pyg_ext.utils.gcn_adj(edges)).sum().backward()\n'
+        'print("done")'
+    )
+    assert python(code) == 'done\n'
+
+
+def test_no_key_in_both_files():
+    config = configparser.ConfigParser()
+    config.read(ROOT / 'setup.cfg')
+    project = tomllib.loads((ROOT / 'pyproject.toml').read_text())
+    assert set(project) == {'build-system', 'tool'}
+    assert set(config.sections()) == {
+        'metadata',
+        'options',
+        'options.packages.find',
+        'options.package_data',
+        'options.extras_require',
+    }
+
+
+def test_version_is_in_the_changelog():
+    assert f'## [{pyg_ext.__version__}]' in (ROOT / 'CHANGELOG.md').read_text()
+
+
+def test_constraints_name_all_dependencies():
+    config = configparser.ConfigParser()
+    config.read(ROOT / 'setup.cfg')
+    pinned = {
+        line.partition('==')[0].lower().replace('_', '-')
+        for line in (ROOT / 'constraints.txt').read_text().splitlines()
+        if '==' in line
+    }
+    needed = config['options']['install_requires'].split()
+    for extra in ('sparse', 'benchmark', 'test', 'lint', 'docs', 'cluster'):
+        needed += config['options.extras_require'][extra].split()
+    names = {n.partition('>=')[0].lower().replace('_', '-') for n in needed}
+    assert {n for n in names if not n.startswith('pyg-ext')} <= pinned

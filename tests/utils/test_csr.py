@@ -1,0 +1,205 @@
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch_geometric.nn import (
+    APPNP,
+    GCN2Conv,
+    GCNConv,
+    GraphConv,
+    SAGEConv,
+)
+
+from pyg_ext.utils import CSRTensor, gcn_adj
+
+DENSE = torch.tensor(
+    [[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [3.0, 0.0, 4.0], [0.0, 5.0, 0.0]],
+    dtype=torch.double,
+)
+SYMMETRIC = torch.tensor(
+    [[1.0, 2.0, 0.0], [2.0, 0.0, 3.0], [0.0, 3.0, 0.0]], dtype=torch.double
+)
+X = torch.arange(6.0, dtype=torch.double).view(3, 2)
+
+
+def test_written_out_product():
+    matrix = CSRTensor.from_dense(DENSE)
+    expected = [[4.0, 6.0], [0.0, 0.0], [16.0, 23.0], [10.0, 15.0]]
+    assert (matrix @ X).tolist() == expected
+    assert matrix.t().to_dense().tolist() == DENSE.t().tolist()
+    assert matrix.t().t().to_dense().tolist() == DENSE.tolist()
+
+
+@pytest.mark.parametrize(
+    'multiply', [torch.matmul, torch.mm, torch.sparse.mm, torch.Tensor.matmul]
+)
+@pytest.mark.parametrize('dense', [DENSE, SYMMETRIC])
+def test_gradients_equal_the_dense_product(multiply, dense):
+    def product(x):
+        return multiply(CSRTensor.from_dense(dense), x)
+
+    x = X.clone().requires_grad_()
+    assert torch.autograd.gradcheck(product, x)
+    assert torch.autograd.gradgradcheck(product, x)
+    assert torch.equal(product(x), dense @ x)
+
+
+def test_symmetric_matrix_is_stored_once():
+    matrix = CSRTensor.from_dense(SYMMETRIC)
+    assert matrix.is_symmetric
+    assert matrix._twin is matrix._matrix
+    assert not CSRTensor.from_dense(DENSE).is_symmetric
+    # A symmetric pattern alone is not enough:
+    skew = SYMMETRIC.clone()
+    skew[0, 1] = 7.0
+    assert not CSRTensor.from_dense(skew).is_symmetric
+
+
+def test_with_values_keeps_rows_and_columns_in_step():
+    matrix = CSRTensor.from_dense(SYMMETRIC)
+    new = matrix.with_values(torch.arange(1.0, 6.0, dtype=torch.double))
+    assert not new.is_symmetric
+    expected = [[1.0, 2.0, 0.0], [3.0, 0.0, 4.0], [0.0, 5.0, 0.0]]
+    assert new.to_dense().tolist() == expected
+    assert new.t().to_dense().t().tolist() == expected
+
+
+def test_repeated_coordinates_are_summed():
+    index = torch.tensor([[0, 0, 1], [1, 1, 0]])
+    matrix = CSRTensor.from_coo(index, torch.tensor([1.0, 2.0, 5.0]), (2, 3))
+    assert matrix.to_dense().tolist() == [[0.0, 3.0, 0.0], [5.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize('size', [(0, 0), (1, 1), (3, 0), (0, 3), (4, 2)])
+def test_empty(size):
+    matrix = CSRTensor.from_dense(torch.zeros(size))
+    out = matrix @ torch.ones(size[1], 2)
+    assert out.tolist() == torch.zeros(size[0], 2).tolist()
+
+
+def test_linear_takes_sparse_features():
+    layer = torch.nn.Linear(3, 2).double()
+    out = layer(CSRTensor.from_dense(DENSE))
+    out.sum().backward()
+    sparse = [p.grad.clone() for p in layer.parameters()]
+    layer.zero_grad()
+    expected = layer(DENSE)
+    expected.sum().backward()
+    assert torch.allclose(out, expected)
+    for ours, theirs in zip(sparse, layer.parameters(), strict=True):
+        assert torch.allclose(ours, theirs.grad)
+
+
+LAYERS = {
+    'GCNConv': lambda: GCNConv(5, 5, normalize=False),
+    'GraphConv': lambda: GraphConv(5, 5),
+    'GraphConv mean': lambda: GraphConv(5, 5, aggr='mean'),
+    'SAGEConv max': lambda: SAGEConv(5, 5, aggr='max'),
+    'APPNP': lambda: APPNP(K=4, alpha=0.2, normalize=False),
+}
+
+
+@pytest.mark.parametrize('name', LAYERS)
+def test_layers_of_pyg_take_it(name, graph):
+    """The same output and gradients as PyG's own sparse path."""
+    torch.manual_seed(0)
+    layer = LAYERS[name]().double()
+    shared = gcn_adj(graph.edge_index, num_nodes=8, dtype=torch.double)
+    results = []
+    for adj in (shared, shared.to_dense().to_sparse_csr()):
+        x = graph.x.clone().requires_grad_()
+        out = layer(x, adj)
+        out.square().sum().backward()
+        results.append((out.detach(), x.grad))
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-12)
+
+
+def test_gcn2_conv_equals_edge_index(graph):
+    layer = GCN2Conv(5, alpha=0.3, theta=0.5, layer=2, normalize=True).double()
+    expected = layer(graph.x, graph.x, graph.edge_index)
+    layer.normalize = False
+    adj = gcn_adj(graph.edge_index, num_nodes=8, dtype=torch.double)
+    assert torch.allclose(layer(graph.x, graph.x, adj), expected)
+
+
+def test_other_functions_see_a_plain_tensor():
+    matrix = CSRTensor.from_dense(DENSE)
+    assert type(matrix.values()) is torch.Tensor
+    assert type(matrix.to_dense()) is torch.Tensor
+    assert type(matrix.to_sparse_coo()) is torch.Tensor
+    assert matrix.values().tolist() == [2.0, 3.0, 4.0, 5.0]
+    assert (matrix @ X[:, 0]).tolist() == (DENSE @ X[:, 0]).tolist()
+
+
+def test_conversions_take_both_halves_along():
+    matrix = CSRTensor.from_dense(DENSE)
+    for other in (matrix.float(), matrix.to(torch.float)):
+        assert isinstance(other, CSRTensor)
+        assert other.dtype == other.t().dtype == torch.float
+    for same in (matrix.clone(), matrix.cpu(), matrix.to('cpu')):
+        assert isinstance(same, CSRTensor)
+        assert same.to_dense().tolist() == DENSE.tolist()
+    assert CSRTensor.from_dense(SYMMETRIC).float().is_symmetric
+
+
+def test_copies():
+    for dense in (DENSE, SYMMETRIC):
+        matrix = CSRTensor.from_dense(dense)
+        file = io.BytesIO()
+        torch.save(matrix, file)
+        file.seek(0)
+        for other in (
+            copy.copy(matrix),
+            copy.deepcopy(matrix),
+            pickle.loads(pickle.dumps(matrix)),
+            torch.load(file, weights_only=False),
+        ):
+            assert isinstance(other, CSRTensor)
+            assert other.to_dense().tolist() == dense.tolist()
+            assert other.is_symmetric == matrix.is_symmetric
+            other.with_values(torch.zeros_like(other.values()))
+
+
+def test_repr():
+    assert repr(CSRTensor.from_dense(DENSE)) == (
+        'CSRTensor(size=(4, 3), nnz=4, dtype=torch.float64, symmetric=False)'
+    )
+
+
+def test_errors():
+    with pytest.raises(ValueError, match='two-dimensional CSR tensor'):
+        CSRTensor.from_csr(DENSE)
+    with pytest.raises(ValueError, match='must be constant'):
+        CSRTensor.from_csr(DENSE.to_sparse_csr().requires_grad_())
+    with pytest.raises(RuntimeError, match='size'):
+        CSRTensor.from_coo(torch.tensor([[3], [0]]), torch.ones(1), (2, 2))
+
+
+def test_dropout_of_an_adjacency_keeps_its_gradient_right(graph):
+    """A dropped symmetric matrix is no longer symmetric."""
+    torch.manual_seed(0)
+    adj = gcn_adj(graph.edge_index, num_nodes=8, dtype=torch.double)
+    dropped = F.dropout(adj, 0.5)
+    x = graph.x.clone().requires_grad_()
+    (dropped @ x).square().sum().backward()
+    ours = x.grad.clone()
+    x.grad = None
+    (dropped.to_dense() @ x).square().sum().backward()
+    assert torch.allclose(ours, x.grad)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+@pytest.mark.parametrize('dense', [DENSE, SYMMETRIC])
+def test_cuda(dense):
+    matrix = CSRTensor.from_dense(dense).to('cuda')
+    x = X.clone().cuda().requires_grad_()
+    (matrix @ x).square().sum().backward()
+    y = X.clone().requires_grad_()
+    (dense @ y).square().sum().backward()
+    assert torch.allclose(x.grad.cpu(), y.grad)
+    assert F.dropout(matrix, 0.5).is_cuda
