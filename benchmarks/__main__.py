@@ -1,8 +1,10 @@
 import argparse
+import json
 import os
 import sys
 import warnings
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +18,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from benchmarks import datasets, engine, methods, presets, protocols, report
+from benchmarks import (
+    datasets,
+    engine,
+    methods,
+    presets,
+    protocols,
+    report,
+    speed,
+)
 from benchmarks.errors import UsageError
 from benchmarks.store import Row, Store, key
 
@@ -84,6 +94,13 @@ def parser() -> argparse.ArgumentParser:
     for name in ('dataset', 'protocol', 'preset'):
         redo.add_argument(f'--{name}', metavar='NAME')
     _add_set(redo, 'only runs with this value')
+
+    timing = commands.add_parser('speed', help='time this beside its peers')
+    files = timing.add_subparsers(dest='file', required=True)
+    for name, module in speed.FILES.items():
+        file = files.add_parser(name, help=module.__doc__)
+        module.add_arguments(file)
+        file.add_argument('--json', metavar='FILE', help='write the rows')
 
     commands.add_parser('list', help='show all names')
     return out
@@ -212,6 +229,27 @@ def redo(args: argparse.Namespace) -> int:
     return _report(report.select(Store(args.out).read(), wanted), args.out)
 
 
+def time_peers(args: argparse.Namespace) -> int:
+    """Runs one of the speed files and prints its rows."""
+    rows = speed.FILES[args.file].run(args)
+    out = Table(*rows[0], title=f'speed {args.file}')
+    for row in rows:
+        out.add_row(
+            *(
+                f'{v:.2f}' if isinstance(v, float) else str(v)
+                for v in row.values()
+            )
+        )
+    console.print(out)
+    device = engine.device_name(args.device, args.threads)
+    console.print(f'medians of {args.repeats} interleaved runs on {device}')
+    if args.json:
+        stamp = {'device': device, 'versions': engine.versions()}
+        text = json.dumps({**stamp, 'rows': rows}, indent=1)
+        Path(args.json).write_text(text + '\n')
+    return 0
+
+
 def show(args: argparse.Namespace) -> int:
     """Shows all names."""
     named = {
@@ -247,7 +285,12 @@ def main(arguments: list[str] | None = None) -> int:
         f'[yellow]warning: {message}[/yellow]'
     )
     args = parser().parse_args(arguments)
-    commands = {'depth': depth, 'report': redo, 'list': show}
+    commands = {
+        'depth': depth,
+        'report': redo,
+        'speed': time_peers,
+        'list': show,
+    }
     try:
         return commands[args.command](args)
     except UsageError as error:

@@ -168,7 +168,7 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def device_name(device: str) -> str:
+def device_name(device: str, threads: int = 1) -> str:
     """What the run was measured on, in words."""
     if device.startswith('cuda'):
         return torch.cuda.get_device_name(device)
@@ -181,7 +181,7 @@ def device_name(device: str) -> str:
             if line.startswith('model name')
         ]
         cpu = models[0] if models else cpu
-    return f'{cpu}, 1 thread'
+    return f'{cpu}, {threads} thread{"s" * (threads > 1)}'
 
 
 @cache

@@ -56,7 +56,7 @@ def check_one_kind(rows: list[Row]) -> None:
                 f'the runs are of {len(found)} {name}s, which one table must '
                 f'not mix ({", ".join(found)}): choose one with --{name}'
             )
-    for method in {row['method'] for row in rows}:
+    for method in dict.fromkeys(row['method'] for row in rows):
         configs = {
             config_hash(row['config']): row['config']
             for row in rows

@@ -2,6 +2,7 @@ import math
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch_geometric import seed_everything
 from torch_geometric.data import Data
 from torch_geometric.transforms import NormalizeFeatures
+from torch_geometric.typing import Adj
 
 from benchmarks.protocols import Protocol
 from pyg_ext.utils import CSRTensor, gcn_adj
@@ -145,10 +147,40 @@ def accuracy(out: Tensor, y: Tensor) -> float:
 METRICS = {'accuracy': accuracy}
 
 
+def epoch(
+    model: torch.nn.Module,
+    x: Tensor,
+    adj: Adj,
+    y: Tensor,
+    index: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    metric: Callable[[Tensor, Tensor], float],
+) -> tuple[float, float, dict[str, float]]:
+    """One training step and the evaluation after it.
+
+    Returns:
+        The training loss before the step, the validation loss, and the
+        metric on each split.
+    """
+    model.train()
+    optimizer.zero_grad()
+    out = model(x, adj)[index['train']]
+    loss = F.cross_entropy(out, y[index['train']])
+    loss.backward()
+    optimizer.step()
+
+    model.eval()
+    with torch.no_grad():
+        out = model(x, adj)
+        val_loss = F.cross_entropy(out[index['val']], y[index['val']])
+        scores = {s: metric(out[i], y[i]) for s, i in index.items()}
+    return loss.item(), val_loss.item(), scores
+
+
 def fit(
     model: torch.nn.Module,
     x: Tensor,
-    adj: CSRTensor,
+    adj: Adj,
     y: Tensor,
     index: dict[str, Tensor],
     recipe: Recipe,
@@ -165,27 +197,17 @@ def fit(
         parameter_groups(model, recipe.weight_decay), lr=recipe.lr, fused=True
     )
     best: dict[str, dict[str, Any]] = {}
-    epoch = 0
-    for epoch in range(1, recipe.epochs + 1):
-        model.train()
-        optimizer.zero_grad()
-        out = model(x, adj)[index['train']]
-        loss = F.cross_entropy(out, y[index['train']])
-        if not math.isfinite(loss.item()):
-            raise Diverged(f'the loss is {loss.item()} in epoch {epoch}')
-        loss.backward()
-        optimizer.step()
-
-        model.eval()
-        with torch.no_grad():
-            out = model(x, adj)
-            scores = {s: metric(out[i], y[i]) for s, i in index.items()}
-            val_loss = F.cross_entropy(out[index['val']], y[index['val']])
-        goals = {'loss': -val_loss.item(), 'metric': sign * scores['val']}
+    for number in range(1, recipe.epochs + 1):
+        loss, val_loss, scores = epoch(
+            model, x, adj, y, index, optimizer, metric
+        )
+        if not math.isfinite(loss):
+            raise Diverged(f'the loss is {loss} in epoch {number}')
+        goals = {'loss': -val_loss, 'metric': sign * scores['val']}
         for name, value in goals.items():
             if name not in best or value > best[name]['goal']:
-                best[name] = {'goal': value, 'epoch': epoch, **scores}
-        waited = epoch - best[recipe.select]['epoch']
+                best[name] = {'goal': value, 'epoch': number, **scores}
+        waited = number - best[recipe.select]['epoch']
         if recipe.patience and waited >= recipe.patience:
             break
 
@@ -197,7 +219,7 @@ def fit(
         'test_at_best_metric': best['metric']['test'],
         'train': judged['train'],
         'best_epoch': judged['epoch'],
-        'epochs': epoch,
+        'epochs': number,
     }
 
 
@@ -210,7 +232,7 @@ def peak_mb(device: torch.device) -> float:
 
 
 def run(
-    model_of: Any,
+    model_of: Callable[[int, int], torch.nn.Module],
     data: Data,
     recipe: Recipe,
     protocol: Protocol,

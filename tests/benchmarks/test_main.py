@@ -49,7 +49,7 @@ def test_depth_end_to_end(capsys, tmp_path):
     assert len(Store(tmp_path).read()) == 16
     code, text = run(capsys, 'report', '--out', str(tmp_path))
     assert code == 2
-    assert 'dropout=0.1 and dropout=0.5' in text
+    assert 'dropout=0.5 and dropout=0.1' in text
     code, text = run(
         capsys, 'report', '--out', str(tmp_path), '--set', 'dropout=0.1'
     )

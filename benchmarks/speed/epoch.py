@@ -1,0 +1,134 @@
+"""Milliseconds an epoch of GCN beside the same model of PyG's parts."""
+
+import argparse
+import warnings
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch_geometric.nn import GCNConv
+from torch_geometric.transforms import ToSparseTensor
+from torch_geometric.typing import WITH_TORCH_SPARSE, Adj
+
+from benchmarks import datasets, train
+from benchmarks.speed.measure import interleave
+from pyg_ext.nn import GCN
+
+HIDDEN, DROPOUT = 64, 0.5
+
+
+class StockGCN(torch.nn.Module):
+    """What a user of PyG writes: cached layers, dropout, dense features."""
+
+    def __init__(self, in_channels: int, num_layers: int, out_channels: int):
+        super().__init__()
+        inner = [HIDDEN] * (num_layers - 1)
+        widths = pairwise([in_channels, *inner, out_channels])
+        self.convs = torch.nn.ModuleList(
+            GCNConv(*pair, cached=True) for pair in widths
+        )
+
+    def forward(self, x: Tensor, edge_index: Adj) -> Tensor:
+        for conv in self.convs[:-1]:
+            x = F.dropout(x, DROPOUT, self.training)
+            x = conv(x, edge_index).relu()
+        x = F.dropout(x, DROPOUT, self.training)
+        return self.convs[-1](x, edge_index)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds this file's options to its command."""
+    parser.add_argument('--datasets', default='cora,citeseer,pubmed')
+    parser.add_argument('--depths', default='2,8,32,64')
+    parser.add_argument('--repeats', default=9, type=int)
+    parser.add_argument('--threads', default=1, type=int)
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--root', help='folder with the data')
+
+
+def run(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measures each dataset and depth; one row each."""
+    torch.set_num_threads(args.threads)
+    # PyG turns a SparseTensor into a CSR tensor in each product:
+    warnings.filterwarnings('ignore', 'Sparse (CSR|invariant)')
+    return [
+        measure(name, int(depth), args)
+        for name in args.datasets.split(',')
+        for depth in args.depths.split(',')
+    ]
+
+
+def measure(name: str, depth: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Checks that the peers compute the same, then times an epoch of each.
+
+    Raises:
+        RuntimeError: If outputs or gradients differ.
+    """
+    data = datasets.load(name, args.root)
+    recipe = train.Recipe(row_normalize=True)
+    shared, adj, y, index = train.prepare(data, recipe, args.device)
+    dense = shared.to_dense() if shared.layout != torch.strided else shared
+    edge_index = data.edge_index.to(args.device)
+    num_classes = int(y.max()) + 1
+
+    def stock() -> StockGCN:
+        return StockGCN(data.num_features, depth, num_classes).to(args.device)
+
+    ours = GCN(data.num_features, HIDDEN, depth, num_classes, DROPOUT)
+    inputs = {
+        'ours': (ours.to(args.device), shared, adj),
+        'edge_index': (stock(), dense, edge_index),
+    }
+    if WITH_TORCH_SPARSE:
+        adj_t = ToSparseTensor()(data.clone()).adj_t.to(args.device)
+        inputs['SparseTensor'] = (stock(), dense, adj_t)
+    for model, _, _ in inputs.values():
+        model.load_state_dict(ours.state_dict())
+    check(inputs, y, index['train'])
+
+    seconds = interleave(
+        {
+            peer: partial(
+                train.epoch,
+                model,
+                x,
+                edges,
+                y,
+                index,
+                torch.optim.Adam(
+                    model.parameters(), 0.01, weight_decay=5e-4, fused=True
+                ),
+                train.accuracy,
+            )
+            for peer, (model, x, edges) in inputs.items()
+        },
+        args.repeats,
+    )
+    row: dict[str, Any] = {'dataset': name, 'depth': depth}
+    row |= {f'{peer} ms': 1000 * s for peer, s in seconds.items()}
+    row |= {
+        f'{peer} / ours': s / seconds['ours']
+        for peer, s in seconds.items()
+        if peer != 'ours'
+    }
+    return row
+
+
+def check(inputs: dict[str, Any], y: Tensor, index: Tensor) -> None:
+    """Compares outputs and gradients without dropout."""
+    results: dict[str, list[Tensor]] = {}
+    for peer, (model, x, edges) in inputs.items():
+        model.eval()
+        out = model(x, edges)
+        F.cross_entropy(out[index], y[index]).backward()
+        grads = [p.grad for p in model.parameters()]
+        results[peer] = [out.detach(), *grads]
+        model.zero_grad()
+    for peer, tensors in results.items():
+        for ours, theirs in zip(results['ours'], tensors, strict=True):
+            error = (ours - theirs).norm() / theirs.norm().clamp(min=1e-12)
+            if not error < 1e-3:
+                raise RuntimeError(f'{peer} differs by {error:.1e}')

@@ -1,0 +1,29 @@
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+
+def interleave(
+    functions: dict[str, Callable[[], object]], repeats: int
+) -> dict[str, float]:
+    """Median seconds of each function, called in turns after two warm-ups.
+
+    Turns spread whatever else the machine does over all of them.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for turn in range(repeats + 2):
+        for name, function in functions.items():
+            _wait()
+            start = time.perf_counter()
+            function()
+            _wait()
+            if turn >= 2:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(s) for name, s in seconds.items()}
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
