@@ -91,6 +91,11 @@ def parser() -> argparse.ArgumentParser:
 
     redo = commands.add_parser('report', help='redo table and figure')
     redo.add_argument('--out', required=True, metavar='DIR')
+    redo.add_argument(
+        '--store',
+        metavar='FILE',
+        help='another store than results.jsonl in the folder',
+    )
     for name in ('dataset', 'protocol', 'preset'):
         redo.add_argument(f'--{name}', metavar='NAME')
     _add_set(redo, 'only runs with this value')
@@ -226,7 +231,11 @@ def redo(args: argparse.Namespace) -> int:
     for name in ('dataset', 'protocol', 'preset'):
         if getattr(args, name):
             wanted[name] = getattr(args, name)
-    return _report(report.select(Store(args.out).read(), wanted), args.out)
+    path = Path(args.store or Path(args.out) / 'results.jsonl')
+    if not path.is_file():
+        raise UsageError(f'there is no store {path}')
+    rows = report.select(Store(path.parent, path.name).read(), wanted)
+    return _report(rows, args.out)
 
 
 def time_peers(args: argparse.Namespace) -> int:

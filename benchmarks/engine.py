@@ -104,8 +104,8 @@ def sweep(
         }
         for future in as_completed(futures):
             row = {**futures[future].row(), **_result(future), **stamp}
-            if store.append(row):
-                yield row
+            store.append(row)
+            yield row
     finally:
         pool.stop()
         pool.join()
@@ -144,7 +144,7 @@ def _result(future: pebble.ProcessFuture) -> dict[str, Any]:
 
 def _work(cell: Cell, root: str | None, device: str) -> dict[str, Any]:
     """Runs in the child: one thread, and no longer than the parent lives."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     threading.Thread(target=_follow_parent, daemon=True).start()
     torch.set_num_threads(1)
     device = pick_device(device)

@@ -69,7 +69,10 @@ def read_value(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition('=')
     if not (key and equals):
         raise UsageError(f'--set needs key=value (got {text!r})')
-    return key.strip(), yaml.load(value, _Loader)
+    try:
+        return key.strip(), yaml.load(value, _Loader)
+    except yaml.YAMLError as error:
+        raise UsageError(f'--set {text!r} is no valid YAML') from error
 
 
 def configure(

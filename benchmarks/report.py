@@ -111,36 +111,56 @@ def summarize(rows: list[Row]) -> pd.DataFrame:
     )
 
 
-def cell_text(line: pd.Series) -> str:
-    """``mean ± std (runs)`` of one method at one depth."""
-    text = 'failed'
-    if line['runs']:
-        spread = '' if line['runs'] == 1 else f' ± {line["std"]:.2f}'
-        text = f'{line["mean"]:.2f}{spread} ({line["runs"]:.0f})'
-        if line['failed']:
-            text += f', {line["failed"]:.0f} failed'
+def cell_text(line: pd.Series, usual: int) -> str:
+    """``mean ± std``, and the number of runs where it is not the usual."""
+    if not line['runs']:
+        return 'failed'
+    text = f'{line["mean"]:.2f}'
+    if line['runs'] > 1:
+        text += f' ± {line["std"]:.2f}'
+    if line['runs'] != usual:
+        text += f' ({line["runs"]:.0f})'
+    if line['failed']:
+        text += f', {line["failed"]:.0f} failed'
     return text
 
 
 def grid(summary: pd.DataFrame) -> pd.DataFrame:
     """Methods by depths, each cell as text."""
-    texts = summary.assign(text=summary.apply(cell_text, axis=1))
-    wide = texts.pivot(index='method', columns='depth', values='text')
+    usual = usual_runs(summary)
+    texts = [cell_text(line, usual) for _, line in summary.iterrows()]
+    wide = summary.assign(text=texts).pivot(
+        index='method', columns='depth', values='text'
+    )
     return wide.loc[summary['method'].unique()].fillna('')
+
+
+def usual_runs(summary: pd.DataFrame) -> int:
+    """The number of runs that most cells have."""
+    return int(summary['runs'].mode().iloc[-1])
+
+
+def what_cells_hold(summary: pd.DataFrame) -> str:
+    """A table's cells in words."""
+    return (
+        f'test {summary["metric"].iloc[0]} in percent, mean ± standard '
+        f'deviation of {usual_runs(summary)} runs (or of as many as stand in '
+        f'brackets)'
+    )
 
 
 def table(summary: pd.DataFrame) -> Table:
     """The terminal's table."""
     first = summary.iloc[0]
     out = Table(
-        title=f'{first["dataset"]}, test {first["metric"]} in percent: '
-        f'mean ± std (runs)',
-        caption=f'protocol {first["protocol"]}, preset {first["preset"]}',
+        title=f'{first["dataset"]}, protocol {first["protocol"]}, preset '
+        f'{first["preset"]}',
+        caption=what_cells_hold(summary),
     )
     wide = grid(summary)
-    out.add_column('method')
+    out.add_column('depth')
     for depth in wide.columns:
-        out.add_column(f'depth {depth}', justify='right')
+        out.add_column(str(depth), justify='right')
     for method, texts in wide.iterrows():
         out.add_row(str(method), *texts)
     return out
@@ -205,7 +225,7 @@ def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
     first = summary.iloc[0]
     protocol = protocols.PROTOCOLS[first['protocol']]
     wide = grid(summary)
-    head = ['method', *(f'depth {depth}' for depth in wide.columns)]
+    head = ['depth', *map(str, wide.columns)]
     lines = [
         f'# Accuracy against depth: {first["dataset"]}',
         '',
@@ -213,8 +233,8 @@ def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
         f'Protocol `{protocol.name}`: {protocol.split}. Preset '
         f'`{first["preset"]}`: {presets.read(first["preset"])["source"]}',
         '',
-        f'Test {protocol.metric} in percent, mean ± std (runs), at the epoch '
-        f'that the preset selects on the validation nodes:',
+        f'By depth, {what_cells_hold(summary)}, at the epoch that the preset '
+        f'selects on the validation nodes:',
         '',
         '| ' + ' | '.join(head) + ' |',
         '|---' + '|---:' * len(wide.columns) + '|',
@@ -227,7 +247,7 @@ def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
         '',
         '## What depth counts',
         '',
-        *(f'- `{m}`: {methods.parse(m).backbone.unit}' for m in wide.index),
+        *(_depth_text(method, rows) for method in wide.index),
         '',
         '## What was run',
         '',
@@ -255,6 +275,14 @@ def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
     return '\n'.join(lines) + '\n'
 
 
+def _depth_text(method: str, rows: list[Row]) -> str:
+    config = next(r['config'] for r in rows if r['method'] == method)
+    text = f'- `{method}`: {methods.parse(method).backbone.unit}'
+    if 'growth' in config:
+        text += f', each adding {config["growth"]} channels'
+    return text
+
+
 def write(rows: list[Row], folder: str | Path) -> pd.DataFrame:
     """Writes ``summary.csv``, ``curve.png``, ``curve.svg``, ``report.md``.
 
@@ -269,6 +297,7 @@ def write(rows: list[Row], folder: str | Path) -> pd.DataFrame:
             stacklevel=2,
         )
     folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     summary = summarize(rows)
     summary.to_csv(folder / 'summary.csv', index=False, float_format='%.4f')
     draw(summary, folder)

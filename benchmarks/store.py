@@ -24,17 +24,17 @@ def key(row: Row) -> tuple:
 
 
 class Store:
-    """Runs as JSON lines in ``FOLDER/results.jsonl``.
+    """Runs as JSON lines in a file, ``FOLDER/results.jsonl`` by default.
 
     A row is on the disk when :meth:`append` returns.
     Several processes may read and append at a time.
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path, name: str = 'results.jsonl'):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.path = self.folder / 'results.jsonl'
-        self._lock = FileLock(self.folder / 'results.jsonl.lock')
+        self.path = self.folder / name
+        self._lock = FileLock(self.folder / f'{name}.lock')
 
     def read(self) -> list[Row]:
         """All runs, one for each key: a later row replaces a failed one.

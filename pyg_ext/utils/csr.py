@@ -168,7 +168,7 @@ class CSRTensor(Tensor):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if func in _HANDLERS and isinstance(args[0], CSRTensor):
+        if func in _HANDLERS and args and isinstance(args[0], CSRTensor):
             out = _HANDLERS[func](*args, **kwargs)
             if out is not NotImplemented:
                 return out

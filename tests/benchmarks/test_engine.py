@@ -139,6 +139,7 @@ def test_stopped_sweep_resumes(tmp_path, how):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     path = out / 'results.jsonl'
     deadline = time.monotonic() + 120
@@ -146,7 +147,10 @@ def test_stopped_sweep_resumes(tmp_path, how):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
-    process.send_signal(how)
+    if how == signal.SIGINT:  # as Ctrl-C in a terminal: to all of them
+        os.killpg(process.pid, how)
+    else:
+        process.send_signal(how)
     text = process.communicate()[0]
     if how == signal.SIGINT:
         assert process.returncode == 130
@@ -158,6 +162,7 @@ def test_stopped_sweep_resumes(tmp_path, how):
         time.sleep(0.1)
     before = Store(out).read()
     assert 2 <= len(before) < 8
+    assert {row['status'] for row in before} == {'ok'}
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -25,7 +25,7 @@ def test_depth_end_to_end(capsys, tmp_path):
     code, text = depth(capsys, tmp_path)
     assert code == 0
     assert 'gcn depth 2 seed 1: test' in text
-    assert 'depth 4' in text
+    assert 'mean ± standard deviation of 2 runs' in text
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {
         'results.jsonl',
@@ -104,7 +104,20 @@ def test_bad_numbers(capsys, tmp_path, bad):
     capsys.readouterr()
 
 
-def test_report_without_runs(capsys, tmp_path):
-    code, text = run(capsys, 'report', '--out', str(tmp_path))
-    assert code == 2
-    assert 'no run' in text
+def test_report_of_another_store(capsys, tmp_path, row):
+    Store(tmp_path, 'kept.jsonl').append(row())
+    out = tmp_path / 'new'
+    path = str(tmp_path / 'kept.jsonl')
+    code, _ = run(capsys, 'report', '--store', path, '--out', str(out))
+    assert code == 0
+    assert (out / 'curve.png').exists()
+    code, text = run(
+        capsys, 'report', '--store', path, '--out', str(out), '--set', 'lr=7'
+    )
+    assert (code, 'no run' in text) == (2, True)
+
+
+def test_report_without_store(capsys, tmp_path):
+    code, text = run(capsys, 'report', '--out', str(tmp_path / 'nothing'))
+    assert (code, 'there is no store' in text) == (2, True)
+    assert not [*tmp_path.iterdir()]

@@ -86,6 +86,8 @@ def test_unknown_names():
         presets.configure('gcnii', 'digits', gcn, {})
     with pytest.raises(UsageError, match='--set needs key=value'):
         presets.read_value('lr')
+    with pytest.raises(UsageError, match='no valid YAML'):
+        presets.read_value('weight_decay={convs: 1')
 
 
 @pytest.mark.parametrize(

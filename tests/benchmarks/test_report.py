@@ -21,9 +21,10 @@ def test_numbers(tmp_path, row):
     assert first['ci95_low'] == pytest.approx(low)
     assert first['ci95_high'] == pytest.approx(high)
     assert first['test_at_best_metric'] == pytest.approx(56.0)
-    assert report.cell_text(first) == '55.00 ± 5.00 (3)'
-    assert report.cell_text(second) == '40.00 (1)'
-    assert report.cell_text(third) == 'failed'
+    assert report.cell_text(first, 3) == '55.00 ± 5.00'
+    assert report.cell_text(first, 2) == '55.00 ± 5.00 (3)'
+    assert report.cell_text(second, 3) == '40.00 (1)'
+    assert report.cell_text(third, 3) == 'failed'
     pd.testing.assert_frame_equal(
         pd.read_csv(tmp_path / 'summary.csv')[['depth', 'runs', 'failed']],
         summary[['depth', 'runs', 'failed']],
@@ -44,8 +45,8 @@ def test_files(tmp_path, row):
     svg = (tmp_path / 'curve.svg').read_text()
     assert svg.startswith('<?xml')
     page = (tmp_path / 'report.md').read_text()
-    assert '| gcn | 50.50 ± 0.71 (2) |' in page
-    assert '50.50 ± 0.71 (2), 1 failed |' in page
+    assert '| gcn | 50.50 ± 0.71 |' in page
+    assert '50.50 ± 0.71, 1 failed |' in page
     assert 'gcn, depth 64, seed 2: Diverged' in page
     report.write(rows, tmp_path)
     assert (tmp_path / 'curve.svg').read_text() == svg  # the same bytes
