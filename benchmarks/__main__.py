@@ -30,7 +30,7 @@ from benchmarks import (
 from benchmarks.errors import UsageError
 from benchmarks.store import Row, Store, key
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -216,6 +216,9 @@ def _mean(values: list[float]) -> float:
 def _report(rows: list[Row], folder: str) -> int:
     summary = report.write(rows, folder)
     console.print(report.table(summary))
+    changes = report.changes(rows)
+    if changes:
+        console.print(f'changed from the preset: {", ".join(changes)}')
     console.print(
         f'written to {folder}: summary.csv curve.png curve.svg report.md'
     )

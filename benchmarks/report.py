@@ -255,6 +255,9 @@ def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
         f'{sum(row.get("seconds", 0) for row in rows) / 60:.1f} minutes of '
         f'training in all',
     ]
+    lines.append(
+        f'- changed from the preset: {", ".join(changes(rows)) or "nothing"}'
+    )
     for name in ('commit', 'device', 'versions'):
         found = {
             ', '.join(f'{k} {v}' for k, v in value.items())
@@ -273,6 +276,21 @@ def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
             for row in failures
         ]
     return '\n'.join(lines) + '\n'
+
+
+def changes(rows: list[Row]) -> list[str]:
+    """Where the runs depart from the preset that they name."""
+    found = set()
+    for row in rows:
+        recipe = presets.configure(
+            row['preset'], row['dataset'], methods.parse(row['method']), {}
+        )
+        found |= {
+            f'{key}={value}'
+            for key, value in row['config'].items()
+            if recipe.get(key) != value
+        }
+    return sorted(found)
 
 
 def _depth_text(method: str, rows: list[Row]) -> str:

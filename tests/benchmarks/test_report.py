@@ -52,6 +52,14 @@ def test_files(tmp_path, row):
     assert (tmp_path / 'curve.svg').read_text() == svg  # the same bytes
 
 
+def test_departures_from_the_preset_are_named(tmp_path, row):
+    rows = [row(), row(seed=1)]
+    assert report.changes(rows) == ['epochs=3', 'hidden_channels=8']
+    report.write(rows, tmp_path)
+    page = (tmp_path / 'report.md').read_text()
+    assert 'changed from the preset: epochs=3, hidden_channels=8' in page
+
+
 def test_nothing_but_failures(tmp_path, row):
     summary = report.write([row(status='failed')], tmp_path)
     assert summary['failed'].tolist() == [1]
