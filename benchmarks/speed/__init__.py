@@ -1,7 +1,7 @@
 """Speed against peers: correctness first, then ratios within one process."""
 
-from benchmarks.speed import epoch
+from benchmarks.speed import epoch, parts
 
-FILES = {'epoch': epoch}
+FILES = {'epoch': epoch, 'parts': parts}
 
 __all__ = ['FILES']

@@ -17,25 +17,35 @@ def test_interleave_takes_turns():
     assert all(s >= 0 for s in seconds.values())
 
 
-def test_epoch(capsys, tmp_path):
+def speed(tmp_path, *arguments):
     """The whole command, where peers are checked to compute the same."""
-    file = tmp_path / 'epoch.json'
+    file = tmp_path / 'rows.json'
     threads = torch.get_num_threads()
     try:
-        code = main(
-            [
-                *('speed', 'epoch', '--datasets', 'digits', '--depths', '2'),
-                *('--repeats', '1', '--json', str(file)),
-            ]
-        )
+        code = main(['speed', *arguments, '--json', str(file)])
     finally:
         torch.set_num_threads(threads)
     assert code == 0
+    return json.loads(file.read_text())['rows']
+
+
+def test_epoch(capsys, tmp_path):
+    (row,) = speed(
+        tmp_path,
+        *('epoch', '--datasets', 'digits', '--depths', '2', '--repeats', '1'),
+    )
     assert 'interleaved' in capsys.readouterr().out
-    (row,) = json.loads(file.read_text())['rows']
     assert row['edge_index / ours'] == pytest.approx(
         row['edge_index ms'] / row['ours ms']
     )
+
+
+def test_parts(capsys, tmp_path):
+    rows = speed(tmp_path, 'parts', '--datasets', 'digits', '--repeats', '2')
+    assert len(rows) == 3
+    for row in rows:
+        ratio = row['torch ms'] / row['ours ms']
+        assert row['torch / ours'] == pytest.approx(ratio)
 
 
 def test_peers_that_differ_are_not_timed():

@@ -1,0 +1,97 @@
+"""Dropout and the sparse product beside PyTorch's, forward and backward."""
+
+import argparse
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks import datasets, train
+from benchmarks.speed.measure import interleave
+from pyg_ext.utils import dropout
+
+HIDDEN = 64
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds this file's options to its command."""
+    parser.add_argument('--datasets', default='cora,citeseer,pubmed')
+    parser.add_argument('--repeats', default=50, type=int)
+    parser.add_argument('--threads', default=1, type=int)
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--root', help='folder with the data')
+
+
+def run(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measures each dataset; one row for each part."""
+    torch.set_num_threads(args.threads)
+    warnings.filterwarnings('ignore', 'Sparse CSR')  # the plain one is beta
+    return [
+        row for name in args.datasets.split(',') for row in measure(name, args)
+    ]
+
+
+def measure(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Times the parts of one layer on one graph.
+
+    Raises:
+        RuntimeError: If the two products differ.
+    """
+    data = datasets.load(name, args.root)
+    recipe = train.Recipe(row_normalize=True)
+    features, adj, _, _ = train.prepare(data, recipe, args.device)
+    dense = data.x.to(args.device)
+    plain = torch.sparse_csr_tensor(
+        adj.crow_indices(),
+        adj.col_indices(),
+        adj.values(),
+        adj.size(),
+        check_invariants=True,
+    )
+    hidden = torch.randn(data.num_nodes, HIDDEN, device=args.device)
+    hidden.requires_grad_()
+
+    def step(function: Callable[[Tensor], Tensor]) -> Callable[[], None]:
+        def call() -> None:
+            hidden.grad = None
+            function(hidden).backward(hidden.detach())
+
+        return call
+
+    parts = {
+        'dropout of hidden states': (
+            step(lambda h: dropout(h, 0.5)),
+            step(lambda h: F.dropout(h, 0.5)),
+        ),
+        'dropout of features': (
+            lambda: dropout(features, 0.5),
+            lambda: F.dropout(dense, 0.5),
+        ),
+        'product with the adjacency': (
+            step(lambda h: adj @ h),
+            step(lambda h: plain @ h),
+        ),
+    }
+    grads = []
+    for function in parts['product with the adjacency']:
+        function()
+        grads.append(hidden.grad)
+    if not torch.allclose(*grads, atol=1e-5):
+        raise RuntimeError('the products differ')
+
+    rows = []
+    for part, (ours, torchs) in parts.items():
+        seconds = interleave({'ours': ours, 'torch': torchs}, args.repeats)
+        rows.append(
+            {
+                'dataset': name,
+                'part': part,
+                'ours ms': 1000 * seconds['ours'],
+                'torch ms': 1000 * seconds['torch'],
+                'torch / ours': seconds['torch'] / seconds['ours'],
+            }
+        )
+    return rows
