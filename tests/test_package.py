@@ -72,7 +72,7 @@ def test_constraints_name_all_dependencies():
         if '==' in line
     }
     needed = config['options']['install_requires'].split()
-    for extra in ('sparse', 'benchmark', 'test', 'lint', 'docs', 'cluster'):
+    for extra in ('sparse', 'benchmark', 'test', 'lint', 'docs'):
         needed += config['options.extras_require'][extra].split()
     names = {n.partition('>=')[0].lower().replace('_', '-') for n in needed}
     assert {n for n in names if not n.startswith('pyg-ext')} <= pinned

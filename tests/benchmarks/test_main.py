@@ -25,7 +25,7 @@ def test_depth_end_to_end(capsys, tmp_path):
     code, text = depth(capsys, tmp_path)
     assert code == 0
     assert 'gcn depth 2 seed 1: test' in text
-    assert 'mean ± standard deviation of 2 runs' in text
+    assert 'mean ± standard deviation of 2 runs' in ' '.join(text.split())
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {
         'results.jsonl',
