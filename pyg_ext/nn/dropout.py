@@ -7,7 +7,7 @@ from pyg_ext.utils import dropout
 class Dropout(torch.nn.Module):
     r"""Dropout for dense tensors and sparse node features, as
     :func:`pyg_ext.utils.dropout` computes it: a replacement of
-    :class:`torch.nn.Dropout` whose masks cost a tenth on the CPU.
+    :class:`torch.nn.Dropout` which costs about a fifth on the CPU.
 
     Args:
         p (float, optional): Probability of an entry to become zero, in
