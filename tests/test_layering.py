@@ -10,7 +10,9 @@ ROOT = Path(__file__).parent.parent
 # From above to below; a folder may use itself only file by file, downwards.
 LAYERS = [
     ['pyg_ext/utils'],
-    ['pyg_ext/nn/dropout.py'],
+    ['pyg_ext/nn/dropout.py', 'pyg_ext/nn/reversible.py'],
+    ['pyg_ext/nn/block.py'],
+    ['pyg_ext/nn/conv'],
     ['pyg_ext/nn/models'],
     ['pyg_ext/nn/__init__.py'],
     ['pyg_ext/__init__.py'],

@@ -3,5 +3,6 @@
 from pyg_ext.nn.models.appnp import APPNPNet
 from pyg_ext.nn.models.conv_stack import GCN, ConvStack
 from pyg_ext.nn.models.gcnii import GCNII
+from pyg_ext.nn.models.rev_gnn import RevGNN
 
-__all__ = ['GCN', 'GCNII', 'APPNPNet', 'ConvStack']
+__all__ = ['GCN', 'GCNII', 'APPNPNet', 'ConvStack', 'RevGNN']

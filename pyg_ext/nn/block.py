@@ -1,0 +1,76 @@
+from torch import Tensor
+from torch.nn import LayerNorm, Module
+from torch_geometric.nn import BatchNorm
+from torch_geometric.typing import Adj, OptTensor
+
+from pyg_ext.nn.dropout import Dropout
+
+NORMS = {'layer': LayerNorm, 'batch': BatchNorm}
+
+
+class GNNBlock(Module):
+    r"""Norm, activation, dropout and convolution, in the order of the
+    `"DeeperGCN: All You Need to Train Deeper GCNs"
+    <https://arxiv.org/abs/2006.07739>`_ paper:
+
+    .. math::
+        f(\mathbf{X}, \mathbf{A}) = \mathrm{conv} \left( \mathrm{dropout}
+        \left( \mathrm{ReLU} \left( \mathrm{norm}(\mathbf{X}) \right) \right),
+        \mathbf{A} \right)
+
+    Args:
+        conv (torch.nn.Module): A convolution, called as
+            ``conv(x, edge_index)``, or with edge weights or features after
+            those.
+        channels (int): Size of each input sample.
+        norm (str, optional): :obj:`'layer'`, :obj:`'batch'` or :obj:`None`.
+            (default: :obj:`'layer'`)
+        dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
+
+    Raises:
+        ValueError: On an unknown norm.
+
+    Shapes:
+        - **input:** features :math:`(|\mathcal{V}|, F)`, the edges as the
+          convolution takes them, and a dropout mask
+          :math:`(|\mathcal{V}|, F)` *(optional)* in place of a fresh one
+        - **output:** what the convolution returns
+    """
+
+    def __init__(
+        self,
+        conv: Module,
+        channels: int,
+        norm: str | None = 'layer',
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if norm is not None and norm not in NORMS:
+            raise ValueError(
+                f'norm must be one of {", ".join(NORMS)} or None (got '
+                f'{norm!r})'
+            )
+        self.norm = NORMS[norm](channels) if norm is not None else None
+        self.dropout = Dropout(dropout)
+        self.conv = conv
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew."""
+        if self.norm is not None:
+            self.norm.reset_parameters()
+        self.conv.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Adj,
+        edge_attr: OptTensor = None,
+        mask: OptTensor = None,
+    ) -> Tensor:
+        if self.norm is not None:
+            x = self.norm(x)
+        x = x.relu()
+        x = self.dropout(x) if mask is None else x * mask
+        if edge_attr is None:
+            return self.conv(x, edge_index)
+        return self.conv(x, edge_index, edge_attr)

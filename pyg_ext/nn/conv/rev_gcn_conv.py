@@ -1,0 +1,106 @@
+from torch import Tensor
+from torch_geometric.nn import GCNConv, MessagePassing
+from torch_geometric.typing import Adj, OptTensor
+
+from pyg_ext.nn.block import GNNBlock
+from pyg_ext.nn.reversible import ReversibleSequential
+from pyg_ext.utils import gcn_norm_once
+
+
+class RevGCNConv(MessagePassing):
+    r"""Reversible residual graph convolutions from the `"Training Graph
+    Neural Networks with 1000 Layers" <https://arxiv.org/abs/2106.07476>`_
+    paper, in place of one layer or of any number of residual ones.
+
+    The channels are split into :math:`C` groups. With
+    :math:`\mathbf{X}^{\prime}_0 = \sum_{i=2}^C \mathbf{X}_i`, each of
+    :obj:`num_layers` blocks computes, for :math:`i = 1, \ldots, C`,
+
+    .. math::
+        \mathbf{X}^{\prime}_i = \mathbf{X}_i + \mathbf{\hat{P}} \,
+        \mathrm{dropout} \left( \mathrm{ReLU} \left( \mathrm{norm}
+        (\mathbf{X}^{\prime}_{i-1}) \right) \right) \mathbf{\Theta}_i
+
+    on an adjacency :math:`\mathbf{\hat{P}}` that is normalized once for all.
+    Only the output of the last block is stored for the backward pass.
+
+    Args:
+        channels (int): Size of each input and output sample; a multiple of
+            :obj:`num_groups`.
+        num_layers (int, optional): Number of blocks. (default: :obj:`1`)
+        num_groups (int, optional): Number of groups :math:`C`.
+            (default: :obj:`2`)
+        norm (str, optional): :obj:`'layer'`, :obj:`'batch'` or :obj:`None`.
+            (default: :obj:`'layer'`)
+        dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
+        anchor_every (int, optional): Stores the state after every so many
+            blocks. (default: :obj:`None`)
+        **kwargs (optional): Additional arguments of
+            :class:`torch_geometric.nn.conv.MessagePassing`, for the
+            convolutions.
+
+    Raises:
+        ValueError: On an unknown norm, or on channels that the groups do not
+            divide.
+
+    Shapes:
+        - **input:**
+          node features :math:`(|\mathcal{V}|, F)`,
+          edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency
+          (of which a :class:`~pyg_ext.utils.CSRTensor` is used as it is),
+          edge weights :math:`(|\mathcal{E}|)` *(optional)*
+        - **output:** node features :math:`(|\mathcal{V}|, F)`
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_layers: int = 1,
+        num_groups: int = 2,
+        norm: str | None = 'layer',
+        dropout: float = 0.0,
+        anchor_every: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if channels % num_groups != 0:
+            raise ValueError(
+                f'channels must be a multiple of num_groups={num_groups} '
+                f'(got {channels})'
+            )
+        self.channels = channels
+        self.num_layers = num_layers
+        width = channels // num_groups
+        self.blocks = ReversibleSequential(
+            [
+                GNNBlock(
+                    GCNConv(width, width, normalize=False, **kwargs),
+                    width,
+                    norm,
+                    dropout,
+                )
+                for _ in range(num_layers)
+            ],
+            num_groups,
+            anchor_every,
+        )
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew."""
+        super().reset_parameters()
+        self.blocks.reset_parameters()
+
+    def forward(
+        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
+    ) -> Tensor:
+        edge_index, edge_weight = gcn_norm_once(
+            edge_index, edge_weight, x.size(self.node_dim), x.dtype
+        )
+        return self.blocks(x, edge_index, edge_weight)
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.channels}, '
+            f'num_layers={self.num_layers}, '
+            f'num_groups={self.blocks.num_groups})'
+        )

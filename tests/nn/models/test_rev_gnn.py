@@ -1,0 +1,86 @@
+import pytest
+import torch
+from torch_geometric.nn import GraphConv
+
+from pyg_ext.nn import RevGNN
+from pyg_ext.utils import CSRTensor, gcn_adj
+
+
+def grads(model, *inputs):
+    model.zero_grad()
+    torch.manual_seed(0)
+    out = model(*inputs)
+    out.square().sum().backward()
+    return [out, *(p.grad.clone() for p in model.parameters())]
+
+
+@pytest.mark.parametrize(
+    'kwargs',
+    [
+        {},
+        {'conv': 'sage', 'num_groups': 4},
+        {'conv': 'gat', 'norm': 'batch'},
+        {'conv': 'gen', 'weight_tied': True},
+        {'conv': lambda channels: GraphConv(channels, channels)},
+        {'shared_dropout': True, 'anchor_every': 2},
+        {'jk': [0, 2, -1]},
+    ],
+)
+def test_gradients_equal_the_plain_stack(graph, kwargs):
+    model = RevGNN(5, 8, 5, 3, dropout=0.5, **kwargs).double()
+    ours = grads(model, graph.x, graph.edge_index)
+    model.blocks.enabled = False
+    theirs = grads(model, graph.x, graph.edge_index)
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.allclose(a, b, rtol=1e-8, atol=1e-12)
+
+
+def test_shared_dropout_is_one_mask(graph):
+    model = RevGNN(
+        5, 8, 3, 2, norm=None, dropout=0.5, shared_dropout=True
+    ).double()
+    seen = []
+    for layer in model.blocks.layers:
+        for block in layer.convs:
+            block.conv.register_forward_pre_hook(
+                lambda m, args: seen.append(args[0] != 0)
+            )
+    with torch.no_grad():
+        model.lin_in.weight.fill_(1.0)
+        model.lin_in.bias.fill_(9.0)
+        for block in model.blocks.layers.modules():
+            if hasattr(block, 'lin'):
+                block.lin.weight.abs_()
+        model(graph.x, graph.edge_index)
+    assert len(seen) == 6
+    assert all(torch.equal(seen[0], kept) for kept in seen)
+    assert 0 < seen[0].sum() < seen[0].numel()
+
+
+def test_weight_tied_has_the_parameters_of_one_block():
+    def count(**kwargs):
+        model = RevGNN(5, 8, **kwargs, out_channels=2)
+        return sum(p.numel() for p in model.parameters())
+
+    assert count(num_layers=50, weight_tied=True) == count(num_layers=1)
+
+
+def test_fast_inputs_give_the_same(graph):
+    x = graph.x * (graph.x > 0.5)
+    model = RevGNN(5, 8, 4, 2).double()
+    adj = gcn_adj(graph.edge_index, num_nodes=8, dtype=torch.double)
+    ours = grads(model, CSRTensor.from_dense(x), adj)
+    theirs = grads(model, x, graph.edge_index)
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.allclose(a, b, rtol=1e-8, atol=1e-12)
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r'num_groups=2 \(got 7\)'):
+        RevGNN(5, 7, 2, 2)
+    with pytest.raises(ValueError, match=r"gen or callable \(got 'gnc'\)"):
+        RevGNN(5, 8, 2, 2, conv='gnc')
+    with pytest.raises(ValueError, match=r'at least 1 \(got 0\)'):
+        RevGNN(5, 8, 0, 2)
+    with pytest.raises(ValueError, match='norm must be one of'):
+        RevGNN(5, 8, 2, 2, norm='l2')
