@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from benchmarks.errors import UsageError, check_name
-from pyg_ext.nn import GCN, GCNII, APPNPNet
+from pyg_ext.nn import GCN, GCNII, APPNPNet, RevGNN
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ BACKBONES = {
         GCN, 'num_layers', 'graph convolutions, the first and last included'
     ),
     'gcnii': Backbone(GCNII, 'num_layers', 'hidden blocks'),
+    'revgcn': Backbone(RevGNN, 'num_layers', 'hidden blocks'),
     'appnp': Backbone(APPNPNet, 'K', 'propagation steps'),
 }
 

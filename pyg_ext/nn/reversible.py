@@ -12,6 +12,8 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.hooks import RemovableHandle
 from torch_geometric.typing import SparseTensor
 
+_CUDA_STATE = 16  # bytes of a CUDA generator's state
+
 StateHook = Callable[[Tensor, Tensor], None]
 
 
@@ -359,29 +361,44 @@ def _frozen_statistics(*modules: Module) -> Iterator[None]:
 
 
 class _Random:
-    """States of PyTorch's random numbers on the CPU and one device."""
+    """States of PyTorch's random numbers on the CPU and one device.
+
+    They lie in a few large tensors: many small ones, kept among the large
+    ones that come and go, would keep the allocator from using the gaps again.
+    """
+
+    BANK = 256  # states in one tensor
 
     def __init__(self, device: torch.device):
         self.device = device
-        self.states: list[tuple[Tensor, ...]] = []
+        self.banks: list[Tensor] = []
+        self.used = 0
+        self.places: list[int] = []  # one for each recorded evaluation
 
-    def now(self) -> tuple[Tensor, ...]:
-        cpu = torch.get_rng_state()
+    def now(self) -> Tensor:
+        state = torch.get_rng_state()
         if self.device.type != 'cuda':
-            return (cpu,)
-        return cpu, torch.cuda.get_rng_state(self.device)
+            return state
+        return torch.cat([state, torch.cuda.get_rng_state(self.device)])
 
     def record(self) -> None:
         """Keeps the present state; an unchanged one is kept once."""
         state = self.now()
-        if self.states and all(map(torch.equal, state, self.states[-1])):
-            state = self.states[-1]
-        self.states.append(state)
+        if self.used == 0 or not torch.equal(state, self[self.used - 1]):
+            if self.used % self.BANK == 0:
+                self.banks.append(state.new_empty(self.BANK, state.numel()))
+            self.used += 1
+            self[self.used - 1].copy_(state)
+        self.places.append(self.used - 1)
 
-    def set(self, state: tuple[Tensor, ...]) -> None:
-        torch.set_rng_state(state[0])
+    def __getitem__(self, place: int) -> Tensor:
+        return self.banks[place // self.BANK][place % self.BANK]
+
+    def set(self, state: Tensor) -> None:
         if self.device.type == 'cuda':
-            torch.cuda.set_rng_state(state[1], self.device)
+            state, of_device = state[:-_CUDA_STATE], state[-_CUDA_STATE:]
+            torch.cuda.set_rng_state(of_device.clone(), self.device)
+        torch.set_rng_state(state.clone())
 
     @contextmanager
     def replayed(self) -> Iterator[None]:
@@ -533,7 +550,7 @@ class _Reversible(torch.autograd.Function):
         grad_x = None
         if any(g is not None for g in walk.gs):
             grad_x = plan.layers[0].join(walk.gradients())
-        return None, grad_x, *walk.given_grads, *walk.parameter_grads
+        return None, grad_x, *walk.given_grads, *walk.parameter_grads()
 
 
 class _Walk:
@@ -546,10 +563,17 @@ class _Walk:
         self.ys = plan.layers[-1].split(out.detach())
         self.gs: list[Tensor | None] = [None] * len(self.ys)
         self.given_grads: list[Tensor | None] = [None] * len(given)
-        self.parameter_grads: list[Tensor | None] = [None] * len(
-            plan.parameters
-        )
-        self.replay = list(plan.random.states)
+        # All at once, for the reason that `_Random` has its banks:
+        self.sums = [torch.zeros_like(p) for p in plan.parameters]
+        self.used = [False] * len(self.sums)
+        self.replay = list(plan.random.places)
+
+    def parameter_grads(self) -> list[Tensor | None]:
+        """The gradients of the parameters; none for an unused one."""
+        return [
+            grad if used else None
+            for grad, used in zip(self.sums, self.used, strict=True)
+        ]
 
     def receive(self, grad: Tensor | None) -> None:
         """Adds a gradient of the present state."""
@@ -589,7 +613,7 @@ class _Walk:
         places = self.plan.places[i][group]
         grad = self.gs[group]
         y_in = y_in.detach().requires_grad_()
-        self.plan.random.set(self.replay.pop())
+        self.plan.random.set(self.plan.random[self.replay.pop()])
         with torch.enable_grad():
             out = conv(y_in, *self.args, **self.kwargs).to(y_in.dtype)
         if grad is None or not out.requires_grad:
@@ -599,7 +623,9 @@ class _Walk:
             out, [y_in, *parameters, *self.given], grad, allow_unused=True
         )
         for place, g in zip(places, more[: len(places)], strict=True):
-            self.parameter_grads[place] = _add(self.parameter_grads[place], g)
+            if g is not None:
+                self.sums[place].add_(g)
+                self.used[place] = True
         self.given_grads = list(
             map(_add, self.given_grads, more[len(places) :])
         )

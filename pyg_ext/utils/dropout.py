@@ -19,9 +19,10 @@ def dropout(
 
     PyTorch draws each entry of a CPU mask by itself, which costs more than
     the matrix product of a usual graph layer.
-    Here one 64-bit random integer decides over four entries. The probability to keep an entry is therefore rounded to a multiple of
-    :math:`2^{-16}`; the entries that stay are scaled by the inverse of the
-    rounded value, so that the expectation is exactly :obj:`x`.
+    Here one 64-bit random integer decides over four entries. The probability
+    to keep an entry is therefore rounded to a multiple of :math:`2^{-16}`;
+    the entries that stay are scaled by the inverse of the rounded value, so
+    that the expectation is exactly :obj:`x`.
     On other devices this calls :func:`torch.nn.functional.dropout` unless a
     generator is given.
 

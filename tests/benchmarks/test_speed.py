@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmarks.__main__ import main
-from benchmarks.speed import epoch, measure
+from benchmarks.speed import epoch, measure, reversible
 
 
 def test_interleave_takes_turns():
@@ -46,6 +46,54 @@ def test_parts(capsys, tmp_path):
     for row in rows:
         ratio = row['torch ms'] / row['ours ms']
         assert row['torch / ours'] == pytest.approx(ratio)
+
+
+SMALL = ('--nodes', '200', '--channels', '8')
+
+
+def test_reversible_seconds(capsys, tmp_path):
+    (row,) = speed(
+        tmp_path,
+        *('reversible', '--depths', '3', '--repeats', '1', *SMALL),
+    )
+    assert row['ours / pyg'] == pytest.approx(row['ours s'] / row['pyg s'])
+    assert {f'{peer} s' for peer in reversible.PEERS} <= set(row)
+
+
+def test_reversible_memory(capsys, tmp_path):
+    rows = speed(
+        tmp_path,
+        *('reversible', '--measure', 'memory', '--depths', '2,30'),
+        *('--nodes', '20000', '--channels', '64', '--peers', 'plain'),
+    )
+    # 28 layers of 20,000 x 64 floats, and more, that only plain stores:
+    stored = 28 * 20_000 * 64 * 4 / 2**20
+    assert rows[1]['plain MB'] - rows[0]['plain MB'] > stored
+    assert rows[1]['ours MB'] - rows[0]['ours MB'] < stored / 2
+
+
+def test_reversible_peers_that_differ_are_not_timed(monkeypatch, tmp_path):
+    right = reversible.build
+
+    def build(peer, depth, args):
+        model = right(peer, depth, args)
+        if peer == 'pyg':
+            for parameter in model.parameters():
+                parameter.data.mul_(1.1)
+        return model
+
+    monkeypatch.setattr(reversible, 'build', build)
+    with pytest.raises(RuntimeError, match='pyg differs by'):
+        speed(tmp_path, 'reversible', '--depths', '2', *SMALL)
+
+
+def test_drift(capsys, tmp_path):
+    rows = speed(
+        tmp_path,
+        *('drift', '--depths', '8', '--anchors', '0,2', *SMALL),
+    )
+    assert [row['norm'] for row in rows] == ['layer', 'batch', 'none']
+    assert all(float(row['anchor_every=2']) < 1e-3 for row in rows)
 
 
 def test_peers_that_differ_are_not_timed():

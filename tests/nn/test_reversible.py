@@ -577,3 +577,30 @@ def test_cuda(edges):
         out.square().sum().backward()
         results.append([out, x.grad, *(p.grad for p in model.parameters())])
     assert error(*results) < 1e-10
+
+
+def _train_one_rank(rank, folder):
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
+    edges = torch.arange(N).repeat(2, 1)
+    model = stack(4, lambda: Block(p=0.0))
+    x = features().detach() * (rank + 1)
+    parallel = nn.parallel.DistributedDataParallel(model)
+    parallel(x, edges).square().sum().backward()
+    grads = [p.grad.clone() for p in model.parameters()]
+    torch.save(grads, folder / f'{rank}.pt')
+    torch.distributed.destroy_process_group()
+
+
+def test_distributed_data_parallel(tmp_path):
+    """Two processes over gloo end with the mean of both gradients."""
+    torch.multiprocessing.spawn(_train_one_rank, (tmp_path,), nprocs=2)
+    edges = torch.arange(N).repeat(2, 1)
+    model = stack(4, lambda: Block(p=0.0), enabled=False)
+    for scale in (1, 2):
+        out = model(features().detach() * scale, edges)
+        (out.square().sum() / 2).backward()
+    for rank in (0, 1):
+        grads = torch.load(tmp_path / f'{rank}.pt')
+        assert error(grads, [p.grad for p in model.parameters()]) < 1e-10
