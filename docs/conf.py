@@ -16,3 +16,4 @@ exclude_patterns = ['_build']
 html_theme = 'furo'
 myst_enable_extensions = ['dollarmath']
 autodoc_member_order = 'bysource'
+autodoc_inherit_docstrings = False

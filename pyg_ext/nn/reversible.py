@@ -120,16 +120,16 @@ class GroupAddRev(Module):
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if not self.disable:
             return _call([self], x, args, kwargs, reversible=True)[0]
-        return self.join(self.couple(self.split(x), args, kwargs))
+        return self._join(self._couple(self._split(x), args, kwargs))
 
     def inverse(self, y: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Computes the input from the output; see
         :meth:`ReversibleSequential.inverse`.
         """
         with _frozen_statistics(self):
-            return self.join(self.undo(self.split(y), args, kwargs))
+            return self._join(self._undo(self._split(y), args, kwargs))
 
-    def split(self, x: Tensor) -> list[Tensor]:
+    def _split(self, x: Tensor) -> list[Tensor]:
         """The groups of a tensor, as views."""
         size = x.size(self.split_dim)
         if size % self.num_groups != 0:
@@ -138,11 +138,11 @@ class GroupAddRev(Module):
             )
         return list(x.chunk(self.num_groups, self.split_dim))
 
-    def join(self, xs: Sequence[Tensor]) -> Tensor:
+    def _join(self, xs: Sequence[Tensor]) -> Tensor:
         """The tensor of all groups."""
         return torch.cat(tuple(xs), dim=self.split_dim)
 
-    def couple(
+    def _couple(
         self, xs: list[Tensor], args: tuple, kwargs: dict[str, Any]
     ) -> list[Tensor]:
         """The block on groups."""
@@ -154,28 +154,28 @@ class GroupAddRev(Module):
             ys.append(y_in)
         return ys
 
-    def run(
+    def _run(
         self,
         xs: list[Tensor],
         args: tuple,
         kwargs: dict[str, Any],
         before: Callable[[], None] = _nothing,
     ) -> list[Tensor]:
-        """As :meth:`couple`, and calls the hooks of the block, if it has
+        """As ``_couple``, and calls the hooks of the block, if it has
         any, and ``before`` ahead of each of its modules.
         """
         self._before = before
         try:
             if not (self._forward_hooks or self._forward_pre_hooks):
-                return self.couple(xs, args, kwargs)
-            return self.split(self(self.join(xs), *args, **kwargs))
+                return self._couple(xs, args, kwargs)
+            return self._split(self(self._join(xs), *args, **kwargs))
         finally:
             self._before = _nothing
 
-    def undo(
+    def _undo(
         self, ys: list[Tensor], args: tuple, kwargs: dict[str, Any]
     ) -> list[Tensor]:
-        """The inverse of :meth:`couple`."""
+        """The inverse of ``_couple``."""
         xs = list(ys)
         for i in reversed(range(self.num_groups)):
             y_in = ys[i - 1] if i > 0 else _total(xs[1:])
@@ -317,7 +317,7 @@ class ReversibleSequential(Module):
         """
         with _frozen_statistics(self):
             for layer in reversed(self.layers):
-                y = layer.join(layer.undo(layer.split(y), args, kwargs))
+                y = layer._join(layer._undo(layer._split(y), args, kwargs))
         return y
 
     def register_state_hook(self, i: int, fn: StateHook) -> RemovableHandle:
@@ -509,16 +509,16 @@ class _Reversible(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         given = tensors[: len(plan.arguments.tensors)]
         args, kwargs = plan.arguments.fill([t.detach() for t in given])
-        xs = plan.layers[0].split(x.detach())
+        xs = plan.layers[0]._split(x.detach())
         states: dict[int, Tensor] = {}
         anchors: list[Tensor] = []
         for i, layer in enumerate(plan.layers):
-            xs = layer.run(xs, args, kwargs, plan.random.record)
+            xs = layer._run(xs, args, kwargs, plan.random.record)
             if i in plan.wanted:
-                states[i] = layer.join(xs)
+                states[i] = layer._join(xs)
             if i in plan.anchors:
                 anchors += xs
-        out = plan.layers[-1].join(xs)
+        out = plan.layers[-1]._join(xs)
         ctx.plan = plan
         ctx.num_given = len(given)
         ctx.set_materialize_grads(False)
@@ -549,7 +549,7 @@ class _Reversible(torch.autograd.Function):
                 walk.step(i)
         grad_x = None
         if any(g is not None for g in walk.gs):
-            grad_x = plan.layers[0].join(walk.gradients())
+            grad_x = plan.layers[0]._join(walk.gradients())
         return None, grad_x, *walk.given_grads, *walk.parameter_grads()
 
 
@@ -560,7 +560,7 @@ class _Walk:
         self.plan = plan
         self.given = given
         self.args, self.kwargs = plan.arguments.fill(given)
-        self.ys = plan.layers[-1].split(out.detach())
+        self.ys = plan.layers[-1]._split(out.detach())
         self.gs: list[Tensor | None] = [None] * len(self.ys)
         self.given_grads: list[Tensor | None] = [None] * len(given)
         # All at once, for the reason that `_Random` has its banks:
@@ -578,7 +578,7 @@ class _Walk:
     def receive(self, grad: Tensor | None) -> None:
         """Adds a gradient of the present state."""
         if grad is not None:
-            more = self.plan.layers[0].split(grad)
+            more = self.plan.layers[0]._split(grad)
             self.gs = list(map(_add, self.gs, more))
 
     def gradients(self) -> list[Tensor]:
@@ -592,7 +592,7 @@ class _Walk:
         """From the output of a layer to its input."""
         layer = self.plan.layers[i]
         if self.plan.hooks.get(i):
-            state, grad = layer.join(self.ys), layer.join(self.gradients())
+            state, grad = layer._join(self.ys), layer._join(self.gradients())
             for hook in tuple(self.plan.hooks[i].values()):
                 hook(state, grad)
         ys, xs = self.ys, list(self.ys)
@@ -654,15 +654,15 @@ def _call(
             out, *states = _Reversible.apply(plan, *inputs)
             return out, states
     states = {}
-    xs = layers[0].split(x)
+    xs = layers[0]._split(x)
     for i, layer in enumerate(layers):
-        xs = layer.run(xs, args, kwargs)
+        xs = layer._run(xs, args, kwargs)
         if i in wanted or (hooks.get(i) and xs[0].requires_grad):
-            states[i] = layer.join(xs)
+            states[i] = layer._join(xs)
             for hook in hooks.get(i, {}).values():
                 _on_gradient(states[i], hook)
-            xs = layer.split(states[i])
-    return layers[-1].join(xs), [states[i] for i in wanted]
+            xs = layer._split(states[i])
+    return layers[-1]._join(xs), [states[i] for i in wanted]
 
 
 def _on_gradient(state: Tensor, hook: StateHook) -> None:
