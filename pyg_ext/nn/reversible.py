@@ -161,14 +161,15 @@ class GroupAddRev(Module):
         kwargs: dict[str, Any],
         before: Callable[[], None] = _nothing,
     ) -> list[Tensor]:
-        """As ``_couple``, and calls the hooks of the block, if it has
-        any, and ``before`` ahead of each of its modules.
+        """As ``_couple``, and calls ``before`` ahead of each module. In a
+        stack, calls the hooks of the block if it has any.
         """
         self._before = before
+        hooked = self._forward_hooks or self._forward_pre_hooks
         try:
-            if not (self._forward_hooks or self._forward_pre_hooks):
-                return self._couple(xs, args, kwargs)
-            return self._split(self(self._join(xs), *args, **kwargs))
+            if self.disable and hooked:
+                return self._split(self(self._join(xs), *args, **kwargs))
+            return self._couple(xs, args, kwargs)
         finally:
             self._before = _nothing
 

@@ -342,6 +342,15 @@ def test_forward_hooks_fire_once_with_the_state(edges):
         handle.remove()
 
 
+@pytest.mark.parametrize('disable', [False, True])
+def test_forward_hook_of_a_single_block(edges, disable):
+    layer = GroupAddRev(Block(), num_groups=2, disable=disable).double()
+    seen = []
+    layer.register_forward_hook(lambda m, i, out: seen.append(out.size()))
+    step(layer, features(), edges)
+    assert seen == [(N, C)]
+
+
 def test_state_hooks(edges):
     model = stack(4)
     seen = {True: [], False: []}
