@@ -15,13 +15,20 @@ OUT    ?= out/depth
 DEPTH ?= --methods gcn,resgcn,jknet,appnp,gcnii --depths 2,4,8,16,32,64 \
          --seeds 2 --epochs 200
 
-# A set-up whose Python or packages are broken is made anew or mended.
+# A set-up whose Python is broken is made anew; one that lacks a package is
+# completed. Both are seen before any target is built.
+DONE   := $(patsubst $(VENV)/stamp-%,%,$(wildcard $(VENV)/stamp-*))
+EXTRAS := $(DONE) $(if $(filter test,$(DONE)),benchmark)
+LACKS  := import re, sys; from importlib.metadata import requires, version; \
+  [version(re.match("[A-Za-z0-9_-]+", r)[0]) for r in requires("pyg-ext") \
+   if "extra" not in r or any(e in r.partition(";")[2] for e in sys.argv[1:])]
 ifneq ($(wildcard $(VENV)),)
 ifeq ($(shell $(BIN)/python -c 'import pip; print(1)' 2>/dev/null),)
 $(info $(VENV) is broken and is made anew)
 $(shell rm -rf $(VENV))
-else ifeq ($(shell $(PIP) check >/dev/null 2>&1 && echo 1),)
-$(info packages in $(VENV) are broken and are installed again)
+else ifeq ($(shell $(PIP) check >/dev/null 2>&1 && \
+  $(BIN)/python -c '$(LACKS)' $(EXTRAS) 2>/dev/null && echo 1),)
+$(info $(VENV) lacks packages, which are installed again)
 $(shell rm -f $(VENV)/stamp-*)
 endif
 endif
@@ -75,8 +82,8 @@ $(VENV)/stamp-wheels: $(VENV)/stamp-test
 	    torch_scatter torch_sparse 2>/dev/null && \
 	  $(BIN)/python -c 'import torch_scatter, torch_sparse'; } || { \
 	  $(PIP) uninstall -y torch_scatter torch_sparse 2>/dev/null; \
-	  echo "**********************************************************"; \
-	  echo "* No wheels of torch_scatter and torch_sparse were found. *"; \
-	  echo "* Their tests are skipped; \`make sparse\` builds them.    *"; \
-	  echo "**********************************************************"; }
+	  echo "============================================================"; \
+  echo "No wheels of torch_scatter and torch_sparse were found: their"; \
+  echo "tests are skipped. To build both from source: make sparse"; \
+  echo "============================================================"; }
 	@touch $@
