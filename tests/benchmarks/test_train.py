@@ -29,7 +29,7 @@ def test_every_method_learns(spec):
         seed=0,
     )
     assert scores['test'] > 0.8
-    assert scores['train'] > 0.9
+    assert scores['train'] >= 0.9
     assert scores['epochs'] == 60
 
 
