@@ -254,9 +254,15 @@ def time_peers(args: argparse.Namespace) -> int:
         )
     console.print(out)
     device = engine.device_name(args.device, args.threads)
-    console.print(f'medians of {args.repeats} interleaved runs on {device}')
+    given = {k: v for k, v in vars(args).items() if k not in ('root', 'json')}
+    options = ', '.join(f'{k}={v}' for k, v in given.items())
+    console.print(f'on {device}; {options}')
     if args.json:
-        stamp = {'device': device, 'versions': engine.versions()}
+        stamp = {
+            'device': device,
+            'versions': engine.versions(),
+            'options': given,
+        }
         text = json.dumps({**stamp, 'rows': rows}, indent=1)
         Path(args.json).write_text(text + '\n')
     return 0

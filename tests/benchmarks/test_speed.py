@@ -34,7 +34,7 @@ def test_epoch(capsys, tmp_path):
         tmp_path,
         *('epoch', '--datasets', 'digits', '--depths', '2', '--repeats', '1'),
     )
-    assert 'interleaved' in capsys.readouterr().out
+    assert 'repeats=1' in capsys.readouterr().out
     assert row['edge_index / ours'] == pytest.approx(
         row['edge_index ms'] / row['ours ms']
     )
