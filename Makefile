@@ -58,7 +58,7 @@ sparse: $(VENV)/stamp-test
 	@touch $(VENV)/stamp-wheels
 
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/api *.egg-info
+	rm -rf $(VENV) build dist docs/_build *.egg-info
 	rm -rf .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -83,7 +83,7 @@ $(VENV)/stamp-wheels: $(VENV)/stamp-test
 	  $(BIN)/python -c 'import torch_scatter, torch_sparse'; } || { \
 	  $(PIP) uninstall -y torch_scatter torch_sparse 2>/dev/null; \
 	  echo "============================================================"; \
-  echo "No wheels of torch_scatter and torch_sparse were found: their"; \
-  echo "tests are skipped. To build both from source: make sparse"; \
-  echo "============================================================"; }
+	  echo "No wheels of torch_scatter and torch_sparse were found: their"; \
+	  echo "tests are skipped. To build both from source: make sparse"; \
+	  echo "============================================================"; }
 	@touch $@

@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -30,7 +31,8 @@ from benchmarks import (
 from benchmarks.errors import UsageError
 from benchmarks.store import Row, Store, key
 
-console = Console(width=None if sys.stdout.isatty() else 120)
+# No markup: an error text may hold brackets of its own.
+console = Console(markup=False, width=None if sys.stdout.isatty() else 120)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -105,6 +107,8 @@ def parser() -> argparse.ArgumentParser:
     for name, module in speed.FILES.items():
         file = files.add_parser(name, help=module.__doc__)
         module.add_arguments(file)
+        file.add_argument('--threads', default=1, type=_positive)
+        file.add_argument('--device', default='cpu')
         file.add_argument('--json', metavar='FILE', help='write the rows')
 
     commands.add_parser('list', help='show all names')
@@ -153,13 +157,18 @@ def depth(args: argparse.Namespace) -> int:
     datasets.load(dataset, args.root)  # an error here is one error
     store = Store(args.out)
     wanted = {key(cell.row()) for cell in cells}
-    before = sum(key(row) in wanted for row in store.read())
+    stored = [
+        row
+        for row in store.read()
+        if key(row) in wanted
+        and (row['status'] == 'ok' or not args.retry_failed)
+    ]
     try:
-        _watch(cells, store, args, before)
+        _watch(cells, store, args, stored)
     except KeyboardInterrupt:
-        stored = sum(key(row) in wanted for row in store.read())
+        done = sum(key(row) in wanted for row in store.read())
         console.print(
-            f'stopped: {stored} of {len(cells)} runs are in {store.path}; '
+            f'stopped: {done} of {len(cells)} runs are in {store.path}; '
             f'the same command goes on from there'
         )
         return 130
@@ -171,7 +180,7 @@ def _watch(
     cells: list[engine.Cell],
     store: Store,
     args: argparse.Namespace,
-    before: int,
+    stored: list[Row],
 ) -> None:
     """Runs the sweep behind a live bar with the running means."""
     bar = Progress(
@@ -184,25 +193,30 @@ def _watch(
         console=console,
     )
     scores: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for row in stored:
+        if row['status'] == 'ok':
+            scores[row['method'], row['depth']].append(100 * row['test'])
     rows = engine.sweep(
         cells, store, args.root, args.jobs, args.device, args.retry_failed
     )
-    if before:
-        console.print(f'{before} of {len(cells)} runs are in the store')
+    if stored:
+        console.print(f'{len(stored)} of {len(cells)} runs are in the store')
     with bar:
-        task = bar.add_task('runs', total=len(cells), completed=before)
+        task = bar.add_task('runs', total=len(cells), completed=len(stored))
         for row in rows:
             done = scores[row['method'], row['depth']]
-            if row['status'] == 'ok':
+            ok = row['status'] == 'ok'
+            if ok:
                 done.append(100 * row['test'])
-            bar.console.print(_line(row, done))
+            style = None if ok else 'red'
+            bar.console.print(_line(row, done), style=style)
             bar.advance(task)
 
 
 def _line(row: Row, scores: list[float]) -> str:
     name = f'{row["method"]} depth {row["depth"]} seed {row["seed"]}'
     if row['status'] != 'ok':
-        return f'[red]{name}: failed: {row["error"]}[/red]'
+        return f'{name}: failed: {row["error"]}'
     return (
         f'{name}: test {100 * row["test"]:.2f} (mean {_mean(scores):.2f} of '
         f'{len(scores)}), {row["epochs"]} epochs, {row["seconds"]:.1f} s'
@@ -224,7 +238,7 @@ def _report(rows: list[Row], folder: str) -> int:
     )
     failed = int(summary['failed'].sum())
     if failed:
-        console.print(f'[red]{failed} runs failed[/red]')
+        console.print(f'{failed} runs failed', style='red')
     return 1 if failed else 0
 
 
@@ -243,6 +257,7 @@ def redo(args: argparse.Namespace) -> int:
 
 def time_peers(args: argparse.Namespace) -> int:
     """Runs one of the speed files and prints its rows."""
+    torch.set_num_threads(args.threads)
     rows = speed.FILES[args.file].run(args)
     out = Table(*rows[0], title=f'speed {args.file}')
     for row in rows:
@@ -300,7 +315,7 @@ def show(args: argparse.Namespace) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command and returns its exit code."""
     warnings.showwarning = lambda message, *_: console.print(
-        f'[yellow]warning: {message}[/yellow]'
+        f'warning: {message}', style='yellow'
     )
     args = parser().parse_args(arguments)
     commands = {
@@ -312,7 +327,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return commands[args.command](args)
     except UsageError as error:
-        console.print(f'[red]error: {error}[/red]', highlight=False)
+        console.print(f'error: {error}', style='red', highlight=False)
         return 2
 
 

@@ -134,7 +134,7 @@ def _result(future: pebble.ProcessFuture) -> dict[str, Any]:
         return {'status': 'ok', **future.result()}
     except pebble.ProcessExpired as error:
         reason = f'its process died with exit code {error.exitcode}'
-    except (CancelledError, KeyboardInterrupt):
+    except CancelledError:
         raise
     except Exception as error:  # whatever the model raised
         last = traceback.format_exception_only(error)[-1]

@@ -18,14 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--anchors', default='0,32')
     parser.add_argument('--nodes', default=500, type=int)
     parser.add_argument('--channels', default=64, type=int)
-    parser.add_argument('--repeats', default=1, type=int)
-    parser.add_argument('--threads', default=1, type=int)
-    parser.add_argument('--device', default='cpu')
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """One row for each norm and depth, one column for each anchor."""
-    torch.set_num_threads(args.threads)
     x, adj = graph(args)
     rows = []
     for norm in args.norms.split(','):

@@ -44,14 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--datasets', default='cora,citeseer,pubmed')
     parser.add_argument('--depths', default='2,8,32,64')
     parser.add_argument('--repeats', default=9, type=int)
-    parser.add_argument('--threads', default=1, type=int)
-    parser.add_argument('--device', default='cpu')
     parser.add_argument('--root', help='folder with the data')
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures each dataset and depth; one row each."""
-    torch.set_num_threads(args.threads)
     # PyG turns a SparseTensor into a CSR tensor in each product:
     warnings.filterwarnings('ignore', 'Sparse (CSR|invariant)')
     return [

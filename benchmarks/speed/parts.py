@@ -20,14 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
     parser.add_argument('--datasets', default='cora,citeseer,pubmed')
     parser.add_argument('--repeats', default=50, type=int)
-    parser.add_argument('--threads', default=1, type=int)
-    parser.add_argument('--device', default='cpu')
     parser.add_argument('--root', help='folder with the data')
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures each dataset; one row for each part."""
-    torch.set_num_threads(args.threads)
     warnings.filterwarnings('ignore', 'Sparse CSR')  # the plain one is beta
     return [
         row for name in args.datasets.split(',') for row in measure(name, args)

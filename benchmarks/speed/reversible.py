@@ -28,8 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--nodes', default=20_000, type=int)
     parser.add_argument('--channels', default=128, type=int)
     parser.add_argument('--repeats', default=5, type=int)
-    parser.add_argument('--threads', default=1, type=int)
-    parser.add_argument('--device', default='cpu')
     parser.add_argument('--peers', default=','.join(PEERS))
     parser.add_argument(
         '--measure', choices=('seconds', 'memory'), default='seconds'
@@ -38,7 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures each depth; one row each."""
-    torch.set_num_threads(args.threads)
     depths = [int(depth) for depth in args.depths.split(',')]
     if args.measure == 'memory':
         return memory(depths, args)

@@ -193,8 +193,8 @@ class GroupAddRev(Module):
 
 class ReversibleSequential(Module):
     r"""A stack of grouped reversible blocks (:class:`GroupAddRev`) that
-    trains in memory that does not grow with its depth, from the `"Training
-    Graph Neural Networks with 1000 Layers"
+    trains in memory that, but for the parameters, hardly grows with its
+    depth, from the `"Training Graph Neural Networks with 1000 Layers"
     <https://arxiv.org/abs/2106.07476>`_ paper.
 
     The whole stack is one node of the autograd graph, which stores its

@@ -64,6 +64,25 @@ def test_failed_runs_set_the_exit_code(capsys, tmp_path):
     assert {row['status'] for row in Store(tmp_path).read()} == {'failed'}
 
 
+def test_resumed_mean_counts_stored_runs(capsys, tmp_path):
+    depth(capsys, tmp_path)
+    code, text = depth(capsys, tmp_path, '--seeds', '3')
+    assert code == 0
+    assert text.count('of 3), 3 epochs') == 4
+
+
+def test_failed_runs_are_done_again_on_request(capsys, tmp_path):
+    depth(capsys, tmp_path, '--set', 'lr=1e30')
+    code, text = depth(capsys, tmp_path, '--set', 'lr=1e30', '--retry-failed')
+    assert (code, text.count('failed: ')) == (1, 8)
+    assert 'runs are in the store' not in text
+
+
+def test_brackets_in_an_error_are_text(capsys, tmp_path):
+    code, text = depth(capsys, tmp_path, '--preset', '[/red]')
+    assert (code, "unknown preset '[/red]'" in text) == (2, True)
+
+
 def test_list(capsys):
     code, text = run(capsys, 'list')
     assert code == 0

@@ -35,7 +35,7 @@ class RevGNN(Module):
     :class:`~pyg_ext.nn.ReversibleSequential` of
     :class:`~pyg_ext.nn.GNNBlock` (norm, activation, dropout, convolution),
     norm, activation, dropout and a linear layer.
-    Its training memory does not grow with :obj:`num_layers`, but for the
+    Its training memory hardly grows with :obj:`num_layers`, but for the
     parameters.
 
     With :obj:`conv='gcn'` the adjacency is normalized once for all blocks, or
