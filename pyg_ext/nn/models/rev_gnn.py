@@ -56,6 +56,10 @@ class RevGNN(Module):
         norm (str, optional): :obj:`'layer'`, :obj:`'batch'` or :obj:`None`,
             as in :class:`~pyg_ext.nn.GNNBlock`. (default: :obj:`'layer'`)
         dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
+        head_dropout (float, optional): Dropout probability ahead of the two
+            linear layers; :obj:`None` takes :obj:`dropout`. Masks of a
+            thousand blocks add up, so that a small :obj:`dropout` and a large
+            :obj:`head_dropout` fit deep stacks. (default: :obj:`None`)
         shared_dropout (bool, optional): If set to :obj:`True`, one mask
             serves all blocks, as in the paper. (default: :obj:`False`)
         weight_tied (bool, optional): If set to :obj:`True`, all blocks have
@@ -90,6 +94,7 @@ class RevGNN(Module):
         conv: str | Factory = 'gcn',
         norm: str | None = 'layer',
         dropout: float = 0.0,
+        head_dropout: float | None = None,
         shared_dropout: bool = False,
         weight_tied: bool = False,
         jk: Sequence[int] | None = None,
@@ -128,7 +133,10 @@ class RevGNN(Module):
         self.normalize = conv == 'gcn'
         self.jk = None if jk is None else list(jk)
         self.jump = None if jk is None else JumpingKnowledge('cat')
-        self.dropout = Dropout(dropout)
+        self.dropout = dropout
+        self.head_dropout = Dropout(
+            dropout if head_dropout is None else head_dropout
+        )
         self.lin_in = Linear(in_channels, hidden_channels)
         self.blocks = ReversibleSequential(blocks, num_groups, anchor_every)
         width = hidden_channels * (1 if jk is None else len(self.jk))
@@ -147,17 +155,17 @@ class RevGNN(Module):
             edge_index, edge_weight = gcn_norm_once(
                 edge_index, edge_weight, x.size(0), x.dtype
             )
-        x = self.lin_in(self.dropout(x))
+        x = self.lin_in(self.head_dropout(x))
         mask = None
         if self.shared_dropout and self.training:
             width = x.size(1) // self.blocks.num_groups
-            mask = drop(torch.ones_like(x[:, :width]), self.dropout.p)
+            mask = drop(torch.ones_like(x[:, :width]), self.dropout)
         x = self.blocks(
             x, edge_index, edge_weight, mask, return_states=self.jk
         )
         if self.jump is not None:
             x = self.jump(x[1])
-        return self.lin_out(self.dropout(self.norm(x).relu()))
+        return self.lin_out(self.head_dropout(self.norm(x).relu()))
 
     def __repr__(self) -> str:
         return (

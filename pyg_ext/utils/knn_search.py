@@ -1,0 +1,398 @@
+"""How the candidates of a k-NN search are found, and how they are proven.
+
+A backend finds a few more candidates than :math:`k` by a fast arithmetic of
+known error. Their distances are then computed in float64, by difference; a
+row whose k-th does not beat what was left out by more than that error is
+searched again among all points that could be nearer.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+from torch.linalg import vector_norm
+
+from pyg_ext.utils import knn_kernels as kernels
+
+MORE = 8  # candidates beyond k
+BLOCK = 1024  # rows and columns of a block of inner products
+SMALL = 128  # points of a graph of which all distances are computed
+BYTES = 2**26  # of what grows with the number of rows done at a time
+
+
+@dataclass(frozen=True)
+class Task:
+    """The ``k`` nearest rows of ``x`` for each row of ``y``, in one graph; of
+    more than ``size`` points, but for :func:`by_torch`.
+    """
+
+    x: Tensor  # [N, F]
+    y: Tensor  # [M, F]
+    exclude_self: bool
+    index: Tensor  # [M, k], the result
+    dist: Tensor  # [M, k], squared distances
+    chunk_size: int | None = None
+
+    @property
+    def size(self) -> int:
+        """How many candidates a row gets."""
+        return self.index.size(1) + self.exclude_self + MORE
+
+    @property
+    def error(self) -> float:
+        """Of a sum over features in any order, in roundings."""
+        return 1.01 * (self.x.size(1) + 8)
+
+    def chunks(self, row_bytes: int) -> Iterator[slice]:
+        """Ranges of rows to do at a time, whole blocks where they can be."""
+        num = self.chunk_size or max(BYTES // row_bytes, 1)
+        if num > BLOCK:
+            num -= num % BLOCK
+        return _ranges(0, len(self.y), num)
+
+    def refine(self, rows: np.ndarray, candidates: np.ndarray) -> None:
+        """Keeps the ``k`` nearest candidates, sorted."""
+        in_threads(kernels.refine, (rows, candidates), self.arrays())
+
+    def arrays(self) -> tuple:
+        """What compiled loops want to know."""
+        return (
+            *(self.x.numpy(), self.y.numpy()),
+            *(self.exclude_self, self.index.numpy(), self.dist.numpy()),
+        )
+
+
+class Points:
+    """Centred float32 copies of the points, whose inner products give
+    scores; see :mod:`~pyg_ext.utils.knn_kernels`.
+    """
+
+    def __init__(self, task: Task):
+        x, y = task.x, task.y
+        largest = max(float(t.abs().max()) for t in (x, y))
+        power = -int(np.frexp(largest)[1])
+        self.task, self.scale = task, 2.0 ** min(max(power, -120), 120)
+        center = (x * self.scale).mean(0)
+        self.x = (x * self.scale - center).float()
+        self.y = self.x if y is x else (y * self.scale - center).float()
+        self.norm = vector_norm(self.y, dim=1, dtype=torch.double)  # [M]
+        self.half = 0.5 * self.x.square().sum(1)  # [N]
+        self._room = self.x.new_empty(BLOCK * BLOCK)
+
+    def product(self, rows: slice | np.ndarray, columns: slice) -> np.ndarray:
+        """Inner products, in the place of the last ones."""
+        y, x = self.y[rows], self.x[columns]
+        out = self._room[: len(y) * len(x)].view(len(y), len(x))
+        with full_precision(x.device):
+            torch.mm(y, x.T, out=out)
+        return out.numpy()
+
+    def limits(self, rows: slice | np.ndarray, factor: float = 1.0) -> Tensor:
+        """The score that a point not farther than the k-th may seem to have,
+        for rows whose candidates are refined.
+        """
+        error = factor * self.task.error * 2.0**-24
+        norm, squared = self.norm[rows], self.task.dist[rows, -1]
+        squared = squared * self.scale**2
+        most = norm + squared.sqrt()  # of the length of such a point
+        slack = error * (most.square() + 2.0 * most * norm) + 1e-34
+        return 0.5 * (squared - norm.square() + slack)
+
+
+def in_threads(
+    kernel: Callable[..., None], shared: tuple[np.ndarray, ...], rest: tuple
+) -> None:
+    """Calls a compiled loop in threads that share the rows of some arrays."""
+    size = len(shared[0])
+    parts = max(min(torch.get_num_threads(), size), 1)
+    ends = [size * i // parts for i in range(parts + 1)]
+    calls = [
+        [*(array[start:stop] for array in shared), *rest]
+        for start, stop in pairwise(ends)
+    ]
+    if parts == 1:
+        kernel(*calls[0])
+        return
+    with ThreadPoolExecutor(parts) as pool:
+        list(pool.map(lambda arguments: kernel(*arguments), calls))
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Inner products of float32 in float32, whatever the user has set."""
+    before = torch.get_float32_matmul_precision()
+    if before != 'highest':
+        torch.set_float32_matmul_precision('highest')
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        if before != 'highest':
+            torch.set_float32_matmul_precision(before)
+
+
+def by_tree(task: Task) -> None:
+    """Candidates from scipy's k-d tree."""
+    x, y = task.x.double().numpy(), task.y.double().numpy()
+    tree = cKDTree(x, leafsize=32, balanced_tree=False)
+    rows = np.arange(len(y))
+    if task.y is task.x:
+        rows = tree.indices  # near ones after each other
+    error = task.error * 2.0**-53
+    least = task.index.size(1) + task.exclude_self + 1
+    for size in (least, 4 * least):
+        left = [rows[:0]]
+        chunk = task.chunk_size or max(BYTES // (16 * size), 1)
+        for start in range(0, len(rows), chunk):
+            some = rows[start : start + chunk]
+            far, near = tree.query(
+                y[some], size, workers=torch.get_num_threads()
+            )
+            task.refine(some, near)
+            reached = task.dist[torch.from_numpy(some), -1].numpy()
+            proven = reached * (1 + error) < far[:, -1] ** 2 * (1 - error)
+            left.append(some[~proven])
+        rows = np.concatenate(left)
+    again(Points(task), rows)
+
+
+class Reservoir:
+    """The running candidates of some rows."""
+
+    def __init__(self, part: slice, size: int):
+        num, room = part.stop - part.start, self.room(size)
+        self.first, self.size = part.start, size
+        self.state = (
+            np.empty((num, room), np.float32),
+            np.empty((num, room), np.int32),
+            np.zeros(num, np.int64),
+            np.full(num, np.inf, np.float32),
+        )
+
+    @staticmethod
+    def room(size: int) -> int:
+        """Places for the candidates of a row."""
+        return 2 * size + 2 * kernels.GROUP
+
+    def offer(
+        self,
+        kernel: Callable[..., None],
+        product: np.ndarray,
+        half: np.ndarray,
+        of: slice,
+        to: slice,
+    ) -> None:
+        """Offers the points ``of`` to the rows ``to``."""
+        mine = slice(to.start - self.first, to.stop - self.first)
+        receivers = np.arange(to.stop - to.start)
+        in_threads(
+            kernel,
+            (receivers, *(array[mine] for array in self.state)),
+            (product, half[of], of.start, self.size),
+        )
+
+    def candidates(self) -> tuple[np.ndarray, Tensor]:
+        """The best of each row, and a score that no other lies under."""
+        in_threads(kernels.cut, self.state, (self.size,))
+        _, index, _, limit = self.state
+        return index[:, : self.size], torch.from_numpy(limit)
+
+
+def by_products(task: Task) -> None:
+    """Candidates from blocks of inner products and a running selection.
+
+    Where points choose among themselves, a block serves its rows and its
+    columns.
+    """
+    points = Points(task)
+    half = points.half.numpy()
+    for part in task.chunks(8 * Reservoir.room(task.size)):
+        chosen = Reservoir(part, task.size)
+        mirror = points.y is points.x and part.start % BLOCK == 0
+        for rows in _ranges(part.start, part.stop, BLOCK):
+            for columns in _ranges(0, len(points.x), BLOCK):
+                inside = part.start <= columns.start < part.stop
+                if mirror and inside and columns.start < rows.start:
+                    continue
+                product = points.product(rows, columns)
+                chosen.offer(kernels.select_rows, product, half, columns, rows)
+                if mirror and inside and columns.start > rows.start:
+                    chosen.offer(
+                        kernels.select_columns, product, half, rows, columns
+                    )
+        candidates, floor = chosen.candidates()
+        rows = np.arange(part.start, part.stop)
+        task.refine(rows, candidates)
+        again(points, rows[(points.limits(part) >= floor).numpy()])
+
+
+def by_faiss(task: Task) -> None:
+    """Candidates from the flat index of faiss."""
+    import faiss
+
+    points = Points(task)
+    index = faiss.IndexFlatL2(points.x.size(1))
+    index.add(points.x.numpy())
+    for part in task.chunks(12 * task.size):
+        found, near = index.search(points.y[part].numpy(), task.size)
+        last = torch.from_numpy(found[:, -1]).double()
+        floor = 0.5 * (last - points.norm[part].square())
+        rows = np.arange(part.start, part.stop)
+        task.refine(rows, near)
+        # It adds the norms of both points, which rounds once more:
+        again(points, rows[(points.limits(part, 2.0) >= floor).numpy()])
+
+
+def again(points: Points, left: np.ndarray) -> None:
+    """Looks through all points that may be nearer than the k-th found."""
+    task = points.task
+    half = points.half.numpy()
+    for part in _ranges(0, len(left), BLOCK):
+        rows = left[part]
+        limit = points.limits(rows).numpy()
+        task.index[rows], task.dist[rows] = -1, torch.inf
+        for columns in _ranges(0, len(task.x), BLOCK):
+            in_threads(
+                kernels.scan,
+                (points.product(rows, columns), rows, limit),
+                (half[columns], columns.start, *task.arrays()),
+            )
+
+
+def by_torch(task: Task) -> None:
+    """All on the device of the points, by PyTorch alone."""
+    points, num = Points(task), len(task.x)
+    wide = 8 * task.x.size(1) + 256  # bytes of a pair while it is refined
+    everything = torch.arange(num, device=task.x.device)
+    for part in task.chunks(8 * num + task.size * wide):
+        left = torch.arange(part.start, part.stop, device=task.x.device)
+        if num > task.size:
+            with full_precision(task.x.device):
+                score = points.half - points.y[part] @ points.x.T
+            score, near = score.topk(task.size, largest=False)
+            _keep(task, left, near.sort().values)
+            left = left[points.limits(part) >= score[:, -1]]
+        for rows in left.split(max(BYTES // (num * wide), 1)):
+            _keep(task, rows, everything.expand(len(rows), -1))
+
+
+def _keep(task: Task, rows: Tensor, near: Tensor) -> None:
+    """Keeps the ``k`` nearest of candidates that ascend by index."""
+    dist = distances(task.x[near], task.y[rows, None])
+    if task.exclude_self:
+        dist[near == rows[:, None]] = torch.inf
+    dist, order = dist.sort(stable=True)
+    k = min(task.index.size(1), dist.size(1))
+    dist, near = dist[:, :k], near.gather(1, order[:, :k])
+    task.dist[rows, :k] = dist
+    task.index[rows, :k] = near.masked_fill(dist.isinf(), -1)
+
+
+def distances(x: Tensor, y: Tensor) -> Tensor:
+    """Squared distances along the last dimension, in float64 and in the order
+    of :func:`~pyg_ext.utils.knn_kernels.distance`.
+    """
+
+    def terms(first: int, last: int) -> Tensor:
+        a, b = x[..., first:last], y[..., first:last]
+        return (a.double() - b.double()).square()
+
+    whole = x.size(-1) - x.size(-1) % 8
+    total = torch.zeros((), dtype=torch.double, device=x.device)
+    if whole:
+        sums = terms(0, 8)
+        for first in range(8, whole, 8):
+            sums = sums + terms(first, first + 8)
+        for _ in range(3):
+            sums = sums[..., ::2] + sums[..., 1::2]
+        total = sums.squeeze(-1)
+    for first in range(whole, x.size(-1)):
+        total = total + terms(first, first + 1).squeeze(-1)
+    return total
+
+
+def _ranges(start: int, stop: int, step: int) -> Iterator[slice]:
+    for first in range(start, stop, step):
+        yield slice(first, min(first + step, stop))
+
+
+BACKENDS = {
+    'tree': by_tree,
+    'products': by_products,
+    'faiss': by_faiss,
+    'torch': by_torch,
+}
+
+
+def search(
+    x: Tensor,
+    y: Tensor,
+    sizes_x: Tensor,
+    sizes_y: Tensor,
+    cosine: bool,
+    exclude_self: bool,
+    index: Tensor,
+    dist: Tensor,
+    backend: str,
+    chunk_size: int | None,
+) -> None:
+    """Fills ``index`` and ``dist``, the squared distances, for points that
+    lie graph by graph. Where there is no neighbor, both stay as they are.
+
+    With ``cosine``, the distances are those of points on a sphere: twice one
+    minus the cosine.
+    """
+    same = y is x
+    if cosine:
+        x = _on_sphere(x)
+        y = x if same else _on_sphere(y)
+    num = min(len(sizes_x), len(sizes_y))
+    ends_x, ends_y = (
+        np.concatenate([[0], sizes.cumsum(0).numpy()])
+        for sizes in (sizes_x, sizes_y)
+    )
+    full = (sizes_x[:num] > 0) & (sizes_y[:num] > 0)
+    small = torch.zeros_like(full)
+    if backend != 'torch':
+        small = sizes_x[:num] <= max(SMALL, index.size(1) + 1 + MORE)
+        graphs = (full & small).nonzero().view(-1).numpy()
+        in_threads(
+            kernels.brute,
+            (graphs,),
+            (
+                *(ends_x, ends_y, x.numpy(), y.numpy()),
+                *(exclude_self, index.numpy(), dist.numpy()),
+            ),
+        )
+    for g in (full & ~small).nonzero().view(-1).tolist():
+        of_x, of_y = (slice(*ends[g : g + 2]) for ends in (ends_x, ends_y))
+        points = x[of_x]
+        found = index[of_y]
+        task = Task(
+            points,
+            points if same else y[of_y],
+            exclude_self,
+            found,
+            dist[of_y],
+            chunk_size,
+        )
+        BACKENDS[backend](task)
+        if of_x.start:
+            found += of_x.start * (found >= 0)
+
+
+def _on_sphere(x: Tensor) -> Tensor:
+    """Points scaled to length one; those in the origin go together to a
+    dimension of their own.
+    """
+    x = x.double()
+    largest = x.abs().amax(1, keepdim=True)
+    x = x / largest.masked_fill(largest == 0, 1.0)
+    norm = distances(x, torch.zeros_like(x[:1])).sqrt().unsqueeze(1)
+    return torch.cat([x / norm.clamp(min=1.0), norm == 0], dim=1)
