@@ -1,9 +1,17 @@
 """Layers, blocks and models."""
 
+from pyg_ext.nn.aggr import PowerSumAggregation, SoftmaxSumAggregation
 from pyg_ext.nn.block import GNNBlock
-from pyg_ext.nn.conv import RevGCNConv
+from pyg_ext.nn.conv import DilatedKNNConv, MRConv, RevGCNConv
 from pyg_ext.nn.dropout import Dropout
-from pyg_ext.nn.models import GCN, GCNII, APPNPNet, ConvStack, RevGNN
+from pyg_ext.nn.models import (
+    GCN,
+    GCNII,
+    APPNPNet,
+    ConvStack,
+    DeepGCN,
+    RevGNN,
+)
 from pyg_ext.nn.reversible import GroupAddRev, ReversibleSequential
 
 __all__ = [
@@ -11,10 +19,15 @@ __all__ = [
     'GCNII',
     'APPNPNet',
     'ConvStack',
+    'DeepGCN',
+    'DilatedKNNConv',
     'Dropout',
     'GNNBlock',
     'GroupAddRev',
+    'MRConv',
+    'PowerSumAggregation',
     'RevGCNConv',
     'RevGNN',
     'ReversibleSequential',
+    'SoftmaxSumAggregation',
 ]

@@ -10,7 +10,7 @@ METRICS = ('euclidean', 'cosine')
 FLOWS = ('source_to_target', 'target_to_source')
 
 LARGEST = 1e150  # the sum of whose squares is a number
-TREE_DIMS = 6  # up to which a k-d tree is faster than products
+TREE_DIMS = 7  # up to which the k-d tree works, and is faster than products
 
 
 class Neighbors(NamedTuple):
@@ -63,12 +63,12 @@ def knn_index(
             (default: :obj:`'euclidean'`)
         exclude_self (bool, optional): If set to :obj:`True`, no point is its
             own neighbor. (default: :obj:`False`)
-        backend (str, optional): :obj:`'tree'` (scipy's k-d tree),
-            :obj:`'products'` (blocked inner products, compiled selection) and
-            :obj:`'faiss'` (if installed) on the CPU, :obj:`'torch'` on any
-            device; :obj:`'auto'` takes the tree for up to six dimensions,
-            else products, and :obj:`'torch'` beyond the CPU.
-            (default: :obj:`'auto'`)
+        backend (str, optional): :obj:`'tree'` (a k-d tree, up to seven
+            dimensions, or six with :obj:`'cosine'`), :obj:`'products'`
+            (blocked inner products, compiled selection) and :obj:`'faiss'`
+            (if installed) on the CPU, :obj:`'torch'` on any device;
+            :obj:`'auto'` takes the tree if it can, else products, and
+            :obj:`'torch'` beyond the CPU. (default: :obj:`'auto'`)
         chunk_size (int, optional): The number of points in :obj:`y` to do at
             a time; by default what fits into 64 MB. (default: :obj:`None`)
 
@@ -101,7 +101,7 @@ def knn_index(
     index = torch.full((len(y), k), -1, device=y.device)
     dist = torch.full_like(index, torch.inf, dtype=torch.double)
     if k > 0 and len(x) > 0 and len(y) > 0:
-        from pyg_ext.utils import knn_search  # loads numba and scipy
+        from pyg_ext.utils import knn_search  # loads numba
 
         knn_search.search(
             *(x, y, sizes_x, sizes_y, metric == 'cosine', exclude_self),
@@ -159,7 +159,8 @@ def knn(
           and in :obj:`x`, nearest first
     """
     metric = 'cosine' if cosine else 'euclidean'
-    return _edges(knn_index(x, y, k, batch_x, batch_y, metric))
+    near = knn_index(x, y, k, batch_x, batch_y, metric).index
+    return neighbor_edges(near, 'target_to_source')
 
 
 def knn_graph(
@@ -203,23 +204,40 @@ def knn_graph(
         - **input:** points :math:`(N, F)`, graphs :math:`(N)` *(optional)*
         - **output:** edge indices :math:`(2, E)`
     """
-    if flow not in FLOWS:
-        raise ValueError(
-            f'flow must be one of {", ".join(FLOWS)} (got {flow!r})'
-        )
+    check_name('flow', flow, FLOWS)
     metric = 'cosine' if cosine else 'euclidean'
-    edges = _edges(knn_index(x, x, k, batch, batch, metric, not loop))
-    return edges.flip(0) if flow == 'source_to_target' else edges
+    near = knn_index(x, x, k, batch, batch, metric, not loop).index
+    return neighbor_edges(near, flow)
 
 
-def _edges(found: Neighbors) -> Tensor:
-    """Pairs of a point and its neighbor, ``[2, E]``."""
-    num, k = found.index.size()
-    row = torch.arange(num, device=found.index.device)
-    row = row.repeat_interleave(k, output_size=num * k).view(num, k)
-    if bool(found.mask.all()):
-        return torch.stack([row.view(-1), found.index.view(-1)])
-    return torch.stack([row[found.mask], found.index[found.mask]])
+def check_name(what: str, name: str, known: tuple[str, ...]) -> None:
+    """Raises a ValueError if a name is not a known one."""
+    if name not in known:
+        raise ValueError(
+            f'{what} must be one of {", ".join(known)} (got {name!r})'
+        )
+
+
+def neighbor_edges(index: Tensor, flow: str = 'source_to_target') -> Tensor:
+    """Edges between points and their neighbors.
+
+    Args:
+        index (torch.Tensor): Neighbors of each point, -1 for none.
+        flow (str, optional): :obj:`'source_to_target'`, from the neighbors to
+            the point, or :obj:`'target_to_source'`.
+            (default: :obj:`'source_to_target'`)
+
+    Shapes:
+        - **input:** neighbors :math:`(N, k)`
+        - **output:** edge indices :math:`(2, E)`, point by point
+    """
+    mask = index >= 0
+    point = torch.arange(len(index), device=index.device)
+    point = point.unsqueeze(1).expand_as(index)
+    if not bool(mask.all()):
+        point, index = point[mask], index[mask]
+    edges = torch.stack([index.reshape(-1), point.reshape(-1)])
+    return edges if flow == 'source_to_target' else edges.flip(0)
 
 
 def _checked(
@@ -231,14 +249,8 @@ def _checked(
     chunk_size: int | None,
 ) -> str:
     """The backend to take, if the arguments fit together."""
-    if metric not in METRICS:
-        raise ValueError(
-            f'metric must be one of {", ".join(METRICS)} (got {metric!r})'
-        )
-    if backend not in BACKENDS:
-        raise ValueError(
-            f'backend must be one of {", ".join(BACKENDS)} (got {backend!r})'
-        )
+    check_name('metric', metric, METRICS)
+    check_name('backend', backend, BACKENDS)
     if k < 0:
         raise ValueError(f'k must not be negative (got {k})')
     if chunk_size is not None and chunk_size < 1:
@@ -260,10 +272,16 @@ def _checked(
         )
     if backend == 'faiss' and find_spec('faiss') is None:
         raise ImportError("backend 'faiss' needs the package faiss-cpu")
+    dims = x.size(1) if x.dim() == 2 else 1
+    fits = dims + (metric == 'cosine') <= TREE_DIMS
+    if backend == 'tree' and not fits:
+        raise ValueError(
+            f"backend 'tree' takes up to {TREE_DIMS} dimensions, one less "
+            f"with metric 'cosine' (got {dims})"
+        )
     on_cpu = x.device.type == 'cpu'
     if backend == 'auto' and on_cpu:
-        few = x.dim() == 1 or x.size(1) <= TREE_DIMS
-        return 'tree' if few else 'products'
+        return 'tree' if fits else 'products'
     if backend not in ('auto', 'torch') and not on_cpu:
         raise ValueError(
             f'backend {backend!r} works on the CPU alone (got {x.device})'

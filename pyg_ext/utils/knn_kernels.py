@@ -10,10 +10,10 @@ from numba import njit
 
 GROUP = 64  # scores that are compared at a time
 
-_kernel = njit(nogil=True, cache=True)
+compiled = njit(nogil=True, cache=True)
 
 
-@_kernel
+@compiled
 def distance(x, j, y, i):
     """Squared distance of two rows, in float64.
 
@@ -38,14 +38,14 @@ def distance(x, j, y, i):
     return total
 
 
-@_kernel
+@compiled
 def _square(u, v):
     difference = np.float64(u) - np.float64(v)
     return difference * difference
 
 
-@_kernel
-def _sort(keys, index, size):
+@compiled
+def sort(keys, index, size):
     """Sorts by key, then by index (Shell's method)."""
     gap, i = 1, 1
     while i < size and (
@@ -68,16 +68,15 @@ def _sort(keys, index, size):
             keys[at], index[at] = key, j
 
 
-@_kernel
-def _smallest(keys, index, k, size):
-    """Moves the ``k`` smallest of ``size`` keys to the front, and returns
-    the largest of them (quickselect without branches on the data).
+@compiled
+def smallest(keys, index, k, size):
+    """Moves the ``k`` smallest of ``size`` keys to the front, by index where
+    keys are equal, and returns the largest of them (quickselect).
     """
     low, high = 0, size - 1
     while low < high:
-        middle = (low + high) // 2
-        a, b, c = keys[low], keys[middle], keys[high]
-        at = middle
+        at = (low + high) // 2
+        a, b, c = keys[low], keys[at], keys[high]
         if (b < a) != (c < a):
             at = low
         elif (a < c) != (b < c):
@@ -89,7 +88,7 @@ def _smallest(keys, index, k, size):
             key, other = keys[i], index[i]
             keys[i], index[i] = keys[split], index[split]
             keys[split], index[split] = key, other
-            split += key < pivot
+            split += (key < pivot) | ((key == pivot) & (other < j))
         keys[high], index[high] = keys[split], index[split]
         keys[split], index[split] = pivot, j
         if split == k - 1:
@@ -101,7 +100,7 @@ def _smallest(keys, index, k, size):
     return keys[k - 1]
 
 
-@_kernel
+@compiled
 def select_rows(
     receivers, scores, index, count, limit, product, half, first, size
 ):
@@ -149,12 +148,12 @@ def select_rows(
                         places[n] = first + group + j
                         n += np.uint64(mask[j])
             if n > room:
-                top = _smallest(keys, places, size, np.int64(n))
+                top = smallest(keys, places, size, np.int64(n))
                 n = np.uint64(size)
         limit[r], count[r] = top, n
 
 
-@_kernel
+@compiled
 def select_columns(
     receivers, scores, index, count, limit, product, half, first, size
 ):
@@ -189,21 +188,21 @@ def select_columns(
                     scores[of, n], index[of, n] = h - p[j], first + row
                     n += 1
                     if n > room:
-                        top[j] = _smallest(scores[of], index[of], size, n)
+                        top[j] = smallest(scores[of], index[of], size, n)
                         n = size
                     count[of] = n
 
 
-@_kernel
+@compiled
 def cut(scores, index, count, limit, size):
     """Moves each row's ``size`` best candidates to the front; ``limit``
     becomes the score that no other point lies under.
     """
     for row in range(len(count)):
-        limit[row] = _smallest(scores[row], index[row], size, count[row])
+        limit[row] = smallest(scores[row], index[row], size, count[row])
 
 
-@_kernel
+@compiled
 def refine(rows, candidates, x, y, exclude_self, index, dist):
     """Keeps the candidates of the smallest distance in float64, sorted by
     it, then by index.
@@ -230,12 +229,12 @@ def refine(rows, candidates, x, y, exclude_self, index, dist):
             keys[n] = distance(x, j, y, i)
             places[n] = j
             n += 1
-        _sort(keys, places, n)
+        sort(keys, places, n)
         for c in range(min(n, k)):
             index[i, c], dist[i, c] = places[c], keys[c]
 
 
-@_kernel
+@compiled
 def scan(
     product,
     rows,
@@ -281,7 +280,7 @@ def scan(
                 dist[i, at], index[i, at] = d, j
 
 
-@_kernel
+@compiled
 def brute(graphs, ends_x, ends_y, x, y, exclude_self, index, dist):
     """The ``k`` nearest of each row in small graphs, by all distances.
 
@@ -310,6 +309,6 @@ def brute(graphs, ends_x, ends_y, x, y, exclude_self, index, dist):
                 keys[n] = distance(x, j, y, i)
                 places[n] = j
                 n += 1
-            _sort(keys, places, n)
+            sort(keys, places, n)
             for c in range(min(n, k)):
                 index[i, c], dist[i, c] = places[c], keys[c]

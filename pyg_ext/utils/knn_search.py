@@ -7,18 +7,17 @@ searched again among all points that could be nearer.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.linalg import vector_norm
 
 from pyg_ext.utils import knn_kernels as kernels
+from pyg_ext.utils import knn_tree
+from pyg_ext.utils.threads import in_threads
 
 MORE = 8  # candidates beyond k
 BLOCK = 1024  # rows and columns of a block of inner products
@@ -105,24 +104,6 @@ class Points:
         return 0.5 * (squared - norm.square() + slack)
 
 
-def in_threads(
-    kernel: Callable[..., None], shared: tuple[np.ndarray, ...], rest: tuple
-) -> None:
-    """Calls a compiled loop in threads that share the rows of some arrays."""
-    size = len(shared[0])
-    parts = max(min(torch.get_num_threads(), size), 1)
-    ends = [size * i // parts for i in range(parts + 1)]
-    calls = [
-        [*(array[start:stop] for array in shared), *rest]
-        for start, stop in pairwise(ends)
-    ]
-    if parts == 1:
-        kernel(*calls[0])
-        return
-    with ThreadPoolExecutor(parts) as pool:
-        list(pool.map(lambda arguments: kernel(*arguments), calls))
-
-
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
     """Inner products of float32 in float32, whatever the user has set."""
@@ -138,28 +119,17 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 
 def by_tree(task: Task) -> None:
-    """Candidates from scipy's k-d tree."""
-    x, y = task.x.double().numpy(), task.y.double().numpy()
-    tree = cKDTree(x, leafsize=32, balanced_tree=False)
-    rows = np.arange(len(y))
-    if task.y is task.x:
-        rows = tree.indices  # near ones after each other
-    error = task.error * 2.0**-53
-    least = task.index.size(1) + task.exclude_self + 1
-    for size in (least, 4 * least):
-        left = [rows[:0]]
-        chunk = task.chunk_size or max(BYTES // (16 * size), 1)
-        for start in range(0, len(rows), chunk):
-            some = rows[start : start + chunk]
-            far, near = tree.query(
-                y[some], size, workers=torch.get_num_threads()
-            )
-            task.refine(some, near)
-            reached = task.dist[torch.from_numpy(some), -1].numpy()
-            proven = reached * (1 + error) < far[:, -1] ** 2 * (1 - error)
-            left.append(some[~proven])
-        rows = np.concatenate(left)
-    again(Points(task), rows)
+    """All from a k-d tree of exact arithmetic."""
+    x = task.x.double()
+    y = x if task.y is task.x else task.y.double()
+    order, *tree = knn_tree.grow(x.numpy())
+    points = np.ascontiguousarray(x.numpy()[order].T)
+    rows = order if y is x else np.arange(len(y))
+    in_threads(
+        knn_tree.query,
+        (rows,),
+        (points, order, *tree, y.numpy(), *task.arrays()[2:]),
+    )
 
 
 class Reservoir:

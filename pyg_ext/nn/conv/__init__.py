@@ -1,5 +1,5 @@
-"""Message passing layers."""
-
+from pyg_ext.nn.conv.dilated_knn_conv import DilatedKNNConv
+from pyg_ext.nn.conv.mr_conv import MRConv
 from pyg_ext.nn.conv.rev_gcn_conv import RevGCNConv
 
-__all__ = ['RevGCNConv']
+__all__ = ['DilatedKNNConv', 'MRConv', 'RevGCNConv']

@@ -2,6 +2,7 @@
 
 from pyg_ext.nn.models.appnp import APPNPNet
 from pyg_ext.nn.models.conv_stack import GCN, ConvStack
+from pyg_ext.nn.models.deep_gcn import DeepGCN
 from pyg_ext.nn.models.gcnii import GCNII
 from pyg_ext.nn.models.rev_gnn import RevGNN
 

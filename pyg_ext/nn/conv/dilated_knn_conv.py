@@ -1,0 +1,159 @@
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.nn import Linear, ReLU, Sequential
+from torch_geometric.nn import EdgeConv, MessagePassing
+from torch_geometric.typing import Adj, OptTensor, PairTensor
+
+from pyg_ext.nn.conv.mr_conv import MRConv
+from pyg_ext.utils import dilate, knn_index, neighbor_edges
+
+Factory = Callable[[int, int], MessagePassing]
+
+
+def _edge(in_channels: int, out_channels: int) -> EdgeConv:
+    return EdgeConv(Sequential(Linear(2 * in_channels, out_channels), ReLU()))
+
+
+def _max_relative(in_channels: int, out_channels: int) -> MRConv:
+    return MRConv(Linear(2 * in_channels, out_channels))
+
+
+CONVS: dict[str, Factory] = {'edge': _edge, 'mr': _max_relative}
+
+
+class DilatedKNNConv(MessagePassing):
+    r"""The dilated graph convolution on nearest neighbors from the
+    `"DeepGCNs: Can GCNs Go as Deep as CNNs?"
+    <https://arxiv.org/abs/1904.03751>`_ paper.
+
+    Each point is joined to every :math:`d`-th of its :math:`k \cdot d`
+    nearest points in feature space
+    (:func:`~pyg_ext.utils.dilated_knn_graph`), and a convolution runs on that
+    graph. With :obj:`conv='edge'` and :obj:`dilation=1` it is
+    :class:`torch_geometric.nn.DynamicEdgeConv`, without its need for a
+    compiled extension.
+
+    Args:
+        in_channels (int): Size of each input sample.
+        out_channels (int): Size of each output sample.
+        k (int): The number of neighbors.
+        dilation (int, optional): The dilation :math:`d`. (default: :obj:`1`)
+        conv (str or callable, optional): :obj:`'edge'`
+            (:class:`torch_geometric.nn.EdgeConv` of a linear layer and a
+            ReLU), :obj:`'mr'` (:class:`MRConv` of a linear layer), or what
+            returns a convolution for :obj:`in_channels` and
+            :obj:`out_channels`, such as the class
+            :class:`torch_geometric.nn.SAGEConv`. (default: :obj:`'edge'`)
+        stochastic (bool, optional): If set to :obj:`True`, a point takes
+            random :obj:`k` of its :math:`k \cdot d` nearest with probability
+            :obj:`epsilon` in training. (default: :obj:`False`)
+        epsilon (float, optional): That probability. (default: :obj:`0.2`)
+        loop (bool, optional): If set to :obj:`True`, a point counts among its
+            own neighbors, as in
+            :class:`torch_geometric.nn.DynamicEdgeConv`.
+            (default: :obj:`True`)
+        cosine (bool, optional): If set to :obj:`True`, takes the cosine
+            distance. (default: :obj:`False`)
+        **kwargs (optional): Additional arguments of
+            :class:`torch_geometric.nn.conv.MessagePassing`.
+
+    Raises:
+        ValueError: On an unknown :obj:`conv`, on :obj:`k` or
+            :obj:`dilation` less than one, or without loops between two sets
+            of points.
+
+    Shapes:
+        - **input:**
+          node features :math:`(|\mathcal{V}|, F_{in})` or
+          :math:`((|\mathcal{V_s}|, F_{in}), (|\mathcal{V_t}|, F_{in}))`
+          if bipartite,
+          batch vector :math:`(|\mathcal{V}|)` or
+          :math:`((|\mathcal{V}_s|), (|\mathcal{V}_t|))` *(optional)*,
+          edge indices *(optional)* in place of the nearest neighbors
+        - **output:** node features :math:`(|\mathcal{V}|, F_{out})` or
+          :math:`(|\mathcal{V}_t|, F_{out})` if bipartite
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        k: int,
+        dilation: int = 1,
+        conv: str | Factory = 'edge',
+        stochastic: bool = False,
+        epsilon: float = 0.2,
+        loop: bool = True,
+        cosine: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if isinstance(conv, str) and conv not in CONVS:
+            raise ValueError(
+                f'conv must be one of {", ".join(CONVS)} or callable (got '
+                f'{conv!r})'
+            )
+        if k < 1 or dilation < 1:
+            raise ValueError(
+                f'k and dilation must be at least 1 (got {k} and {dilation})'
+            )
+        factory = CONVS[conv] if isinstance(conv, str) else conv
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.k = k
+        self.dilation = dilation
+        self.stochastic = stochastic
+        self.epsilon = epsilon
+        self.loop = loop
+        self.metric = 'cosine' if cosine else 'euclidean'
+        self.conv = factory(in_channels, out_channels)
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew."""
+        super().reset_parameters()
+        self.conv.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor | PairTensor,
+        batch: OptTensor | PairTensor = None,
+        edge_index: Adj | None = None,
+    ) -> Tensor:
+        if edge_index is None:
+            edge_index = self.edges(self.nearest(x, batch))
+        return self.conv(x, edge_index)
+
+    def nearest(
+        self, x: Tensor | PairTensor, batch: OptTensor | PairTensor = None
+    ) -> Tensor:
+        """The nearest points, of which :meth:`edges` takes some.
+
+        Args:
+            x: The points, as in the forward pass.
+            batch: Their graphs, as in the forward pass.
+        """
+        source, target = (x, x) if isinstance(x, Tensor) else x
+        of, to = batch if isinstance(batch, tuple) else (batch, batch)
+        most = min(self.k * self.dilation, len(source))
+        return knn_index(
+            *(source, target, most, of, to, self.metric, not self.loop)
+        ).index
+
+    def edges(self, nearest: Tensor) -> Tensor:
+        """The graph that the convolution runs on.
+
+        Args:
+            nearest: At least :math:`k d` nearest points of each point, -1 for
+                none, of shape :math:`(N, K)`.
+        """
+        stochastic = self.stochastic and self.training
+        return neighbor_edges(
+            dilate(nearest, self.k, self.dilation, stochastic, self.epsilon)
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.in_channels}, '
+            f'{self.out_channels}, k={self.k}, dilation={self.dilation})'
+        )

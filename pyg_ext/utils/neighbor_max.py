@@ -1,0 +1,120 @@
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from pyg_ext.utils.threads import in_threads
+
+
+def neighbor_max(x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
+    r"""The maximum of each feature over the neighbors of each node.
+
+    On the CPU no tensor of the size of edges times features is built.
+    It is minus infinity where there are none. Its gradient goes to one
+    neighbor, to that of the lowest index if several have the maximum.
+
+    Args:
+        x (torch.Tensor): Node features.
+        rowptr (torch.Tensor): Where the neighbors of each node start in
+            :obj:`col`, and where the last ones end.
+        col (torch.Tensor): The neighbors.
+
+    Shapes:
+        - **input:** features :math:`(N, F)`, pointers :math:`(M + 1)`,
+          neighbors :math:`(E)`
+        - **output:** features :math:`(M, F)`
+    """
+    if x.device.type == 'cpu' and x.dtype in (torch.float, torch.double):
+        return _NeighborMax.apply(x, rowptr, col)
+    size = rowptr.numel() - 1
+    target = torch.arange(size, device=x.device)
+    target = target.repeat_interleave(rowptr.diff(), output_size=len(col))
+    return edge_max(x[col], col, target, size)
+
+
+def edge_max(x: Tensor, source: Tensor, target: Tensor, size: int) -> Tensor:
+    r"""As :func:`neighbor_max`, from the features of each edge's source.
+
+    Args:
+        x (torch.Tensor): Features of the source of each edge.
+        source (torch.Tensor): Sources of the edges.
+        target (torch.Tensor): Targets of the edges.
+        size (int): The number of targets.
+
+    Shapes:
+        - **input:** features :math:`(E, F)`, nodes :math:`(E)` twice
+        - **output:** features :math:`(M, F)`
+    """
+    num = len(source)
+    if num == 0:
+        return x.new_full((size, x.size(1)), -torch.inf)
+    order = source.argsort(stable=True)
+    x, place = x[order], target[order].unsqueeze(1).expand_as(x)
+    value = x.detach()
+    top = value.new_full((size, x.size(1)), -torch.inf)
+    top = top.scatter_reduce(0, place, value, 'amax')
+    edge = torch.arange(num, device=x.device).unsqueeze(1)
+    edge = torch.where(value == top.gather(0, place), edge, num)
+    first = torch.full_like(top, num, dtype=torch.long)
+    first = first.scatter_reduce(0, place, edge, 'amin')  # [M, F]
+    return x.gather(0, first.clamp(max=num - 1)).where(first < num, -torch.inf)
+
+
+class _NeighborMax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
+        out = x.new_full((rowptr.numel() - 1, x.size(1)), -torch.inf)
+        best = torch.full_like(out, -1, dtype=torch.long)
+        ends = torch.stack([rowptr[:-1], rowptr[1:]], dim=1)
+        in_threads(
+            _compiled(_maximum),
+            (ends.numpy(), out.numpy(), best.numpy()),
+            (x.detach().contiguous().numpy(), col.contiguous().numpy()),
+        )
+        ctx.save_for_backward(best)
+        ctx.num_nodes = x.size(0)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (best,) = ctx.saved_tensors
+        out = grad.new_zeros(ctx.num_nodes, grad.size(1))
+        arrays = (best, grad.contiguous(), out)
+        _compiled(_give_back)(*(tensor.numpy() for tensor in arrays))
+        return out, None, None
+
+
+@cache
+def _compiled(loop: Callable[..., None]) -> Callable[..., None]:
+    from numba import njit  # slow to load, and only needed here
+
+    return njit(loop, nogil=True, cache=True)
+
+
+def _maximum(
+    ends: np.ndarray,
+    out: np.ndarray,
+    best: np.ndarray,
+    x: np.ndarray,
+    col: np.ndarray,
+) -> None:
+    for i in range(len(ends)):
+        for e in range(ends[i, 0], ends[i, 1]):
+            j = col[e]
+            for f in range(x.shape[1]):
+                b, value = best[i, f], x[j, f]
+                top = out[i, f]
+                if b < 0 or value > top or (value == top and j < b):
+                    out[i, f], best[i, f] = value, j
+
+
+def _give_back(best: np.ndarray, grad: np.ndarray, out: np.ndarray) -> None:
+    for i in range(len(best)):
+        for f in range(best.shape[1]):
+            if best[i, f] >= 0:
+                out[best[i, f], f] += grad[i, f]
