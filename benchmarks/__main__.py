@@ -28,7 +28,7 @@ from benchmarks import (
     report,
     speed,
 )
-from benchmarks.errors import UsageError
+from benchmarks.errors import UsageError, check_name
 from benchmarks.store import Row, Store, key
 
 # No markup: an error text may hold brackets of its own.
@@ -58,38 +58,23 @@ def parser() -> argparse.ArgumentParser:
     depth.add_argument(
         '--methods', default='gcn,resgcn,jknet,appnp,gcnii', type=_words
     )
-    depth.add_argument('--depths', default='2,4,8,16,32,64', type=_numbers)
-    depth.add_argument(
-        '--seeds',
-        default=10,
-        type=_positive,
-        metavar='N',
-        help='seeds 0 to N-1 (default: %(default)s)',
+    _add_sweep(depth, '2,4,8,16,32,64', 'classic')
+
+    points = commands.add_parser(
+        'points',
+        help='the same for DeepGCNs on nearest neighbors',
+        description='As `depth`, for networks that join each point to its '
+        'nearest neighbors in feature space.',
     )
-    depth.add_argument('--out', required=True, metavar='DIR')
-    depth.add_argument('--preset', default='classic', metavar='NAME')
-    depth.add_argument('--root', metavar='DIR', help='folder with the data')
-    depth.add_argument(
-        '--jobs',
-        default=len(os.sched_getaffinity(0))
-        if hasattr(os, 'sched_getaffinity')
-        else os.cpu_count(),
-        type=_positive,
-        metavar='N',
-        help='runs at a time, one thread each (default: %(default)s)',
+    points.add_argument('--dataset', default='digits')
+    points.add_argument('--blocks', default='plain,res,dense', type=_words)
+    points.add_argument(
+        '--dilation',
+        default='on,off',
+        type=_words,
+        help='whether dilation grows with depth',
     )
-    depth.add_argument('--epochs', type=_positive, metavar='N')
-    depth.add_argument(
-        '--device',
-        default='auto',
-        help='cpu, cuda, cuda:1, ... or auto (default: %(default)s)',
-    )
-    depth.add_argument(
-        '--retry-failed',
-        action='store_true',
-        help='do runs again that the store holds as failed',
-    )
-    _add_set(depth, 'set a key of the recipe or model')
+    _add_sweep(points, '4,7,14,28', 'points')
 
     redo = commands.add_parser('report', help='redo table and figure')
     redo.add_argument('--out', required=True, metavar='DIR')
@@ -113,6 +98,43 @@ def parser() -> argparse.ArgumentParser:
 
     commands.add_parser('list', help='show all names')
     return out
+
+
+def _add_sweep(
+    command: argparse.ArgumentParser, depths: str, preset: str
+) -> None:
+    command.add_argument('--depths', default=depths, type=_numbers)
+    command.add_argument(
+        '--seeds',
+        default=10,
+        type=_positive,
+        metavar='N',
+        help='seeds 0 to N-1 (default: %(default)s)',
+    )
+    command.add_argument('--out', required=True, metavar='DIR')
+    command.add_argument('--preset', default=preset, metavar='NAME')
+    command.add_argument('--root', metavar='DIR', help='folder with the data')
+    command.add_argument(
+        '--jobs',
+        default=len(os.sched_getaffinity(0))
+        if hasattr(os, 'sched_getaffinity')
+        else os.cpu_count(),
+        type=_positive,
+        metavar='N',
+        help='runs at a time, one thread each (default: %(default)s)',
+    )
+    command.add_argument('--epochs', type=_positive, metavar='N')
+    command.add_argument(
+        '--device',
+        default='auto',
+        help='cpu, cuda, cuda:1, ... or auto (default: %(default)s)',
+    )
+    command.add_argument(
+        '--retry-failed',
+        action='store_true',
+        help='do runs again that the store holds as failed',
+    )
+    _add_set(command, 'set a key of the recipe or model')
 
 
 def _add_set(command: argparse.ArgumentParser, text: str) -> None:
@@ -174,6 +196,28 @@ def depth(args: argparse.Namespace) -> int:
         return 130
     rows = [row for row in store.read() if key(row) in wanted]
     return _report(rows, args.out)
+
+
+def points(args: argparse.Namespace) -> int:
+    """Runs a sweep of DeepGCNs."""
+    kinds = {
+        'plain': 'deepgcn',
+        'res': 'deepgcn+res',
+        'dense': 'deepgcn+dense',
+    }
+    states = {'on': '+dilated', 'off': ''}
+    for what, names, known in (
+        ('block', args.blocks, kinds),
+        ('dilation', args.dilation, states),
+    ):
+        for name in names:
+            check_name(what, name, known)
+    args.methods = [
+        kinds[block] + states[state]
+        for block in args.blocks
+        for state in args.dilation
+    ]
+    return depth(args)
 
 
 def _watch(
@@ -320,6 +364,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     commands = {
         'depth': depth,
+        'points': points,
         'report': redo,
         'speed': time_peers,
         'list': show,

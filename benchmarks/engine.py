@@ -150,9 +150,12 @@ def _work(cell: Cell, root: str | None, device: str) -> dict[str, Any]:
     device = pick_device(device)
     recipe, options = presets.split(cell.config)
     method = methods.parse(cell.method)
+    data = datasets.load(cell.dataset, root)
+    if method.backbone.joins_points:
+        data.edge_index = None
     scores = train.run(
         partial(method.build, depth=cell.depth, options=options),
-        datasets.load(cell.dataset, root),
+        data,
         recipe,
         datasets.DATASETS[cell.dataset].protocol,
         cell.seed,

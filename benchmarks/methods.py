@@ -1,5 +1,5 @@
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from benchmarks.errors import UsageError, check_name
-from pyg_ext.nn import GCN, GCNII, APPNPNet, RevGNN
+from pyg_ext.nn import GCN, GCNII, APPNPNet, DeepGCN, RevGNN
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class Backbone:
     model: type[torch.nn.Module]
     depth: str  # the keyword that depth sets
     unit: str
+    keywords: dict[str, Any] = field(default_factory=dict)  # unless a remedy
+    joins_points: bool = False  # makes its own graph of nearest neighbors
 
 
 BACKBONES = {
@@ -27,12 +29,20 @@ BACKBONES = {
     'gcnii': Backbone(GCNII, 'num_layers', 'hidden blocks'),
     'revgcn': Backbone(RevGNN, 'num_layers', 'hidden blocks'),
     'appnp': Backbone(APPNPNet, 'K', 'propagation steps'),
+    'deepgcn': Backbone(
+        DeepGCN,
+        'num_blocks',
+        'graph convolutions',
+        {'skip': None, 'dilated': False},
+        joins_points=True,
+    ),
 }
 
 REMEDIES: dict[str, dict[str, Any]] = {
     'res': {'skip': 'res'},
     'dense': {'skip': 'dense'},
     'jump': {'jk': 'cat'},
+    'dilated': {'dilated': True},
 }
 
 
@@ -55,7 +65,7 @@ class Method:
         """The names a recipe may set on the model."""
         names = set(inspect.signature(self.backbone.model).parameters)
         fixed = {'in_channels', 'out_channels', self.backbone.depth}
-        return names - fixed - set(self.keywords)
+        return names - fixed - {*self.keywords, *self.backbone.keywords}
 
     def build(
         self,
@@ -69,7 +79,7 @@ class Method:
             in_channels=in_channels,
             out_channels=out_channels,
             **{self.backbone.depth: depth},
-            **self.keywords,
+            **{**self.backbone.keywords, **self.keywords},
             **options,
         )
 

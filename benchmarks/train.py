@@ -119,21 +119,24 @@ def parameter_groups(
 
 def prepare(
     data: Data, recipe: Recipe, device: torch.device | str = 'cpu'
-) -> tuple[Tensor, CSRTensor, Tensor, dict[str, Tensor]]:
+) -> tuple[Tensor, CSRTensor | None, Tensor, dict[str, Tensor]]:
     """Features, shared adjacency, labels and the node indices of the splits.
 
-    Mostly zero features become a sparse matrix.
+    Mostly zero features become a sparse matrix; without edges, there is no
+    adjacency.
     """
     if recipe.row_normalize:
         data = NormalizeFeatures()(data)
     x = data.x
-    if x.count_nonzero() < SPARSE_BELOW * x.numel():
-        x = CSRTensor.from_dense(x)
-    adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes)
+    adj = None
+    if data.edge_index is not None:
+        if x.count_nonzero() < SPARSE_BELOW * x.numel():
+            x = CSRTensor.from_dense(x)
+        adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes).to(device)
     index = {s: data[f'{s}_mask'].nonzero().view(-1) for s in SPLITS}
     return (
         x.to(device),
-        adj.to(device),
+        adj,
         data.y.to(device),
         {split: i.to(device) for split, i in index.items()},
     )
@@ -150,7 +153,7 @@ METRICS = {'accuracy': accuracy}
 def epoch(
     model: torch.nn.Module,
     x: Tensor,
-    adj: Adj,
+    adj: Adj | None,
     y: Tensor,
     index: dict[str, Tensor],
     optimizer: torch.optim.Optimizer,
@@ -180,7 +183,7 @@ def epoch(
 def fit(
     model: torch.nn.Module,
     x: Tensor,
-    adj: Adj,
+    adj: Adj | None,
     y: Tensor,
     index: dict[str, Tensor],
     recipe: Recipe,

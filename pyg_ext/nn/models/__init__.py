@@ -6,4 +6,4 @@ from pyg_ext.nn.models.deep_gcn import DeepGCN
 from pyg_ext.nn.models.gcnii import GCNII
 from pyg_ext.nn.models.rev_gnn import RevGNN
 
-__all__ = ['GCN', 'GCNII', 'APPNPNet', 'ConvStack', 'RevGNN']
+__all__ = ['GCN', 'GCNII', 'APPNPNet', 'ConvStack', 'DeepGCN', 'RevGNN']

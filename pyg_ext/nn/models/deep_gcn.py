@@ -1,6 +1,6 @@
 import torch
 from torch import Tensor
-from torch.nn import BatchNorm1d, LayerNorm, Linear, Module, ModuleList, ReLU
+from torch.nn import BatchNorm1d, LayerNorm, Module, ModuleList, ReLU
 from torch.utils.checkpoint import checkpoint
 from torch_geometric.nn import (
     MLP,
