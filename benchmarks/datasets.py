@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock
+from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.datasets import Planetoid
 
@@ -162,6 +163,22 @@ def _digits(root: Path | None) -> Data:
         mask[torch.from_numpy(index)] = True
         data[f'{split}_mask'] = mask
     return data
+
+
+def room(root: str | Path | None = None) -> Tensor:
+    """A lidar scan of a room, 112,586 points, ``[N, 3]``.
+
+    Raises:
+        UsageError: If ``PointClouds/room_scan1.npy`` is not in the root.
+    """
+    file = (find_root(root) or cache_folder()) / 'PointClouds/room_scan1.npy'
+    if not file.is_file():
+        raise UsageError(
+            f'{file} is missing: convert room_scan1.pcd of '
+            f'github.com/PointCloudLibrary/data, or leave its row out with '
+            f'--profile fast'
+        )
+    return torch.from_numpy(np.load(file))
 
 
 def _citations(name: str, size: str) -> Dataset:

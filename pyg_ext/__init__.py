@@ -1,7 +1,7 @@
 """Deep graph networks on top of PyTorch Geometric."""
 
-from pyg_ext import nn, utils
+from pyg_ext import nn, transforms, utils
 
 __version__ = '0.1.0'
 
-__all__ = ['nn', 'utils']
+__all__ = ['nn', 'transforms', 'utils']

@@ -1,3 +1,4 @@
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -27,3 +28,10 @@ def interleave(
 def _wait() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
+
+
+def peak_mb(device: str) -> float:
+    """Peak memory so far: of the device, or resident of the process."""
+    if device.startswith('cuda'):
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -3,7 +3,6 @@
 import argparse
 import gc
 import multiprocessing
-import resource
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from torch_geometric.nn import GCNConv
 from torch_geometric.nn import GroupAddRev as PyGGroupAddRev
 
-from benchmarks.speed.measure import interleave
+from benchmarks.speed.measure import interleave, peak_mb
 from pyg_ext.nn import GNNBlock, ReversibleSequential
 from pyg_ext.utils import CSRTensor, gcn_adj
 
@@ -182,10 +181,3 @@ def peak(
     step(model, x, adj)
     size = sum(p.numel() * p.element_size() for p in model.parameters())
     return peak_mb(args.device) - before, size / 2**20
-
-
-def peak_mb(device: str) -> float:
-    """Peak memory so far: of the device, or resident of the process."""
-    if device.startswith('cuda'):
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -1,0 +1,5 @@
+"""Transforms of :class:`torch_geometric.data.Data`."""
+
+from pyg_ext.transforms.dilated_knn_graph import DilatedKNNGraph
+
+__all__ = ['DilatedKNNGraph']

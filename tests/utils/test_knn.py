@@ -1,0 +1,366 @@
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+
+import pytest
+import torch
+from torch import Tensor
+
+from pyg_ext.utils import knn, knn_graph, knn_index, knn_search
+from pyg_ext.utils.knn import TREE_DIMS
+
+BACKENDS = ['tree', 'products', 'torch', 'faiss']
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    if request.param == 'faiss' and find_spec('faiss') is None:
+        pytest.skip('faiss-cpu is not installed')
+    return request.param
+
+
+LINE = torch.tensor([0.0, 1.0, 3.0, 6.0, 10.0])
+
+TABLE = {  # x, y, k, batch_x, batch_y -> index, squared distances
+    'line': (
+        (LINE, LINE[[1, 4]], 2, None, None),
+        [[1, 0], [4, 3]],
+        [[0, 1], [0, 16]],
+    ),
+    'ties go to the lower index': (
+        (LINE[[2, 0, 0, 2]], LINE[:1], 3, None, None),
+        [[1, 2, 0]],
+        [[0, 0, 9]],
+    ),
+    'fewer points than k': (
+        (LINE[:2], LINE[:1], 3, None, None),
+        [[0, 1, -1]],
+        [[0, 1, torch.inf]],
+    ),
+    'batch in any order': (
+        (
+            LINE,
+            LINE[[0, 0]],
+            2,
+            torch.tensor([1, 0, 1, 0, 1]),
+            torch.tensor([1, 0]),
+        ),
+        [[0, 2], [1, 3]],
+        [[0, 9], [1, 36]],
+    ),
+    'a graph without points, and one that skips a number': (
+        (
+            LINE[:2],
+            LINE[[0, 0]],
+            1,
+            torch.tensor([0, 3]),
+            torch.tensor([1, 3]),
+        ),
+        [[-1], [1]],
+        [[torch.inf], [1]],
+    ),
+    'plane': (
+        (
+            torch.tensor([[0.0, 0], [3, 4], [6, 8], [0, 1]]),
+            torch.tensor([[0.0, 0]]),
+            3,
+            None,
+            None,
+        ),
+        [[0, 3, 1]],
+        [[0, 1, 25]],
+    ),
+}
+
+
+@pytest.mark.parametrize('dtype', [torch.half, torch.float, torch.double])
+@pytest.mark.parametrize('example', TABLE)
+def test_by_hand(example, dtype, backend):
+    (x, y, *rest), index, squared = TABLE[example]
+    found = knn_index(x.to(dtype), y.to(dtype), *rest, backend=backend)
+    assert found.index.tolist() == index
+    assert found.dist.dtype == dtype
+    expected = torch.tensor(squared, dtype=dtype).sqrt()
+    assert torch.equal(found.dist, expected)
+    assert torch.equal(found.mask, found.index >= 0)
+
+
+def oracle(
+    x: Tensor,
+    y: Tensor,
+    k: int,
+    batch_x: Tensor,
+    batch_y: Tensor,
+    cosine: bool,
+    exclude_self: bool,
+) -> tuple[Tensor, Tensor]:
+    """All distances in float64, added up as the documentation says."""
+    x, y = x.double(), y.double()
+    if cosine:
+        x, y = (t / t.norm(dim=1, keepdim=True) for t in (x, y))
+    terms = (y[:, None] - x[None]).square().unbind(-1)
+    whole = len(terms) - len(terms) % 8
+    sums = [sum(terms[i:whole:8], torch.zeros(())) for i in range(8)]
+    while len(sums) > 1:
+        sums = [a + b for a, b in zip(sums[::2], sums[1::2], strict=True)]
+    total = sum(terms[whole:], sums[0].double().expand(len(y), len(x)))
+    other = batch_y[:, None] != batch_x
+    if exclude_self:
+        other |= torch.eye(len(x), dtype=torch.bool)
+    dist, index = total.masked_fill(other, torch.inf).sort(dim=1, stable=True)
+    missing = max(k - len(x), 0)
+    dist = torch.nn.functional.pad(dist, (0, missing), value=torch.inf)
+    index = torch.nn.functional.pad(index, (0, missing), value=-1)
+    dist = dist[:, :k]
+    index = index[:, :k].masked_fill(dist.isinf(), -1)
+    return index, dist / 2 if cosine else dist.sqrt()
+
+
+def points(kind: str, num: int, dims: int, generator: torch.Generator):
+    def normal(n):
+        return torch.randn(n, dims, generator=generator)
+
+    def whole(high, *size):
+        return torch.randint(high, size, generator=generator)
+
+    if kind == 'grid':
+        return whole(3, num, dims).float()
+    if kind == 'duplicates':
+        return normal(num // 3 + 1)[whole(num // 3 + 1, num)]
+    if kind == 'far clusters':  # which float32 products cannot tell apart
+        return 1e-3 * normal(num) + 1000 * whole(3, num, 1)
+    return normal(num)
+
+
+KINDS = ('normal', 'grid', 'duplicates', 'far clusters')
+
+
+@pytest.mark.parametrize('case', range(40))
+def test_all_backends_equal_the_oracle(case):
+    """Index for index, with ties, near-ties, batches and chunks."""
+    generator = torch.Generator().manual_seed(case)
+
+    def draw(low, high):
+        return int(torch.randint(low, high + 1, (), generator=generator))
+
+    kind = KINDS[case % 4]
+    num, dims = draw(0, 500), draw(1, 300) if case % 2 else draw(1, 7)
+    same, cosine = case % 3 == 0, case % 5 == 0 and kind == 'normal'
+    x = points(kind, num, dims, generator)
+    y = x if same else points(kind, draw(0, 200), dims, generator)
+    graphs = draw(1, 4)
+    batch_x = torch.randint(graphs, (len(x),), generator=generator)
+    batch_y = batch_x
+    if not same:
+        batch_y = torch.randint(graphs + 1, (len(y),), generator=generator)
+    exclude_self, k = same and case % 2 == 0, draw(1, 80)
+    metric = 'cosine' if cosine else 'euclidean'
+    index, dist = oracle(x, y, k, batch_x, batch_y, cosine, exclude_self)
+    for backend in BACKENDS:
+        if backend == 'tree' and dims + cosine > TREE_DIMS:
+            continue
+        if backend == 'faiss' and find_spec('faiss') is None:
+            continue
+        for chunk_size in (None, draw(1, 100)):
+            found = knn_index(
+                *(x, y, k, batch_x, batch_y, metric, exclude_self),
+                *(backend, chunk_size),
+            )
+            assert torch.equal(found.index, index), backend
+            assert torch.allclose(found.dist, dist.float(), atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('dims', [3, 20])
+def test_many_blocks(kind, dims, monkeypatch):
+    """Blocks and chunks that do not divide the number of points."""
+    monkeypatch.setattr(knn_search, 'BLOCK', 100)
+    monkeypatch.setattr(knn_search, 'BYTES', 2**18)
+    x = points(kind, 730, dims, torch.Generator().manual_seed(0))
+    batch = torch.zeros(730, dtype=torch.long)
+    index, _ = oracle(x, x, 20, batch, batch, False, True)
+    args = (x, x, 20, None, None, 'euclidean', True)
+    for backend in ('products', 'torch', *['tree'] * (dims < 8)):
+        for chunk in (None, 64, 250, 300, 730):
+            found = knn_index(*args, backend=backend, chunk_size=chunk)
+            assert torch.equal(found.index, index), (backend, chunk)
+
+
+@pytest.mark.parametrize('threads', [1, 3])
+def test_threads_change_nothing(threads, backend):
+    x = torch.randn(900, 5, generator=torch.Generator().manual_seed(0))
+    batch = torch.arange(900) // 300
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = knn_index(x, x, 9, batch, batch, backend=backend)
+    finally:
+        torch.set_num_threads(before)
+    index, _ = oracle(x, x, 9, batch, batch, False, False)
+    assert torch.equal(found.index, index)
+
+
+def test_called_from_many_threads():
+    x = torch.randn(600, 16, generator=torch.Generator().manual_seed(0))
+    expected = knn_index(x, x, 5).index
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: knn_index(x, x, 5), range(8)):
+            assert torch.equal(found.index, expected)
+
+
+@pytest.mark.parametrize('dims', [3, 16])
+def test_all_points_at_one_place(dims):
+    x = torch.ones(1500, dims)
+    found = knn_index(x, x, 4, exclude_self=True)
+    assert found.index[:6].tolist() == [
+        [1, 2, 3, 4],
+        [0, 2, 3, 4],
+        [0, 1, 3, 4],
+        [0, 1, 2, 4],
+        [0, 1, 2, 3],
+        [0, 1, 2, 3],
+    ]
+    assert bool((found.dist == 0).all())
+
+
+@pytest.mark.parametrize('dims', [3, 16])
+@pytest.mark.parametrize('size', [1e-40, 1e-20, 1.0, 1e15, 1e30])
+def test_numbers_of_any_size(dims, size):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(300, dims, dtype=torch.double, generator=generator) * size
+    found = knn_index(x, x, 7)
+    index, _ = oracle(x, x, 7, *[torch.zeros(300)] * 2, False, False)
+    assert torch.equal(found.index, index)
+
+
+def test_settings_of_the_user_do_not_matter(backend):
+    x = torch.randn(700, 7, generator=torch.Generator().manual_seed(0))
+    expected = knn_index(x, x, 5, backend=backend).index
+    torch.set_float32_matmul_precision('medium')
+    try:
+        with torch.autocast('cpu', torch.bfloat16), torch.inference_mode():
+            found = knn_index(x.clone(), x, 5, backend=backend)
+        assert torch.get_float32_matmul_precision() == 'medium'
+    finally:
+        torch.set_float32_matmul_precision('highest')
+    assert torch.equal(found.index, expected)
+
+
+def test_more_than_a_hundred_neighbors():
+    x = torch.randn(2000, 3, generator=torch.Generator().manual_seed(0))
+    found = knn_index(x, x, 432)
+    assert bool(found.mask.all())
+    index, _ = oracle(x, x, 432, *[torch.zeros(2000)] * 2, False, False)
+    assert torch.equal(found.index, index)
+
+
+def test_origin_under_cosine(backend):
+    x = torch.tensor([[0.0, 0], [1, 0], [-1, 0], [3, 0], [0, 0]])
+    found = knn_index(x, x, 5, metric='cosine', backend=backend)
+    assert found.index[0].tolist() == [0, 4, 1, 2, 3]
+    assert found.dist[0].tolist() == [0, 0, 1, 1, 1]
+    assert found.index[1].tolist() == [1, 3, 0, 4, 2]
+    assert found.dist[1].tolist() == [0, 0, 1, 1, 2]
+
+
+def test_no_gradient_and_no_change():
+    x = torch.randn(20, 3, requires_grad=True)
+    before = x.detach().clone()
+    assert not knn_index(x, x, 3).dist.requires_grad
+    assert torch.equal(x.detach(), before)
+
+
+@pytest.mark.parametrize(('num', 'k'), [(0, 3), (5, 0), (1, 2)])
+def test_nothing_to_find(num, k, backend):
+    x = torch.rand(num, 2)
+    found = knn_index(x, x, k, exclude_self=True, backend=backend)
+    assert found.index.size() == found.dist.size() == (num, k)
+    assert not found.mask.any()
+
+
+def test_knn_as_in_pyg():
+    """The example of PyG's documentation."""
+    x = torch.tensor([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
+    y = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
+    batch_x, batch_y = torch.zeros(4).long(), torch.zeros(2).long()
+    edges = knn(x, y, 2, batch_x, batch_y)
+    assert edges.tolist() == [[0, 0, 1, 1], [0, 1, 2, 3]]
+
+
+def test_knn_graph():
+    x = LINE[[0, 0, 2]]
+    assert knn_graph(x, 1).tolist() == [[1, 0, 0], [0, 1, 2]]
+    flow = 'target_to_source'
+    assert knn_graph(x, 1, flow=flow).tolist() == [[0, 1, 2], [1, 0, 0]]
+    loops = knn_graph(x, 2, loop=True)
+    assert loops.tolist() == [[0, 1, 0, 1, 2, 0], [0, 0, 1, 1, 2, 2]]
+    batch = torch.tensor([0, 1, 0])
+    assert knn_graph(x, 5, batch).tolist() == [[2, 0], [0, 2]]
+
+
+def test_no_graph_shifts_another():
+    """A graph with few points took neighbors away from the next ones."""
+    x = torch.cat([LINE[:2], LINE])
+    batch = torch.tensor([0] * 2 + [1] * 5)
+    edges = knn_graph(x, 3, batch)
+    alone = knn_graph(LINE, 3) + 2
+    assert edges[:, :2].tolist() == [[1, 0], [0, 1]]
+    assert torch.equal(edges[:, 2:], alone)
+
+
+X, B = torch.rand(4, 2), torch.zeros(4, dtype=torch.long)
+
+ERRORS = {
+    r'k must not be negative \(got -1\)': (X, X, -1),
+    r'\[N, F\] and \[M, F\].*got \[4, 2\] and \[4, 1\]': (X, X[:, :1], 1),
+    r'at least one number': (X[:, :0], X[:, :0], 1),
+    r'batch_x must be a vector of 4 integers.*float32': (X, X, 1, B.float()),
+    r'batch_y must be a vector of 4 .*\[3\]': (X, X, 1, B, B[:3]),
+    r'batch_x must not be negative \(got -1\)': (X, X, 1, B - 1, B),
+    r"metric must be one of .*got 'l1'": (X, X, 1, None, None, 'l1'),
+    r"backend must be one of .*got 'x'": (
+        *(X, X, 1, None, None, 'euclidean', False, 'x'),
+    ),
+    r'exclude_self needs y to be x': (
+        *(X, X.clone(), 1, None, None, 'euclidean', True),
+    ),
+    r'chunk_size must be at least 1 \(got 0\)': (
+        *(X, X, 1, None, None, 'euclidean', False, 'auto', 0),
+    ),
+    r"'tree' takes up to 7 dimensions.*got 9": (
+        *(torch.rand(4, 9), torch.rand(4, 9), 1, None, None, 'euclidean'),
+        *(False, 'tree'),
+    ),
+}
+
+
+@pytest.mark.parametrize('message', ERRORS)
+def test_errors(message):
+    with pytest.raises(ValueError, match=message):
+        knn_index(*ERRORS[message])
+
+
+@pytest.mark.parametrize('value', [torch.nan, torch.inf, 1e200])
+def test_no_numbers(value):
+    x = X.double().clone()
+    x[2, 1] = value
+    with pytest.raises(ValueError, match='y must be finite .* in row 2'):
+        knn_index(X, x, 1)
+
+
+def test_unknown_flow():
+    with pytest.raises(ValueError, match='flow must be one of'):
+        knn_graph(X, 1, flow='up')
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('metric', ['euclidean', 'cosine'])
+def test_cuda_equals_the_cpu(kind, metric):
+    x = points(kind, 3000, 20, torch.Generator().manual_seed(0))
+    batch = torch.arange(3000) % 7
+    expected = knn_index(x, x, 30, batch, batch, metric)
+    x, batch = x.cuda(), batch.cuda()
+    found = knn_index(x, x, 30, batch, batch, metric)
+    assert torch.equal(found.index.cpu(), expected.index)
+    assert torch.equal(found.dist.cpu(), expected.dist)
