@@ -343,7 +343,7 @@ def test_errors(message):
 def test_no_numbers(value):
     x = X.double().clone()
     x[2, 1] = value
-    with pytest.raises(ValueError, match='y must be finite .* in row 2'):
+    with pytest.raises(ValueError, match=r'y must be finite .* in row 2'):
         knn_index(X, x, 1)
 
 

@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from pyg_ext.utils import edge_max, neighbor_max
+
+X = torch.tensor([[1.0, 5], [3, 5], [2, 7], [3, 0]])
+ROWPTR, COL = torch.tensor([0, 3, 3, 5]), torch.tensor([3, 1, 0, 2, 1])
+NONE = -torch.inf
+EXPECTED = [[3.0, 5], [NONE, NONE], [3, 7]]
+CHOSEN = [[0.0, 1], [2, 0], [0, 1], [0, 0]]  # lowest index of equal ones
+
+
+def paths(x):
+    target = torch.tensor([0, 0, 0, 2, 2])
+    shuffled = torch.tensor([4, 1, 0, 3, 2])
+    yield neighbor_max(x, ROWPTR, COL)
+    yield edge_max(x[COL], COL, target, 3)
+    source = COL[shuffled]
+    yield edge_max(x[source], source, target[shuffled], 3)
+
+
+@pytest.mark.parametrize('path', range(3))
+@pytest.mark.parametrize('dtype', [torch.float, torch.double])
+def test_by_hand(path, dtype):
+    x = X.to(dtype, copy=True).requires_grad_()
+    out = list(paths(x))[path]
+    assert out.tolist() == EXPECTED
+    assert out.dtype == dtype
+    out[[0, 2]].sum().backward()
+    assert x.grad.tolist() == CHOSEN
+
+
+def test_half_precision():
+    x = X.half().requires_grad_()
+    out = neighbor_max(x, ROWPTR, COL)
+    assert out.tolist() == EXPECTED
+    out[[0, 2]].sum().backward()
+    assert x.grad.tolist() == CHOSEN
+
+
+def test_gradient():
+    x = torch.randn(4, 3, dtype=torch.double, requires_grad=True)
+    rows = torch.tensor([0, 2])
+    torch.autograd.gradcheck(lambda x: neighbor_max(x, ROWPTR, COL)[rows], x)
+
+
+def test_no_edges():
+    x = torch.rand(3, 2)
+    rowptr, col = torch.zeros(4).long(), torch.zeros(0).long()
+    assert bool((neighbor_max(x, rowptr, col) == NONE).all())
+    assert bool((edge_max(x[:0], col, col, 3) == NONE).all())
+
+
+def test_threads_change_nothing():
+    x, col = torch.randn(500, 7), torch.randint(500, (4000,))
+    rowptr = torch.arange(0, 4001, 8)
+    expected = neighbor_max(x, rowptr, col)
+    assert torch.equal(expected, x[col].view(500, 8, 7).amax(1))
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 2)
+    try:
+        assert torch.equal(neighbor_max(x, rowptr, col), expected)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+def test_cuda():
+    x = X.cuda().requires_grad_()
+    out = neighbor_max(x, ROWPTR.cuda(), COL.cuda())
+    assert out.tolist() == EXPECTED
+    out[[0, 2]].sum().backward()
+    assert x.grad.tolist() == CHOSEN
