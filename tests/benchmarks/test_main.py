@@ -57,6 +57,42 @@ def test_depth_end_to_end(capsys, tmp_path):
     assert 'jknet' in text
 
 
+def test_points(capsys, tmp_path):
+    command = (
+        *('points', '--dataset', 'digits', '--depths', '1,2', '--seeds', '1'),
+        *('--epochs', '2', '--blocks', 'plain,res', '--jobs', '2'),
+        *('--set', 'k=3', '--set', 'hidden_channels=4', '--out'),
+    )
+    code, _ = run(capsys, *command, str(tmp_path))
+    assert code == 0
+    rows = Store(tmp_path).read()
+    assert {(row['method'], row['depth']) for row in rows} == {
+        (method, depth)
+        for method in (
+            *('deepgcn', 'deepgcn+res'),
+            *('deepgcn+dilated', 'deepgcn+res+dilated'),
+        )
+        for depth in (1, 2)
+    }
+    assert {row['preset'] for row in rows} == {'points'}
+
+
+@pytest.mark.parametrize(
+    ('option', 'value', 'message'),
+    [
+        ('--blocks', 'ers', "unknown block 'ers': did you mean 'res'"),
+        ('--dilation', 'yes', "unknown dilation 'yes': known are off, on"),
+        ('--dataset', 'cora', "preset 'points' has no recipe"),
+    ],
+)
+def test_bad_points(capsys, tmp_path, option, value, message):
+    code, text = run(
+        capsys, 'points', option, value, '--out', str(tmp_path / 'new')
+    )
+    assert (code, message in ' '.join(text.split())) == (2, True)
+    assert not (tmp_path / 'new').exists()
+
+
 def test_failed_runs_set_the_exit_code(capsys, tmp_path):
     code, text = depth(capsys, tmp_path, '--set', 'lr=1e30')
     assert code == 1

@@ -3,8 +3,10 @@ import json
 import pytest
 import torch
 
+from benchmarks import datasets
 from benchmarks.__main__ import main
-from benchmarks.speed import epoch, measure, reversible
+from benchmarks.errors import UsageError
+from benchmarks.speed import epoch, knn, measure, reversible
 
 
 def test_interleave_takes_turns():
@@ -85,6 +87,48 @@ def test_reversible_peers_that_differ_are_not_timed(monkeypatch, tmp_path):
     monkeypatch.setattr(reversible, 'build', build)
     with pytest.raises(RuntimeError, match='pyg differs by'):
         speed(tmp_path, 'reversible', '--depths', '2', *SMALL)
+
+
+def test_knn_seconds(capsys, tmp_path):
+    rows = speed(tmp_path, 'knn', '--profile', 'fast', '--repeats', '1')
+    assert [row['clouds'] for row in rows] == [1, 1, 32]
+    for row in rows:
+        assert row['ours s'] > 0
+        assert row['cdist / ours'] > 0
+        assert row['sklearn / ours'] > 0
+    assert rows[1]['scipy / ours'] == 'over 10 dims'
+
+
+def test_knn_memory(capsys, tmp_path, monkeypatch):
+    case = (6000, 3, 8)
+    monkeypatch.setitem(knn.PROFILES, 'fast', [case])
+    (row,) = speed(
+        tmp_path,
+        *('knn', '--profile', 'fast', '--measure', 'memory'),
+        *('--peers', 'dense'),
+    )
+    assert row['dense MB'] > 6000**2 * 4 / 2**20
+    assert row['ours MB'] < row['dense MB'] / 4
+
+
+def test_knn_peers_that_differ_are_not_timed(monkeypatch, tmp_path):
+    def wrong(x, batch, k):
+        return torch.arange(k).expand(len(x), k)
+
+    monkeypatch.setitem(knn.PEERS, 'dense', wrong)
+    with pytest.raises(RuntimeError, match='dense differs by'):
+        speed(tmp_path, 'knn', '--profile', 'fast', '--peers', 'dense')
+
+
+def test_knn_names_and_files(monkeypatch, tmp_path):
+    assert main(['speed', 'knn', '--peers', 'fais']) == 2
+    monkeypatch.delenv('PYG_EXT_DATA', raising=False)
+    with pytest.raises(UsageError, match=r'room_scan1.npy is missing'):
+        datasets.room()
+
+
+def test_knn_room(root):
+    assert datasets.room(root).size() == (112_586, 3)
 
 
 def test_drift(capsys, tmp_path):

@@ -15,7 +15,13 @@ def build(spec, depth, **options):
     return partial(methods.parse(spec).build, depth=depth, options=options)
 
 
-@pytest.mark.parametrize('spec', [*methods.BACKBONES, *methods.aliases()])
+ON_GRAPHS = [
+    *(name for name, b in methods.BACKBONES.items() if not b.joins_points),
+    *methods.aliases(),
+]
+
+
+@pytest.mark.parametrize('spec', ON_GRAPHS)
 def test_every_method_learns(spec):
     """Real digits, 50 labels: far beyond the 10 % of guessing."""
     method = methods.parse(spec)
@@ -31,6 +37,18 @@ def test_every_method_learns(spec):
     assert scores['test'] > 0.8
     assert scores['train'] >= 0.9
     assert scores['epochs'] == 60
+
+
+def test_points_without_a_graph():
+    method = methods.parse('deepgcn+res+dilated')
+    config = presets.configure('points', 'digits', method, {'epochs': 40})
+    recipe, options = presets.split(config)
+    data = datasets.load('digits')
+    data.edge_index = None
+    build = partial(method.build, depth=3, options=options)
+    scores = train.run(build, data, recipe, DIGITS, seed=0)
+    assert scores['test'] > 0.5
+    assert scores['train'] == 1.0
 
 
 @pytest.mark.parametrize('spec', ['gcn', 'appnp'])
@@ -163,7 +181,7 @@ def test_features_are_sparse_where_it_pays(root):
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
-@pytest.mark.parametrize('spec', [*methods.BACKBONES, *methods.aliases()])
+@pytest.mark.parametrize('spec', ON_GRAPHS)
 def test_cuda(spec):
     method = methods.parse(spec)
     config = presets.configure('classic', 'digits', method, {'epochs': 60})
