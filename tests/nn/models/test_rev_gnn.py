@@ -84,3 +84,19 @@ def test_errors():
         RevGNN(5, 8, 0, 2)
     with pytest.raises(ValueError, match='norm must be one of'):
         RevGNN(5, 8, 2, 2, norm='l2')
+
+
+def test_dropout_of_the_head(graph):
+    """By default that of the blocks; else the blocks have none of it."""
+    assert RevGNN(5, 8, 2, 2, dropout=0.3).head_dropout.p == 0.3
+    model = RevGNN(5, 8, 2, 2, dropout=0.0, head_dropout=0.5).double()
+    rates = {
+        block.dropout.p for pair in model.blocks.layers for block in pair.convs
+    }
+    assert rates == {0.0}
+    torch.manual_seed(0)
+    first, second = (model(graph.x, graph.edge_index) for _ in range(2))
+    assert not torch.equal(first, second)
+    model.head_dropout.p = 0.0
+    first, second = (model(graph.x, graph.edge_index) for _ in range(2))
+    assert torch.equal(first, second)
