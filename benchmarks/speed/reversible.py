@@ -3,6 +3,7 @@
 import argparse
 import gc
 import multiprocessing
+import statistics
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -146,8 +147,9 @@ def seconds(depth: int, args: argparse.Namespace) -> dict[str, Any]:
 def memory(
     depths: list[int], args: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    """Peak of each peer and depth in a process of its own; running out of
-    memory is a row.
+    """Median peak of each peer and depth, each in processes of their own,
+    since resident memory varies by tens of megabytes from run to run; running
+    out of memory is a row.
     """
     context = multiprocessing.get_context('forkserver')
     rows = []
@@ -155,11 +157,17 @@ def memory(
         for depth in depths:
             row: dict[str, Any] = {'depth': depth}
             for peer in peers(args):
-                task = pool.schedule(peak, args=[peer, depth, args])
+                tasks = [
+                    pool.schedule(peak, args=[peer, depth, args])
+                    for _ in range(args.repeats)
+                ]
                 try:
-                    row[f'{peer} MB'], size = task.result()
+                    peaks, sizes = zip(
+                        *(task.result() for task in tasks), strict=True
+                    )
+                    row[f'{peer} MB'] = statistics.median(peaks)
                     if peer == 'ours':
-                        row['parameters MB'] = size
+                        row['parameters MB'] = sizes[0]
                 except (pebble.ProcessExpired, RuntimeError) as error:
                     row[f'{peer} MB'] = f'failed: {type(error).__name__}'
             rows.append(row)

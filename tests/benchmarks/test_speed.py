@@ -66,6 +66,7 @@ def test_reversible_memory(capsys, tmp_path):
     rows = speed(
         tmp_path,
         *('reversible', '--measure', 'memory', '--depths', '2,30'),
+        *('--repeats', '1'),
         *('--nodes', '20000', '--channels', '64', '--peers', 'plain'),
     )
     # 28 layers of 20,000 x 64 floats, and more, that only plain stores:
