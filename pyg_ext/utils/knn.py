@@ -16,12 +16,11 @@ TREE_DIMS = 7  # up to which the k-d tree works, and is faster than products
 class Neighbors(NamedTuple):
     """The :math:`k` nearest points of each of :math:`M` points.
 
-    Attributes:
-        index: Indices of points, nearest first, -1 where there are less than
-            :math:`k`, of shape :math:`(M, k)`.
-        dist: Their distances, infinite where there are less than :math:`k`,
-            of shape :math:`(M, k)`; without gradient.
-        mask: Whether there is a point, of shape :math:`(M, k)`.
+    * **index:** indices of points, nearest first, -1 where there are less
+      than :math:`k`, of shape :math:`(M, k)`
+    * **dist:** their distances, infinite where there are less than
+      :math:`k`, of shape :math:`(M, k)`; without gradient
+    * **mask:** whether there is a point, of shape :math:`(M, k)`
     """
 
     index: Tensor

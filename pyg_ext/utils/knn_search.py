@@ -43,11 +43,6 @@ class Task:
         """How many candidates a row gets."""
         return self.index.size(1) + self.exclude_self + MORE
 
-    @property
-    def error(self) -> float:
-        """Of a sum over features in any order, in roundings."""
-        return 1.01 * (self.x.size(1) + 8)
-
     def chunks(self, row_bytes: int) -> Iterator[slice]:
         """Ranges of rows to do at a time, whole blocks where they can be."""
         num = self.chunk_size or max(BYTES // row_bytes, 1)
@@ -80,6 +75,8 @@ class Points:
         center = (x * self.scale).mean(0)
         self.x = (x * self.scale - center).float()
         self.y = self.x if y is x else (y * self.scale - center).float()
+        # Relative, of sums in any order and of rounding the points:
+        self.error = 1.01 * (x.size(1) + 8) * 2.0**-24
         self.norm = vector_norm(self.y, dim=1, dtype=torch.double)  # [M]
         self.half = 0.5 * self.x.square().sum(1)  # [N]
         self._room = self.x.new_empty(BLOCK * BLOCK)
@@ -96,7 +93,7 @@ class Points:
         """The score that a point not farther than the k-th may seem to have,
         for rows whose candidates are refined.
         """
-        error = factor * self.task.error * 2.0**-24
+        error = factor * self.error
         norm, squared = self.norm[rows], self.task.dist[rows, -1]
         squared = squared * self.scale**2
         most = norm + squared.sqrt()  # of the length of such a point
