@@ -1,3 +1,7 @@
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn import BatchNorm1d, LayerNorm, Module, ModuleList, ReLU
@@ -178,7 +182,11 @@ class DeepGCN(Module):
             if nearest is not None and (i == 0 or not self.dynamic):
                 edges = block.conv.edges(nearest)
             if self.checkpoint_blocks and torch.is_grad_enabled():
-                x = checkpoint(block, x, batch, edges, use_reentrant=False)
+                x = checkpoint(
+                    *(block, x, batch, edges),
+                    use_reentrant=False,
+                    context_fn=partial(_contexts, block),
+                )
             else:
                 x = block(x, batch, edges)
             states.append(x)
@@ -197,3 +205,16 @@ class DeepGCN(Module):
             f'{self.out_channels}, num_blocks={self.num_blocks}, '
             f'skip={self.skip}, dilated={self.dilated})'
         )
+
+
+def _contexts(block: Module) -> tuple:
+    """Of a checkpoint: running statistics count the first evaluation."""
+    return nullcontext(), _kept_buffers(block)
+
+
+@contextmanager
+def _kept_buffers(module: Module) -> Iterator[None]:
+    before = [buffer.clone() for buffer in module.buffers()]
+    yield
+    for buffer, value in zip(module.buffers(), before, strict=True):
+        buffer.data.copy_(value)  # unseen by autograd, which may hold it
