@@ -215,6 +215,8 @@ def _contexts(block: Module) -> tuple:
 @contextmanager
 def _kept_buffers(module: Module) -> Iterator[None]:
     before = [buffer.clone() for buffer in module.buffers()]
-    yield
-    for buffer, value in zip(module.buffers(), before, strict=True):
-        buffer.data.copy_(value)  # unseen by autograd, which may hold it
+    try:
+        yield
+    finally:  # PyTorch leaves by an exception when it has what it needs
+        for buffer, value in zip(module.buffers(), before, strict=True):
+            buffer.data.copy_(value)  # unseen by autograd, which may hold it
