@@ -4,6 +4,7 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import to_undirected
 
 from pyg_ext.utils import dilated_knn_graph
+from pyg_ext.utils.dilation import check_dilation
 from pyg_ext.utils.knn import FLOWS, check_name
 
 
@@ -51,10 +52,7 @@ class DilatedKNNGraph(BaseTransform):
         epsilon: float = 0.2,
     ):
         check_name('flow', flow, FLOWS)
-        if k < 1 or dilation < 1:
-            raise ValueError(
-                f'k and dilation must be at least 1 (got {k} and {dilation})'
-            )
+        check_dilation(k, dilation)
         self.k = k
         self.dilation = dilation
         self.loop = loop

@@ -44,10 +44,7 @@ def dilate(
           :math:`k \cdot d` count
         - **output:** neighbors :math:`(N, k)`, nearest first, -1 for none
     """
-    if k < 1 or dilation < 1:
-        raise ValueError(
-            f'k and dilation must be at least 1 (got {k} and {dilation})'
-        )
+    check_dilation(k, dilation)
     if not 0.0 <= epsilon <= 1.0:
         raise ValueError(f'epsilon must be in [0, 1] (got {epsilon})')
     index = index[:, : k * dilation]
@@ -67,6 +64,14 @@ def dilate(
         place = torch.where(draws[1, :, :1] < epsilon, random, place)
     found = index.gather(1, place.clamp(max=index.size(1) - 1))
     return found.masked_fill(place >= have, -1)
+
+
+def check_dilation(k: int, dilation: int) -> None:
+    """Raises a ValueError if one of them is less than one."""
+    if k < 1 or dilation < 1:
+        raise ValueError(
+            f'k and dilation must be at least 1 (got {k} and {dilation})'
+        )
 
 
 def dilated_knn_graph(

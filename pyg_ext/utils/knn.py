@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -209,12 +210,11 @@ def knn_graph(
     return neighbor_edges(near, flow)
 
 
-def check_name(what: str, name: str, known: tuple[str, ...]) -> None:
+def check_name(what: str, name: str | None, known: Collection) -> None:
     """Raises a ValueError if a name is not a known one."""
     if name not in known:
-        raise ValueError(
-            f'{what} must be one of {", ".join(known)} (got {name!r})'
-        )
+        names = ', '.join(map(str, known))
+        raise ValueError(f'{what} must be one of {names} (got {name!r})')
 
 
 def neighbor_edges(index: Tensor, flow: str = 'source_to_target') -> Tensor:

@@ -7,6 +7,7 @@ from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_ext.nn.conv.mr_conv import MRConv
 from pyg_ext.utils import dilate, knn_index, neighbor_edges
+from pyg_ext.utils.dilation import check_dilation
 
 Factory = Callable[[int, int], MessagePassing]
 
@@ -94,10 +95,7 @@ class DilatedKNNConv(MessagePassing):
                 f'conv must be one of {", ".join(CONVS)} or callable (got '
                 f'{conv!r})'
             )
-        if k < 1 or dilation < 1:
-            raise ValueError(
-                f'k and dilation must be at least 1 (got {k} and {dilation})'
-            )
+        check_dilation(k, dilation)
         factory = CONVS[conv] if isinstance(conv, str) else conv
         self.in_channels = in_channels
         self.out_channels = out_channels

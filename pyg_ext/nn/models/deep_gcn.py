@@ -16,6 +16,7 @@ from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.conv import DilatedKNNConv
 from pyg_ext.nn.conv.dilated_knn_conv import Factory
+from pyg_ext.utils.knn import check_name
 
 SKIPS = {None: 'plain', 'res': 'res', 'res+': 'res+', 'dense': 'dense'}
 NORMS = {'batch': BatchNorm1d, 'layer': LayerNorm}
@@ -117,16 +118,9 @@ class DeepGCN(Module):
             raise ValueError(
                 f'num_blocks must be at least 1 (got {num_blocks})'
             )
-        for name, value, known in (
-            ('skip', skip, SKIPS),
-            ('norm', norm, NORMS),
-            ('level', level, LEVELS),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f'{name} must be one of {", ".join(map(str, known))} '
-                    f'(got {value!r})'
-                )
+        check_name('skip', skip, SKIPS)
+        check_name('norm', norm, NORMS)
+        check_name('level', level, LEVELS)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_blocks = num_blocks
