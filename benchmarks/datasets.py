@@ -13,6 +13,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.datasets import Planetoid
 
+from benchmarks import clouds
 from benchmarks.errors import UsageError, check_name
 from benchmarks.protocols import PROTOCOLS, Protocol
 
@@ -202,6 +203,19 @@ DATASETS = {
             '(scikit-learn)',
             PROTOCOLS['digits-5-per-class'],
             _digits,
+        ),
+        Dataset(
+            'geometricshapes',
+            '160 clouds of 256 points on meshes of 40 shapes',
+            PROTOCOLS['shapes-official'],
+            lambda root: clouds.shapes(root or cache_folder()),
+        ),
+        Dataset(
+            'pointclouds',
+            '100 clouds of 256 points of 4 animals and a man '
+            '(PointCloudLibrary)',
+            PROTOCOLS['animals-official'],
+            lambda root: clouds.animals(root or cache_folder()),
         ),
     )
 }

@@ -22,6 +22,20 @@ PROTOCOLS = {
             'max',
         ),
         Protocol(
+            'shapes-official',
+            'points on 40 meshes to train, other points on them to validate, '
+            'and 40 other meshes to test, one for each class',
+            'accuracy',
+            'max',
+        ),
+        Protocol(
+            'animals-official',
+            'parts of 5 clouds to train, other parts to validate, and 40 '
+            'parts of 5 other clouds to test',
+            'accuracy',
+            'max',
+        ),
+        Protocol(
             'digits-5-per-class',
             'one fixed split: 5 labels per class to train, 500 images to '
             'validate, 1,247 to test',

@@ -226,6 +226,32 @@ def fit(
     }
 
 
+class OnClouds(torch.nn.Module):
+    """A network on whole graphs, of which it sees in training only those to
+    train on; the others' outputs are zero then.
+    """
+
+    def __init__(
+        self, model: torch.nn.Module, batch: Tensor, train_mask: Tensor
+    ):
+        super().__init__()
+        self.model = model
+        points = train_mask[batch]
+        place = train_mask.cumsum(0) - 1  # of a graph among those to train on
+        self.register_buffer('batch', batch)
+        self.register_buffer('train_mask', train_mask)
+        self.register_buffer('train_points', points)
+        self.register_buffer('train_batch', place[batch[points]])
+
+    def forward(self, x: Tensor, adj: None) -> Tensor:
+        if not self.training:
+            return self.model(x, adj, self.batch)
+        some = self.model(x[self.train_points], adj, self.train_batch)
+        out = some.new_zeros(len(self.train_mask), some.size(1))
+        out[self.train_mask] = some
+        return out
+
+
 def peak_mb(device: torch.device) -> float:
     """Peak memory: of the device, or of this process with its libraries."""
     if device.type == 'cuda':
@@ -256,7 +282,10 @@ def run(
     start = time.perf_counter()
     x, adj, y, index = prepare(data, recipe, device)
     seed_everything(seed)
-    model = model_of(data.num_features, int(data.y.max()) + 1).to(device)
+    model = model_of(data.num_features, int(data.y.max()) + 1)
+    if data.batch is not None:
+        model = OnClouds(model, data.batch, data.train_mask)
+    model.to(device)
     scores = fit(model, x, adj, y, index, recipe, protocol)
     return {
         **scores,
