@@ -1,5 +1,5 @@
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ class Backbone:
     model: type[torch.nn.Module]
     depth: str  # the keyword that depth sets
     unit: str
-    keywords: dict[str, Any] = field(default_factory=dict)  # unless a remedy
     joins_points: bool = False  # makes its own graph of nearest neighbors
 
 
@@ -33,7 +32,6 @@ BACKBONES = {
         DeepGCN,
         'num_blocks',
         'graph convolutions',
-        {'skip': None, 'dilated': False},
         joins_points=True,
     ),
 }
@@ -65,7 +63,7 @@ class Method:
         """The names a recipe may set on the model."""
         names = set(inspect.signature(self.backbone.model).parameters)
         fixed = {'in_channels', 'out_channels', self.backbone.depth}
-        return names - fixed - {*self.keywords, *self.backbone.keywords}
+        return names - fixed - set(self.keywords)
 
     def build(
         self,
@@ -79,7 +77,7 @@ class Method:
             in_channels=in_channels,
             out_channels=out_channels,
             **{self.backbone.depth: depth},
-            **{**self.backbone.keywords, **self.keywords},
+            **self.keywords,
             **options,
         )
 

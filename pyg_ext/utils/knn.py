@@ -184,8 +184,8 @@ def knn_graph(
         k (int): The number of neighbors.
         batch (torch.Tensor, optional): The graph of each point.
             (default: :obj:`None`)
-        loop (bool, optional): If set to :obj:`True`, a point is one of its
-            own neighbors, of distance zero; else it is never.
+        loop (bool, optional): If set to :obj:`True`, a point counts among its
+            neighbors, as any other of distance zero; else it never does.
             (default: :obj:`False`)
         flow (str, optional): :obj:`'source_to_target'`, so that messages go
             from the neighbors to the point, or :obj:`'target_to_source'`.

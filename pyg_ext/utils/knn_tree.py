@@ -1,7 +1,8 @@
 """A compiled k-d tree for points of few dimensions.
 
 Distances and the distances of boxes are rounded alike, so that a box is left
-out only where no point in it can be a neighbor: the result is exact.
+out only where no point in it can be a neighbor: the result is exact. That
+holds up to seven dimensions, where terms are added one after the other.
 """
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from pyg_ext.utils.knn_kernels import compiled, smallest, sort
 
 LEAF = 32  # most points of a leaf
-WIDEST = 7  # dimensions: up to here, terms are added one after the other
 
 
 @compiled
@@ -114,7 +114,6 @@ def query(
             reach = np.sqrt(dist[before, k - 1]) + np.sqrt(step)
             top = reach * reach * (1.0 + 1e-9)
         before = i
-        n, depth = 0, 1
         n, depth = 0, 1
         stack[0], far[0] = 0, 0.0
         while depth > 0:
