@@ -20,6 +20,7 @@ from pyg_ext.nn import (
     APPNPNet,
     DeepGCN,
     MRConv,
+    RandomWalkConv,
     RevGCNConv,
     RevGNN,
 )
@@ -35,6 +36,7 @@ class Case:
     compiles: bool = True  # without a graph break, on edge_index
     out: int = 2  # channels of the output
     weighted: bool = True  # takes edge weights
+    normalizes: bool = True  # but not what gcn_adj did already
 
     def build(self):
         torch.manual_seed(0)
@@ -87,6 +89,14 @@ CASES = {
         {},
         'MRConv(nn=Linear(in_features=10, out_features=2, bias=True))',
         weighted=False,
+    ),
+    'RandomWalkConv': Case(
+        RandomWalkConv,
+        (5, 2, 'ppr', None),
+        {'similarity_kwargs': {'eps': 1e-12}},
+        'RandomWalkConv(5, 2, method=ppr, k=None)',
+        compiles=False,  # computes edges outside of PyTorch
+        normalizes=False,
     ),
     'RevGCNConv': Case(
         RevGCNConv,
@@ -179,7 +189,7 @@ def test_kinds_of_edges_agree(case, graph, weighted):
     )
     csr = adj_t.coalesce().to_sparse_csr()
     shared = CSRTensor.from_csr(csr)
-    if case.weighted:  # by models that normalize
+    if case.weighted and case.normalizes:
         shared = gcn_adj(index, *weight, num_nodes=8, dtype=torch.double)
     for edges in (adj_t, csr, shared):
         assert torch.allclose(model(graph.x, edges), out)

@@ -2,7 +2,12 @@
 
 from pyg_ext.nn.aggr import PowerSumAggregation, SoftmaxSumAggregation
 from pyg_ext.nn.block import GNNBlock
-from pyg_ext.nn.conv import DilatedKNNConv, MRConv, RevGCNConv
+from pyg_ext.nn.conv import (
+    DilatedKNNConv,
+    MRConv,
+    RandomWalkConv,
+    RevGCNConv,
+)
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.models import (
     GCN,
@@ -26,6 +31,7 @@ __all__ = [
     'GroupAddRev',
     'MRConv',
     'PowerSumAggregation',
+    'RandomWalkConv',
     'RevGCNConv',
     'RevGNN',
     'ReversibleSequential',

@@ -1,5 +1,6 @@
 """Transforms of :class:`torch_geometric.data.Data`."""
 
+from pyg_ext.transforms.add_random_walk_edges import AddRandomWalkEdges
 from pyg_ext.transforms.dilated_knn_graph import DilatedKNNGraph
 
-__all__ = ['DilatedKNNGraph']
+__all__ = ['AddRandomWalkEdges', 'DilatedKNNGraph']

@@ -1,10 +1,47 @@
 import torch
+from torch import Tensor
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.typing import Adj, OptTensor, SparseTensor
 from torch_geometric.utils import is_sparse
 from torch_geometric.utils.num_nodes import maybe_num_nodes
 
 from pyg_ext.utils.csr import CSRTensor
+
+
+def edges_of(
+    edge_index: Adj,
+    edge_weight: OptTensor = None,
+    num_nodes: int | None = None,
+) -> tuple[Tensor, OptTensor, int]:
+    r"""The edges of a graph in any of PyG's forms.
+
+    Args:
+        edge_index (torch.Tensor or SparseTensor): Edges of shape
+            :math:`(2, |\mathcal{E}|)`, or a transposed sparse adjacency,
+            which holds its weights.
+        edge_weight (torch.Tensor, optional): Weights of shape
+            :math:`(|\mathcal{E}|)`. (default: :obj:`None`)
+        num_nodes (int, optional): The number of nodes; by default what
+            :obj:`edge_index` shows. (default: :obj:`None`)
+
+    Raises:
+        ValueError: If weights come with a sparse adjacency.
+
+    Shapes:
+        - **output:** edge indices :math:`(2, |\mathcal{E}|)`, weights
+          :math:`(|\mathcal{E}|)` or :obj:`None`, the number of nodes
+    """
+    if not is_sparse(edge_index):
+        return edge_index, edge_weight, maybe_num_nodes(edge_index, num_nodes)
+    if edge_weight is not None:
+        raise ValueError(
+            'a sparse adjacency holds its weights: give no edge_weight'
+        )
+    if isinstance(edge_index, SparseTensor):
+        row, col, edge_weight = edge_index.coo()
+        return torch.stack([col, row]), edge_weight, edge_index.size(0)
+    adj_t = edge_index.to_sparse_coo().coalesce()
+    return adj_t.indices().flip(0), adj_t.values(), edge_index.size(0)
 
 
 def gcn_adj(
@@ -51,14 +88,9 @@ def gcn_adj(
     """
     if isinstance(edge_index, CSRTensor):
         raise ValueError('edge_index is a CSRTensor: normalize it only once')
-    if isinstance(edge_index, SparseTensor):
-        row, col, edge_weight = edge_index.coo()
-        num_nodes, edge_index = edge_index.size(0), torch.stack([col, row])
-    elif edge_index.layout != torch.strided:
-        adj_t = edge_index.to_sparse_coo().coalesce()
-        num_nodes = edge_index.size(0)
-        edge_index, edge_weight = adj_t.indices().flip(0), adj_t.values()
-    num_nodes = maybe_num_nodes(edge_index, num_nodes)
+    edge_index, edge_weight, num_nodes = edges_of(
+        edge_index, edge_weight, num_nodes
+    )
     if edge_index.numel() > 0 and int(edge_index.max()) >= num_nodes:
         raise ValueError(
             f'edge_index must name nodes below num_nodes={num_nodes} '

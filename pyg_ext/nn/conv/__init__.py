@@ -1,5 +1,6 @@
 from pyg_ext.nn.conv.dilated_knn_conv import DilatedKNNConv
 from pyg_ext.nn.conv.mr_conv import MRConv
+from pyg_ext.nn.conv.random_walk_conv import RandomWalkConv
 from pyg_ext.nn.conv.rev_gcn_conv import RevGCNConv
 
-__all__ = ['DilatedKNNConv', 'MRConv', 'RevGCNConv']
+__all__ = ['DilatedKNNConv', 'MRConv', 'RandomWalkConv', 'RevGCNConv']

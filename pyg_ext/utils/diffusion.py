@@ -1,0 +1,434 @@
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.typing import OptTensor
+from tqdm import tqdm
+
+from pyg_ext.utils.knn import check_name
+from pyg_ext.utils.walk_steps import (
+    Collected,
+    Graph,
+    Keep,
+    Steps,
+    check_edges,
+    check_targets,
+    like,
+    most_similar,
+)
+
+TAIL = 0.05  # share of eps that the steps left out at the end may take
+BUDGET = 256 * 2**20  # bytes of the dense blocks on a CUDA device
+
+
+def ppr_topk(
+    edge_index: Tensor,
+    alpha: float = 0.15,
+    eps: float = 1e-4,
+    k: int | None = 64,
+    edge_weight: OptTensor = None,
+    num_nodes: int | None = None,
+    targets: OptTensor = None,
+    *,
+    threshold: float | None = None,
+    avg_degree: int | None = None,
+    loop: bool = True,
+    progress: bool = False,
+) -> tuple[Tensor, Tensor]:
+    r"""The :obj:`k` largest entries of the personalized PageRank of each
+    node,
+
+    .. math::
+        \boldsymbol{\pi}_s = \alpha \sum_{j=0}^{\infty} (1 - \alpha)^j
+        \left( \mathbf{D}^{-1} \mathbf{A} \right)^j_{s, :}
+
+    by the forward push of the `"Local Graph Partitioning using PageRank
+    Vectors" <https://mathweb.ucsd.edu/~fan/wp/localpartition.pdf>`_ paper.
+
+    It stops as :func:`torch_geometric.utils.get_ppr` does, when no node has a
+    residual of :math:`\alpha \epsilon` times its degree; on an undirected
+    graph, every entry then lacks at most :math:`\epsilon` times the degree
+    of its node. It returns in the same convention, with the seed in row 0 and
+    the visited node in row 1.
+    A walk stays at a node without outgoing edges, so that an isolated node
+    keeps all mass.
+
+    The work is split over :func:`torch.get_num_threads` threads, of which
+    each takes 44 bytes for each node. The result is the same for any number
+    of threads, and for any split of the nodes into :obj:`targets`.
+    On a CUDA device, powers of the transition matrix are summed instead until
+    less than :math:`\epsilon` is left.
+
+    Args:
+        edge_index (torch.Tensor): The edges; repeated ones are summed.
+        alpha (float, optional): The teleport probability :math:`\alpha`.
+            (default: :obj:`0.15`)
+        eps (float, optional): The error bound :math:`\epsilon`.
+            (default: :obj:`1e-4`)
+        k (int, optional): The most entries for each seed; all if
+            :obj:`None`. (default: :obj:`64`)
+        edge_weight (torch.Tensor, optional): Weights of the edges, not
+            negative. The degree is then their sum in units of their mean.
+            (default: :obj:`None`)
+        num_nodes (int, optional): The number of nodes.
+            (default: :obj:`None`)
+        targets (torch.Tensor, optional): The seeds; all nodes if
+            :obj:`None`. (default: :obj:`None`)
+        threshold (float, optional): The least value to keep.
+            (default: :obj:`None`)
+        avg_degree (int, optional): Keeps only the largest values of all
+            seeds, so many for each seed on average. (default: :obj:`None`)
+        loop (bool, optional): Whether the seed counts among its own entries.
+            (default: :obj:`True`)
+        progress (bool, optional): If set to :obj:`True`, shows a progress
+            bar. (default: :obj:`False`)
+
+    Raises:
+        ValueError: If :obj:`alpha` or :obj:`eps` are not in :math:`(0, 1)`,
+            :obj:`k` or :obj:`avg_degree` are less than one, or the edges,
+            weights or targets make no sense.
+
+    Shapes:
+        - **input:** edge indices :math:`(2, |\mathcal{E}|)`, weights
+          :math:`(|\mathcal{E}|)` *(optional)*, targets :math:`(T)`
+          *(optional)*
+        - **output:** seeds and visited nodes :math:`(2, E)`, for each seed
+          in order of targets the largest value first, the lower node first
+          where they are equal; values :math:`(E)` of the type of the weights
+    """
+    keep = Keep(k, threshold, avg_degree, loop)
+    graph = (edge_index, edge_weight, num_nodes)
+    return ppr(graph, targets, keep, alpha, eps, progress)
+
+
+def heat_kernel_topk(
+    edge_index: Tensor,
+    t: float = 5.0,
+    eps: float = 1e-4,
+    k: int | None = 64,
+    edge_weight: OptTensor = None,
+    num_nodes: int | None = None,
+    targets: OptTensor = None,
+    *,
+    threshold: float | None = None,
+    avg_degree: int | None = None,
+    loop: bool = True,
+    progress: bool = False,
+) -> tuple[Tensor, Tensor]:
+    r"""The :obj:`k` largest entries of the heat kernel of each node,
+
+    .. math::
+        \mathbf{h}_s = e^{-t} \sum_{j=0}^{\infty} \frac{t^j}{j!}
+        \left( \mathbf{D}^{-1} \mathbf{A} \right)^j_{s, :}
+
+    as in the `"Heat Kernel Based Community Detection"
+    <https://arxiv.org/abs/1403.3148>`_ paper, step by step; see
+    :func:`diffusion_topk`.
+
+    Args:
+        edge_index (torch.Tensor): The edges; repeated ones are summed.
+        t (float, optional): The time :math:`t`. (default: :obj:`5.0`)
+        eps (float, optional): The error bound :math:`\epsilon`.
+            (default: :obj:`1e-4`)
+        k (int, optional): As in :func:`ppr_topk`. (default: :obj:`64`)
+        edge_weight (torch.Tensor, optional): As in :func:`ppr_topk`.
+            (default: :obj:`None`)
+        num_nodes (int, optional): As in :func:`ppr_topk`.
+            (default: :obj:`None`)
+        targets (torch.Tensor, optional): As in :func:`ppr_topk`.
+            (default: :obj:`None`)
+        threshold (float, optional): As in :func:`ppr_topk`.
+            (default: :obj:`None`)
+        avg_degree (int, optional): As in :func:`ppr_topk`.
+            (default: :obj:`None`)
+        loop (bool, optional): As in :func:`ppr_topk`. (default: :obj:`True`)
+        progress (bool, optional): As in :func:`ppr_topk`.
+            (default: :obj:`False`)
+
+    Raises:
+        ValueError: If :obj:`t` is not in :math:`(0, 500]` or :obj:`eps` not
+            in :math:`(0, 1)`, and as in :func:`ppr_topk`.
+
+    Shapes:
+        As in :func:`ppr_topk`.
+    """
+    keep = Keep(k, threshold, avg_degree, loop)
+    graph = (edge_index, edge_weight, num_nodes)
+    return heat_kernel(graph, targets, keep, t, eps, progress)
+
+
+def diffusion_topk(
+    edge_index: Tensor,
+    coeffs: Sequence[float],
+    eps: float = 1e-4,
+    k: int | None = 64,
+    edge_weight: OptTensor = None,
+    num_nodes: int | None = None,
+    targets: OptTensor = None,
+    *,
+    threshold: float | None = None,
+    avg_degree: int | None = None,
+    loop: bool = True,
+    progress: bool = False,
+) -> tuple[Tensor, Tensor]:
+    r"""The :obj:`k` largest entries of a diffusion of each node with any
+    coefficients,
+
+    .. math::
+        \mathbf{s}_s = \sum_{j=0}^{J} \theta_j
+        \left( \mathbf{D}^{-1} \mathbf{A} \right)^j_{s, :}
+
+    After each step, a node spreads the mass there only if it is at least its
+    degree times a limit. With :math:`\Theta_j = \sum_{i > j} \theta_i`, what
+    is not spread at step :math:`j` cannot reach more than :math:`\Theta_j`
+    times that limit at a node of degree one, if the graph is undirected; the
+    limits are proportional to :math:`1 / \sqrt{\Theta_j}`, which costs least,
+    and such that an entry lacks at most :math:`\epsilon` times the degree of
+    its node.
+
+    Args:
+        edge_index (torch.Tensor): The edges; repeated ones are summed.
+        coeffs (list): The coefficients :math:`\theta_0, \ldots, \theta_J`,
+            not negative.
+        eps (float, optional): The error bound :math:`\epsilon`.
+            (default: :obj:`1e-4`)
+        k (int, optional): As in :func:`ppr_topk`. (default: :obj:`64`)
+        edge_weight (torch.Tensor, optional): As in :func:`ppr_topk`.
+            (default: :obj:`None`)
+        num_nodes (int, optional): As in :func:`ppr_topk`.
+            (default: :obj:`None`)
+        targets (torch.Tensor, optional): As in :func:`ppr_topk`.
+            (default: :obj:`None`)
+        threshold (float, optional): As in :func:`ppr_topk`.
+            (default: :obj:`None`)
+        avg_degree (int, optional): As in :func:`ppr_topk`.
+            (default: :obj:`None`)
+        loop (bool, optional): As in :func:`ppr_topk`. (default: :obj:`True`)
+        progress (bool, optional): As in :func:`ppr_topk`.
+            (default: :obj:`False`)
+
+    Raises:
+        ValueError: If there is no coefficient, or a negative one, and as in
+            :func:`ppr_topk`.
+
+    Shapes:
+        As in :func:`ppr_topk`.
+    """
+    keep = Keep(k, threshold, avg_degree, loop)
+    graph = (edge_index, edge_weight, num_nodes)
+    return series(graph, targets, keep, coeffs, eps, progress)
+
+
+def diffusion_matrix(
+    edge_index: Tensor,
+    edge_weight: OptTensor = None,
+    num_nodes: int | None = None,
+    normalization: str = 'row',
+    *,
+    alpha: float | None = None,
+    t: float | None = None,
+    coeffs: Sequence[float] | None = None,
+) -> Tensor:
+    r"""The exact diffusion of a small graph as a dense matrix: personalized
+    PageRank with :obj:`alpha`, the heat kernel with :obj:`t`, or a series
+    with :obj:`coeffs`.
+
+    With :obj:`normalization='row'`, row :math:`s` holds what
+    :func:`ppr_topk`, :func:`heat_kernel_topk` and :func:`diffusion_topk` find
+    for seed :math:`s`.
+
+    Args:
+        edge_index (torch.Tensor): The edges; repeated ones are summed.
+        edge_weight (torch.Tensor, optional): Their weights.
+            (default: :obj:`None`)
+        num_nodes (int, optional): The number of nodes.
+            (default: :obj:`None`)
+        normalization (str, optional): The transition matrix, with the names
+            of :class:`torch_geometric.transforms.GDC`: :obj:`'row'` for
+            :math:`\mathbf{D}^{-1} \mathbf{A}`, :obj:`'col'` for
+            :math:`\mathbf{A} \mathbf{D}^{-1}` and :obj:`'sym'` for
+            :math:`\mathbf{D}^{-1/2} \mathbf{A} \mathbf{D}^{-1/2}`, the
+            latter two with the sums of the columns; with a one on the
+            diagonal where :math:`\mathbf{D}` has a zero.
+            (default: :obj:`'row'`)
+        alpha (float, optional): The teleport probability.
+            (default: :obj:`None`)
+        t (float, optional): The time. (default: :obj:`None`)
+        coeffs (list, optional): The coefficients. (default: :obj:`None`)
+
+    Raises:
+        ValueError: If not exactly one of :obj:`alpha`, :obj:`t` and
+            :obj:`coeffs` is given, or a value makes no sense.
+
+    Shapes:
+        - **input:** edge indices :math:`(2, |\mathcal{E}|)`, weights
+          :math:`(|\mathcal{E}|)` *(optional)*
+        - **output:** :math:`(|\mathcal{V}|, |\mathcal{V}|)`, float64
+    """
+    if sum(option is not None for option in (alpha, t, coeffs)) != 1:
+        raise ValueError(
+            f'exactly one of alpha, t and coeffs must be given (got '
+            f'alpha={alpha}, t={t}, coeffs={coeffs})'
+        )
+    check_name('normalization', normalization, NORMALIZATIONS)
+    num_nodes = check_edges(edge_index, edge_weight, num_nodes)
+    step = torch.zeros(num_nodes, num_nodes, dtype=torch.float64)
+    step = step.to(edge_index.device)
+    weight = step.new_ones(edge_index.size(1))
+    if edge_weight is not None:
+        weight = edge_weight.detach().double()
+    step.index_put_((edge_index[0], edge_index[1]), weight, accumulate=True)
+    degree = step.sum(1 if normalization == 'row' else 0)  # [N]
+    step.diagonal()[degree == 0.0] = 1.0
+    degree[degree == 0.0] = 1.0
+    if normalization == 'sym':
+        step /= degree.sqrt().outer(degree.sqrt())
+    else:
+        step /= degree.unsqueeze(1 if normalization == 'row' else 0)
+    eye = torch.eye(num_nodes).to(step)
+    if alpha is not None:
+        check_between('alpha', alpha)
+        return alpha * torch.linalg.inv(eye - (1.0 - alpha) * step)
+    if t is not None:
+        check_time(t)
+        return torch.linalg.matrix_exp(t * (step - eye))
+    check_coeffs(coeffs)
+    out = coeffs[-1] * eye
+    for theta in reversed(coeffs[:-1]):  # Horner
+        out = out @ step
+        out.diagonal().add_(theta)
+    return out
+
+
+NORMALIZATIONS = ('sym', 'col', 'row')
+
+
+def check_between(name: str, value: float) -> None:
+    """Raises a ValueError unless a value is in (0, 1)."""
+    if not 0.0 < value < 1.0:
+        raise ValueError(f'{name} must be in (0, 1) (got {value})')
+
+
+def check_time(t: float) -> None:
+    """Raises a ValueError unless a time is one that can be computed."""
+    if not 0.0 < t <= 500.0:
+        raise ValueError(f't must be in (0, 500] (got {t})')
+
+
+def check_coeffs(coeffs: Sequence[float]) -> None:
+    """Raises a ValueError unless coefficients are finite, not negative."""
+    if not len(coeffs) or not all(0.0 <= c < math.inf for c in coeffs):
+        raise ValueError(
+            f'coeffs must hold at least one number and no negative one (got '
+            f'{list(coeffs)})'
+        )
+
+
+def ppr(
+    graph: Graph,
+    targets: OptTensor,
+    keep: Keep,
+    alpha: float,
+    eps: float,
+    progress: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """See :func:`ppr_topk`."""
+    from pyg_ext.utils import diffusion_kernels as kernels
+
+    check_between('alpha', alpha)
+    check_between('eps', eps)
+    if graph[0].is_cuda:
+        number = math.ceil(math.log(eps) / math.log1p(-alpha))
+        theta = alpha * (1.0 - alpha) ** np.arange(number)
+        return by_powers(graph, targets, keep, theta, progress)
+    rest = (alpha, eps)
+    return most_similar(kernels.push, rest, graph, targets, keep, progress)
+
+
+def heat_kernel(
+    graph: Graph,
+    targets: OptTensor,
+    keep: Keep,
+    t: float,
+    eps: float,
+    progress: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """See :func:`heat_kernel_topk`."""
+    check_time(t)
+    check_between('eps', eps)
+    theta = [math.exp(-t)]
+    while len(theta) < t or theta[-1] > 1e-20:
+        theta.append(theta[-1] * t / len(theta))
+    return series(graph, targets, keep, theta, eps, progress)
+
+
+def series(
+    graph: Graph,
+    targets: OptTensor,
+    keep: Keep,
+    coeffs: Sequence[float],
+    eps: float,
+    progress: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """See :func:`diffusion_topk`."""
+    from pyg_ext.utils import diffusion_kernels as kernels
+
+    check_between('eps', eps)
+    check_coeffs(coeffs)
+    theta = np.asarray(coeffs, dtype=np.float64)
+    left = np.append(theta[::-1].cumsum()[::-1], 0.0)  # of step j and later
+    number = max(int((left > TAIL * eps).sum()), 1)
+    theta, root = theta[:number], np.sqrt(left[1 : number + 1])
+    if graph[0].is_cuda:
+        return by_powers(graph, targets, keep, theta, progress)
+    with np.errstate(divide='ignore'):
+        floor = (1.0 - TAIL) * eps / (root * root.sum())
+    rest = (theta, floor)
+    return most_similar(kernels.spread, rest, graph, targets, keep, progress)
+
+
+def by_powers(
+    graph: Graph,
+    targets: OptTensor,
+    keep: Keep,
+    theta: np.ndarray,
+    progress: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """A series of powers without a limit, for many seeds at a time: dense
+    blocks ``[N, B]`` on the device of the edges.
+    """
+    edge_index, edge_weight, _ = graph
+    device = edge_index.device
+    num_nodes = check_edges(*graph)
+    seeds = check_targets(targets, num_nodes)
+    steps = Steps.of(edge_index, edge_weight, num_nodes)
+    forward = steps.transposed().to(device)  # [N, N]
+    scale = torch.from_numpy(keep.scale(steps)).to(device)
+    width = max(BUDGET // (4 * 8 * num_nodes), 1)
+    parts = [seeds[i : i + width] for i in range(0, len(seeds), width)]
+    collected = Collected(keep.avg_degree, len(seeds))
+    for part in tqdm(parts, disable=not progress):
+        seed = torch.from_numpy(part).to(device)
+        place = torch.arange(len(part), device=device)
+        here = torch.zeros(num_nodes, len(part)).to(scale)  # [N, B]
+        here[seed, place] = 1.0
+        total = theta[0] * here
+        for coefficient in theta[1:]:
+            here = forward @ here
+            total += coefficient * here
+        total = total.t().contiguous()  # [B, N]
+        if len(scale):
+            total *= scale / scale[seed].unsqueeze(1)
+        if not keep.loop:
+            total[place, seed] = 0.0
+        value, node = total.sort(dim=1, descending=True, stable=True)
+        value, node = value[:, : keep.k], node[:, : keep.k]
+        mask = value > 0.0
+        if keep.threshold is not None:
+            mask &= value >= keep.threshold
+        found = mask.sum(1), node[mask], value[mask].to(like(edge_weight))
+        collected.add(*(array.cpu().numpy() for array in found))
+    edges, weight = collected.edges(seeds)
+    return edges.to(device), weight.to(device)

@@ -1,0 +1,275 @@
+"""Compiled loops of the diffusions and of the random walks.
+
+A kernel takes the *seeds* of a block one by one, spreads the mass of a seed
+over the nodes, and writes to which it is most similar. It returns how many
+seeds are done: not all where the output is full.
+
+What they share:
+
+* ``graph``: rows ``rowptr`` and ``col`` of the nodes that a walk may go to,
+  their probabilities ``prob`` and ``sums`` of these along a row (both empty
+  where all of a row are equal), and the ``degree`` of the nodes. At a node
+  with an empty row a walk stays.
+* ``keep``: how many to keep, the least value, whether the seed counts, and
+  the ``scale`` of a node's value (empty for one).
+* ``work``: arrays of one entry a node. ``mass`` and what holds residuals are
+  zero between two seeds.
+* ``out``: counts of the seeds, their nodes and values.
+"""
+
+import numpy as np
+
+from pyg_ext.utils.knn_kernels import compiled, smallest, sort
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@compiled
+def push(seeds, graph, keep, work, out, alpha, eps):
+    """Personalized PageRank: a node with a residual of ``alpha * eps`` times
+    its degree or more is pushed, first in first out.
+    """
+    rowptr, col, prob, _, degree = graph
+    mass, residual, _, touched, queue, _, _ = work
+    size, start, floor = len(mass), 0, alpha * eps
+    weighted = len(prob) > 0
+    for done in range(len(seeds)):
+        seed = seeds[done]
+        residual[seed] = alpha
+        touched[0] = queue[0] = seed
+        num, head, tail, waiting = 1, 0, 1, 1
+        while waiting > 0:
+            v = queue[head]
+            head = head + 1 if head + 1 < size else 0
+            waiting -= 1
+            pushed = residual[v]
+            residual[v] = 0.0
+            first, last = rowptr[v], rowptr[v + 1]
+            if first == last:
+                mass[v] += pushed / alpha
+                continue
+            mass[v] += pushed
+            pushed *= 1.0 - alpha
+            share = pushed / (last - first)
+            for e in range(first, last):
+                u = col[e]
+                before = residual[u]
+                if before == 0.0 and mass[u] == 0.0:
+                    touched[num] = u
+                    num += 1
+                if weighted:
+                    share = pushed * prob[e]
+                after = before + share
+                residual[u] = after
+                # What is at the limit or above is in the queue already.
+                limit = floor * degree[u]
+                if before < limit <= after:
+                    tail = tail if tail < size else 0
+                    queue[tail] = u
+                    tail += 1
+                    waiting += 1
+        for i in range(num):
+            residual[touched[i]] = 0.0
+        start = emit(done, seed, num, keep, work, out, start)
+        if start < 0:
+            return done
+    return len(seeds)
+
+
+@compiled
+def spread(seeds, graph, keep, work, out, theta, floor):
+    """A series of powers of the walk, step by step: after step ``j`` a node
+    gets ``theta[j]`` times the mass there, and spreads it if that is at least
+    ``floor[j]`` times its degree.
+    """
+    rowptr, col, prob, _, degree = graph
+    mass, here, there, touched, nodes, others, _ = work
+    start, weighted = 0, len(prob) > 0
+    for done in range(len(seeds)):
+        seed = seeds[done]
+        here[seed], nodes[0] = 1.0, seed
+        num, active = 0, 1
+        for j in range(len(theta)):
+            reached = 0
+            for i in range(active):
+                v = nodes[i]
+                value = here[v]
+                here[v] = 0.0
+                gain = theta[j] * value
+                if gain > 0.0:
+                    if mass[v] == 0.0:
+                        touched[num] = v
+                        num += 1
+                    mass[v] += gain
+                if j + 1 == len(theta) or value < floor[j] * degree[v]:
+                    continue
+                first, last = rowptr[v], rowptr[v + 1]
+                if first == last:
+                    if there[v] == 0.0:
+                        others[reached] = v
+                        reached += 1
+                    there[v] += value
+                    continue
+                share = value / (last - first)
+                for e in range(first, last):
+                    u = col[e]
+                    if weighted:
+                        share = value * prob[e]
+                    if there[u] == 0.0:
+                        others[reached] = u
+                        reached += 1
+                    there[u] += share
+            here, there = there, here
+            nodes, others = others, nodes
+            active = reached
+        start = emit(done, seed, num, keep, work, out, start)
+        if start < 0:
+            return done
+    return len(seeds)
+
+
+@compiled
+def copy(seeds, graph, keep, work, out, matrix):
+    """Rows of a dense matrix."""
+    mass, _, _, touched, _, _, _ = work
+    start = 0
+    for done in range(len(seeds)):
+        for v in range(len(mass)):
+            mass[v], touched[v] = matrix[seeds[done], v], v
+        start = emit(done, seeds[done], len(mass), keep, work, out, start)
+        if start < 0:
+            return done
+    return len(seeds)
+
+
+@compiled
+def emit(done, seed, num, keep, work, out, start):
+    """Writes the largest values of the touched nodes, the lower node first
+    where they are equal, and returns where they end: -1 where they do not
+    fit.
+    """
+    k, least, loop, scale = keep
+    mass, _, _, touched, index, _, keys = work
+    counts, nodes, values = out
+    unit = 1.0 / scale[seed] if len(scale) > 0 else 1.0
+    found = 0
+    for i in range(num):
+        v = touched[i]
+        value = mass[v] * unit
+        mass[v] = 0.0
+        if len(scale) > 0:
+            value *= scale[v]
+        if value > 0.0 and value >= least and (loop or v != seed):
+            keys[found], index[found] = -value, v
+            found += 1
+    if k < found:
+        smallest(keys, index, k, found)
+        found = k
+    if start + found > len(nodes):
+        return -1
+    sort(keys, index, found)
+    for i in range(found):
+        nodes[start + i], values[start + i] = index[i], -keys[i]
+    counts[done] = found
+    return start + found
+
+
+@compiled
+def visit(seeds, graph, keep, work, out, restart, number, length, key):
+    """Shares of the nodes in ``number`` walks of ``length`` steps."""
+    mass, _, _, touched, _, _, _ = work
+    start, one = 0, 1.0 / (number * (length + 1))
+    for done in range(len(seeds)):
+        seed = touched[0] = seeds[done]
+        mass[seed] = number * one
+        num = 1
+        for i in range(number):
+            v, state = seed, stream(key, seed, i)
+            for _ in range(length):
+                state += GOLDEN
+                v, _ = step(v, seed, graph, restart, state)
+                if mass[v] == 0.0:
+                    touched[num] = v
+                    num += 1
+                mass[v] += one
+        start = emit(done, seed, num, keep, work, out, start)
+        if start < 0:
+            return done
+    return len(seeds)
+
+
+@compiled
+def product(seeds, graph, keep, work, out, rows, columns):
+    """Rows of a sparse matrix times its transpose, both in rows."""
+    mass, _, _, touched, _, _, _ = work
+    start = 0
+    for done in range(len(seeds)):
+        seed, num = seeds[done], 0
+        for e in range(rows[0][seed], rows[0][seed + 1]):
+            middle, value = rows[1][e], rows[2][e]
+            for f in range(columns[0][middle], columns[0][middle + 1]):
+                v = columns[1][f]
+                if mass[v] == 0.0:
+                    touched[num] = v
+                    num += 1
+                mass[v] += value * columns[2][f]
+        start = emit(done, seed, num, keep, work, out, start)
+        if start < 0:
+            return done
+    return len(seeds)
+
+
+@compiled
+def walk(starts, nodes, edges, first, graph, restart, key):
+    """Walks from each start: their ``nodes`` ``[S, L + 1]`` and ``edges``
+    ``[S, L]``, -1 where none was taken. ``first`` is the place of the first
+    start among all, of which the random numbers depend.
+    """
+    for s in range(len(starts)):
+        v = nodes[s, 0] = starts[s]
+        state = stream(key, first[s], 0)
+        for i in range(edges.shape[1]):
+            state += GOLDEN
+            v, edges[s, i] = step(v, starts[s], graph, restart, state)
+            nodes[s, i + 1] = v
+
+
+@compiled
+def step(v, start, graph, restart, state):
+    """The node after ``v``, and the edge to it (-1 for none)."""
+    rowptr, col, _, sums, _ = graph
+    draw = np.float64(mix(state) >> np.uint64(11)) * 2.0**-53  # in [0, 1)
+    if draw < restart:
+        return start, -1
+    first, size = rowptr[v], rowptr[v + 1] - rowptr[v]
+    if size == 0:
+        return v, -1
+    draw = (draw - restart) / (1.0 - restart)
+    if len(sums) == 0:
+        e = first + min(int(draw * size), size - 1)
+    else:  # the first edge whose sum is above
+        low, high = first, first + size - 1
+        draw *= sums[high]
+        while low < high:
+            middle = (low + high) // 2
+            if sums[middle] > draw:
+                high = middle
+            else:
+                low = middle + 1
+        e = low
+    return np.int64(col[e]), e
+
+
+@compiled
+def stream(key, place, number):
+    """Where the random numbers of a walk start."""
+    state = mix(np.uint64(key) + GOLDEN * np.uint64(place + 1))
+    return mix(state + GOLDEN * np.uint64(number + 1))
+
+
+@compiled
+def mix(state):
+    """One random number of SplitMix64 (Steele, Lea and Flood 2014)."""
+    z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

@@ -1,0 +1,301 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.typing import OptTensor
+from torch_geometric.utils.num_nodes import maybe_num_nodes
+from tqdm import tqdm
+
+from pyg_ext.utils.csr import CSRTensor
+
+BLOCK = 256  # seeds that a thread takes at a time
+TINY = 1e-30  # probabilities below are left out
+ROOM = 1 << 16  # least entries that a block without k has room for
+
+NONE = np.zeros(0)
+
+Graph = tuple[Tensor, OptTensor, int | None]  # edges, weights, nodes
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps that a walk may take, in rows.
+
+    Args:
+        rowptr: Where the row of each node starts, ``[N + 1]``.
+        col: The nodes that it may go to, ``[E]``.
+        prob: Their probabilities ``[E]``, empty where all of a row are equal.
+        degree: Sum of the weights of a row, in units of the mean weight, 1
+            for an empty row, ``[N]``.
+    """
+
+    rowptr: np.ndarray
+    col: np.ndarray
+    prob: np.ndarray
+    degree: np.ndarray
+
+    @classmethod
+    def of(
+        cls, edge_index: Tensor, edge_weight: OptTensor, num_nodes: int
+    ) -> 'Steps':
+        """The steps along the edges, of which repeated ones are summed."""
+        from scipy.sparse import coo_matrix
+
+        weight = np.ones(edge_index.size(1))
+        if edge_weight is not None:
+            weight = edge_weight.detach().cpu().double().numpy()
+            weight = weight / max(
+                weight.max(initial=0.0), np.finfo(float).tiny
+            )
+        size = (num_nodes, num_nodes)
+        rows = coo_matrix((weight, edge_index.cpu().numpy()), size).tocsr()
+        total = np.asarray(rows.sum(1)).ravel()  # [N]
+        rows.data[
+            rows.data <= TINY * np.repeat(total, np.diff(rows.indptr))
+        ] = 0
+        rows.eliminate_zeros()
+        prob = rows.data / np.repeat(total, np.diff(rows.indptr))
+        if rows.nnz:
+            total /= rows.data.mean()
+        if (rows.data == rows.data[:1]).all():
+            prob = NONE
+        return cls(
+            rows.indptr.astype(np.int64),
+            rows.indices.astype(np.int32),
+            prob,
+            np.where(total > 0.0, total.clip(TINY), 1.0),
+        )
+
+    def transposed(self) -> CSRTensor:
+        """The transition matrix, transposed, ``[N, N]``."""
+        size = len(self.degree)
+        number = np.diff(self.rowptr)
+        row = np.repeat(np.arange(size), number)
+        prob = self.prob if len(self.prob) else 1.0 / number[row]
+        stuck = np.flatnonzero(number == 0)
+        index = [np.append(self.col, stuck), np.append(row, stuck)]
+        value = np.append(prob, np.ones(len(stuck)))
+        return CSRTensor.from_coo(
+            torch.from_numpy(np.stack(index)),
+            torch.from_numpy(value),
+            (size, size),
+        )
+
+    def graph(self) -> tuple[np.ndarray, ...]:
+        """What the kernels take."""
+        sums = row_sums(self.rowptr, self.prob)
+        return self.rowptr, self.col, self.prob, sums, self.degree
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What to keep of the similarities of a seed.
+
+    Args:
+        k: The most nodes for each seed, or all.
+        threshold: The least similarity.
+        avg_degree: The mean number of nodes for each seed: the smallest
+            similarities of all seeds are left out.
+        loop: Whether the seed counts among its nodes.
+        normalization: ``col`` for the probabilities of the walk from the
+            seed; ``sym`` and ``row`` for those powers of the degree that make
+            them the columns of what GDC names so.
+    """
+
+    k: int | None = None
+    threshold: float | None = None
+    avg_degree: int | None = None
+    loop: bool = True
+    normalization: str = 'col'
+
+    def __post_init__(self) -> None:
+        for name in ('k', 'avg_degree'):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f'{name} must be at least 1 (got {value})')
+
+    def scale(self, steps: Steps) -> np.ndarray:
+        """A factor for each node: a similarity is multiplied by that of the
+        node and divided by that of the seed.
+        """
+        power = {'col': 0.0, 'sym': -0.5, 'row': -1.0}[self.normalization]
+        return steps.degree**power if power else NONE
+
+
+def row_sums(rowptr: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """For each value, the sum of its row up to it."""
+    if not len(values):
+        return NONE
+    sums = values.cumsum()
+    before = np.append(0.0, sums)[rowptr[:-1]]
+    return sums - np.repeat(before, np.diff(rowptr))
+
+
+def like(edge_weight: OptTensor) -> Tensor:
+    """A tensor of the type that similarities have: that of the weights."""
+    return torch.empty(0, dtype=getattr(edge_weight, 'dtype', None))
+
+
+def check_edges(
+    edge_index: Tensor, edge_weight: OptTensor, num_nodes: int | None
+) -> int:
+    """Checks a weighted graph and returns its number of nodes.
+
+    Raises:
+        ValueError: On another shape, nodes out of range, or weights that are
+            negative, infinite or no numbers.
+    """
+    if edge_index.dim() != 2 or edge_index.size(0) != 2:
+        raise ValueError(
+            f'edge_index must be of shape [2, E] (got '
+            f'{list(edge_index.size())})'
+        )
+    num_nodes = maybe_num_nodes(edge_index, num_nodes)
+    if edge_index.numel() > 0:
+        low, high = int(edge_index.min()), int(edge_index.max())
+        if low < 0 or high >= num_nodes:
+            raise ValueError(
+                f'edge_index must name nodes from 0 to {num_nodes - 1} (got '
+                f'{low if low < 0 else high})'
+            )
+    if edge_weight is not None:
+        if edge_weight.size() != edge_index.size()[1:]:
+            raise ValueError(
+                f'edge_weight must be of shape [{edge_index.size(1)}], one '
+                f'for each edge (got {list(edge_weight.size())})'
+            )
+        if not (edge_weight.isfinite() & (edge_weight >= 0)).all():
+            raise ValueError('edge_weight must be finite and not negative')
+    return num_nodes
+
+
+def check_targets(
+    targets: OptTensor, num_nodes: int, name: str = 'targets'
+) -> np.ndarray:
+    """The seeds as an array, all nodes by default."""
+    if targets is None:
+        return np.arange(num_nodes)
+    seeds = targets.cpu().numpy().astype(np.int64)
+    if seeds.ndim != 1 or (
+        seeds.size and not 0 <= seeds.min() <= seeds.max() < num_nodes
+    ):
+        raise ValueError(
+            f'{name} must be a vector of nodes from 0 to {num_nodes - 1} '
+            f'(got shape {list(targets.size())}, from '
+            f'{int(targets.min()) if seeds.size else None} to '
+            f'{int(targets.max()) if seeds.size else None})'
+        )
+    return seeds
+
+
+def most_similar(
+    kernel: Callable[..., int],
+    rest: tuple[Any, ...],
+    graph: Graph,
+    targets: OptTensor,
+    keep: Keep,
+    progress: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Runs a kernel of :mod:`~pyg_ext.utils.diffusion_kernels` on all seeds,
+    in threads; the result does not depend on their number.
+
+    Returns:
+        Seeds and nodes ``[2, E]``, for each seed the most similar first, and
+        the similarities ``[E]``.
+    """
+    edge_index, edge_weight, _ = graph
+    num_nodes = check_edges(*graph)
+    seeds = check_targets(targets, num_nodes)
+    steps = Steps.of(edge_index, edge_weight, num_nodes)
+    rows = steps.graph()
+    size, threads = len(steps.degree), torch.get_num_threads()
+    room = BLOCK * min(keep.k or size, size)
+    room = max(room if keep.k else min(room, ROOM), size)
+    least = -np.inf if keep.threshold is None else keep.threshold
+    rule = (keep.k or size, least, keep.loop, keep.scale(steps))
+    spare: SimpleQueue[tuple] = SimpleQueue()
+    for _ in range(threads):
+        floats = [np.zeros(size) for _ in range(3)]
+        places = [np.zeros(size, np.int32) for _ in range(3)]
+        spare.put(
+            (
+                (*floats, *places, np.zeros(size)),
+                np.empty(room, np.int32),
+                np.empty(room),
+            )
+        )
+    dtype = like(edge_weight).numpy().dtype
+
+    def block(part: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        work, *found = spare.get()
+        counts = np.zeros(len(part), np.int64)
+        pieces: list[list[np.ndarray]] = []
+        done = 0
+        while done < len(part):
+            out = (counts[done:], *found)
+            new = kernel(part[done:], rows, rule, work, out, *rest)
+            total = counts[done : done + new].sum()
+            pieces.append([array[:total].copy() for array in found])
+            done += new
+        spare.put((work, *found))
+        nodes, values = map(np.concatenate, zip(*pieces, strict=True))
+        return counts, nodes, values.astype(dtype)
+
+    parts = [seeds[i : i + BLOCK] for i in range(0, len(seeds), BLOCK)]
+    with ThreadPoolExecutor(threads) as pool:
+        results = pool.map(block, parts)
+        bar = tqdm(results, total=len(parts), disable=not progress)
+        collected = Collected(keep.avg_degree, len(seeds))
+        for counts, nodes, values in bar:
+            collected.add(counts, nodes, values)
+    edges, weight = collected.edges(seeds)
+    return edges.to(edge_index.device), weight.to(edge_index.device)
+
+
+class Collected:
+    """What the blocks found, in order; never much more than is wanted."""
+
+    def __init__(self, avg_degree: int | None, num_seeds: int):
+        self.wanted = None if avg_degree is None else avg_degree * num_seeds
+        self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self.size = 0
+
+    def add(
+        self, counts: np.ndarray, nodes: np.ndarray, values: np.ndarray
+    ) -> None:
+        self.parts.append((counts, nodes, values))
+        self.size += len(nodes)
+        if self.wanted is not None and self.size > 2 * self.wanted + ROOM:
+            self.cut(self.largest(self.wanted + 1)[0])
+
+    def largest(self, number: int) -> np.ndarray:
+        """The largest values, the smallest of them first."""
+        values = np.concatenate([values for _, _, values in self.parts])
+        return np.sort(np.partition(values, -number)[-number:])
+
+    def cut(self, least: float) -> None:
+        """Leaves out smaller values."""
+        for i, (counts, nodes, values) in enumerate(self.parts):
+            stay = values >= least
+            row = np.repeat(np.arange(len(counts)), counts)[stay]
+            left = np.bincount(row, minlength=len(counts))
+            self.parts[i] = left, nodes[stay], values[stay]
+        self.size = sum(len(nodes) for _, nodes, _ in self.parts)
+
+    def edges(self, seeds: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Seeds and nodes ``[2, E]``, and the values ``[E]``."""
+        if self.wanted is not None and self.size > self.wanted:
+            # Between the last that is wanted and the next, as GDC does.
+            self.cut(self.largest(self.wanted + 1)[:2].mean())
+        none = (np.zeros(0, np.int64), np.zeros(0, np.int32), NONE)
+        counts, nodes, values = map(
+            np.concatenate, zip(*(self.parts or [none]), strict=True)
+        )
+        index = np.empty((2, len(nodes)), np.int64)
+        index[0], index[1] = np.repeat(seeds, counts), nodes
+        return torch.from_numpy(index), torch.from_numpy(values)

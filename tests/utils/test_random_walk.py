@@ -1,0 +1,196 @@
+import pytest
+import torch
+from torch_geometric.utils import erdos_renyi_graph
+
+from pyg_ext.utils import (
+    add_random_walk_edge,
+    diffusion_matrix,
+    dropout_path,
+    random_walk,
+    walk_pairs,
+    walk_topk,
+)
+
+CHAIN = torch.tensor([[0, 1, 2], [1, 2, 3]])
+
+
+def test_walk_along_a_chain():
+    """The only way, and then it stays."""
+    nodes, edges = random_walk(
+        CHAIN.flip(1), torch.tensor([0, 2, 4]), 4, num_nodes=5
+    )
+    assert nodes.tolist() == [[0, 1, 2, 3, 3], [2, 3, 3, 3, 3], [4] * 5]
+    assert edges.tolist() == [[2, 1, 0, -1], [0] + [-1] * 3, [-1] * 4]
+
+
+@pytest.mark.parametrize('weighted', [False, True])
+def test_shares_of_the_edges(weighted):
+    """Four edges from node 0, one of them twice, one without weight."""
+    edges = torch.tensor([[0, 1, 0, 0, 0], [1, 0, 2, 2, 3]])
+    weight = torch.tensor([3.0, 1.0, 1.0, 2.0, 0.0])
+    weight = weight if weighted else torch.ones(5)
+    start = torch.zeros(40_000, dtype=torch.long)
+    given = weight if weighted else None
+    nodes, taken = random_walk(edges, start, 1, 0.25, given, seed=3)
+    want = 0.75 * weight * (edges[0] == 0) / weight[edges[0] == 0].sum()
+    restarted = (taken == -1).float().mean()
+    assert float(restarted) == pytest.approx(0.25, abs=0.01)
+    shares = (taken[taken >= 0].bincount(minlength=5) / len(start)).tolist()
+    assert shares == pytest.approx(want.tolist(), abs=0.01)
+    assert shares[4] > 0 or weighted
+    assert torch.equal(
+        nodes[:, 1][taken[:, 0] < 0].unique(), torch.tensor([0])
+    )
+
+
+def test_seed_and_threads():
+    edges = erdos_renyi_graph(30, 0.2)
+    start = torch.arange(30).repeat(5)
+    one = random_walk(edges, start, 6, 0.1, seed=1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        two = random_walk(edges, start, 6, 0.1, seed=1)
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(one[0], two[0])
+    assert torch.equal(one[1], two[1])
+    assert not torch.equal(
+        one[0], random_walk(edges, start, 6, 0.1, seed=2)[0]
+    )
+    assert not torch.equal(one[0][:30], one[0][30:60])  # of the same starts
+    torch.manual_seed(5)
+    drawn = random_walk(edges, start, 6)[0]
+    assert not torch.equal(drawn, random_walk(edges, start, 6)[0])
+    torch.manual_seed(5)
+    assert torch.equal(drawn, random_walk(edges, start, 6)[0])
+
+
+@pytest.mark.parametrize('weighted', [False, True])
+def test_visits(weighted):
+    """Their expectation is the mean of the powers of the step with restart."""
+    torch.manual_seed(0)
+    edges = erdos_renyi_graph(12, 0.3, directed=True)
+    weight = torch.rand(edges.size(1)) + 0.1 if weighted else None
+    step = diffusion_matrix(edges, weight, 12, coeffs=[0.0, 1.0])
+    step = 0.7 * step
+    want = torch.zeros(12, 12).double()
+    for seed in range(12):
+        row = torch.eye(12).double()[seed]
+        for _ in range(6):
+            want[seed] += row / 6
+            row = row @ step
+            row[seed] += 0.3
+    (seed, node), share = walk_topk(
+        edges, 5, 20_000, None, weight, 12, restart=0.3, seed=0
+    )
+    found = torch.zeros(12, 12).double()
+    found[seed, node] = share.double()
+    assert torch.allclose(found.sum(1), torch.ones(12).double())
+    assert torch.allclose(found, want, atol=0.006)
+    some = walk_topk(
+        edges,
+        5,
+        20_000,
+        2,
+        weight,
+        12,
+        torch.tensor([7, 1]),
+        restart=0.3,
+        seed=0,
+    )
+    assert some[0][0].tolist() == [7, 7, 1, 1]
+    assert torch.equal(some[1][:2], share[seed == 7][:2])
+
+
+def test_cosine():
+    """Equals the cosine of the profiles that the visits give."""
+    torch.manual_seed(0)
+    edges = erdos_renyi_graph(20, 0.15)
+    options = {'walk_length': 4, 'num_walks': 50, 'num_nodes': 20, 'seed': 4}
+    (seed, node), share = walk_topk(edges, k=6, **options)
+    profile = torch.zeros(20, 20).double()
+    profile[seed, node] = share.double()
+    profile /= profile.norm(dim=1, keepdim=True)
+    want = profile @ profile.t()
+    (seed, node), value = walk_topk(edges, k=6, measure='cosine', **options)
+    assert torch.allclose(want[seed, node].float(), value)
+    for s in range(20):
+        kept = value[seed == s].double()
+        best = want[s].sort(descending=True).values[: len(kept)]
+        assert torch.allclose(kept, best)
+        assert len(kept) == min(int((want[s] > 0).sum()), 6)
+
+
+def test_walk_pairs():
+    walks = torch.tensor([[1, 2, 3], [4, 4, 5]])
+    assert walk_pairs(walks, 1).tolist() == [[1, 2, 4, 4], [2, 3, 4, 5]]
+    far = [[1, 2, 4, 4, 1, 4], [2, 3, 4, 5, 3, 5]]
+    assert walk_pairs(walks, 2).tolist() == far
+    assert walk_pairs(walks, 9).tolist() == far
+    assert walk_pairs(walks[:, :1], 2).size() == (2, 0)
+    with pytest.raises(ValueError, match='window must be at least 1'):
+        walk_pairs(walks, 0)
+
+
+def test_dropout_path():
+    edges, mask = dropout_path(CHAIN, p=0.0)
+    assert edges is CHAIN
+    assert mask.all()
+    edges, mask = dropout_path(CHAIN, p=0.5, training=False)
+    assert edges is CHAIN
+    edges, mask = dropout_path(CHAIN, p=1.0)
+    assert edges.size() == (2, 0)
+    torch.manual_seed(0)
+    graph = erdos_renyi_graph(200, 0.05)
+    edges, mask = dropout_path(graph, p=0.1, seed=0)
+    assert torch.equal(edges, graph[:, mask])
+    # A tenth of the edges start a walk of up to three edges.
+    assert 0.7 < float(mask.float().mean()) < 0.9
+    assert torch.equal(dropout_path(graph, p=0.1, seed=0)[1], mask)
+    with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
+        dropout_path(CHAIN, p=1.5)
+
+
+def test_add_random_walk_edge():
+    edges, new = add_random_walk_edge(CHAIN, p=1.0, seed=1)
+    assert torch.equal(edges, torch.cat([CHAIN, new], 1))
+    ends = {0: 2, 1: 3, 2: 3}  # a walk of two steps, which stays at 3
+    assert new.size(1) > 0
+    assert all(ends[start] == end for end, start in new.t().tolist())
+    torch.manual_seed(0)
+    graph = erdos_renyi_graph(100, 0.1)
+    _, first = add_random_walk_edge(graph, p=0.2)
+    _, second = add_random_walk_edge(graph, p=0.2)
+    assert not torch.equal(first, second)  # at each call others
+    assert 0 < first.size(1) <= round(0.2 * graph.size(1))
+    assert (first[0] != first[1]).all()
+    _, both = add_random_walk_edge(graph, 0.2, 2, True, seed=3)
+    half = both.size(1) // 2
+    assert torch.equal(both[:, :half], both[:, half:].flip(0))
+    assert add_random_walk_edge(graph, training=False)[1].size() == (2, 0)
+    nothing = torch.empty(2, 0, dtype=torch.long)
+    assert add_random_walk_edge(nothing)[0].size() == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ('options', 'text'),
+    [
+        ({'walk_length': 0}, 'walk_length must be at least 1'),
+        ({'restart': 1.0}, r'restart must be in \[0, 1\) \(got 1.0\)'),
+        ({'seed': -1}, 'seed must be in'),
+        ({'start': torch.tensor([4])}, 'start must be a vector of nodes'),
+        ({'edge_weight': torch.tensor([1.0])}, 'one for each edge'),
+    ],
+)
+def test_errors(options, text):
+    given = {'start': torch.tensor([0]), 'walk_length': 2} | options
+    with pytest.raises(ValueError, match=text):
+        random_walk(CHAIN, **given)
+
+
+def test_more_errors():
+    with pytest.raises(ValueError, match='num_walks must be at least 1'):
+        walk_topk(CHAIN, num_walks=0)
+    with pytest.raises(ValueError, match='measure must be one of'):
+        walk_topk(CHAIN, measure='jaccard')
