@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 from benchmarks import (
+    augment,
     datasets,
     engine,
     methods,
@@ -58,6 +59,13 @@ def parser() -> argparse.ArgumentParser:
     depth.add_argument(
         '--methods', default='gcn,resgcn,jknet,appnp,gcnii', type=_words
     )
+    depth.add_argument(
+        '--augment',
+        default='none',
+        type=_words,
+        help='each method on these kinds of edges: none, '
+        + ', '.join(methods.EDGES),
+    )
     _add_sweep(depth, '2,4,8,16,32,64', 'classic')
 
     points = commands.add_parser(
@@ -75,6 +83,22 @@ def parser() -> argparse.ArgumentParser:
         help='whether dilation grows with depth',
     )
     _add_sweep(points, '4,7,14,28', 'points')
+
+    edges = commands.add_parser(
+        'augment',
+        help='train models on other edges, and compare',
+        description='Trains each model on each kind of edges, tuned alike on '
+        'the validation nodes, and compares with unchanged edges, seed by '
+        'seed.',
+    )
+    edges.add_argument(
+        '--dataset', default='cora,citeseer,pubmed', type=_words
+    )
+    edges.add_argument('--models', default='gcn,gat,sage,appnp', type=_words)
+    edges.add_argument(
+        '--augment', default=f'none,{",".join(methods.EDGES)}', type=_words
+    )
+    _add_store(edges, 20)
 
     redo = commands.add_parser('report', help='redo table and figure')
     redo.add_argument('--out', required=True, metavar='DIR')
@@ -104,15 +128,24 @@ def _add_sweep(
     command: argparse.ArgumentParser, depths: str, preset: str
 ) -> None:
     command.add_argument('--depths', default=depths, type=_numbers)
+    command.add_argument('--preset', default=preset, metavar='NAME')
+    command.add_argument('--epochs', type=_positive, metavar='N')
+    _add_set(command, 'set a key of the recipe or model')
+    _add_store(command, 10)
+
+
+def _add_store(command: argparse.ArgumentParser, seeds: int) -> None:
     command.add_argument(
         '--seeds',
-        default=10,
+        default=seeds,
         type=_positive,
         metavar='N',
         help='seeds 0 to N-1 (default: %(default)s)',
     )
+    command.add_argument(
+        '--protocol', metavar='NAME', help="default: the dataset's first"
+    )
     command.add_argument('--out', required=True, metavar='DIR')
-    command.add_argument('--preset', default=preset, metavar='NAME')
     command.add_argument('--root', metavar='DIR', help='folder with the data')
     command.add_argument(
         '--jobs',
@@ -123,7 +156,6 @@ def _add_sweep(
         metavar='N',
         help='runs at a time, one thread each (default: %(default)s)',
     )
-    command.add_argument('--epochs', type=_positive, metavar='N')
     command.add_argument(
         '--device',
         default='auto',
@@ -134,7 +166,6 @@ def _add_sweep(
         action='store_true',
         help='do runs again that the store holds as failed',
     )
-    _add_set(command, 'set a key of the recipe or model')
 
 
 def _add_set(command: argparse.ArgumentParser, text: str) -> None:
@@ -167,16 +198,31 @@ def depth(args: argparse.Namespace) -> int:
     overrides = dict(map(presets.read_value, args.set))
     if args.epochs is not None:
         overrides['epochs'] = args.epochs
+    for kind in args.augment:
+        check_name('kind of edges', kind, ['none', *methods.EDGES])
     cells = engine.plan(
         dataset,
-        args.methods,
+        [
+            method if kind == 'none' else f'{method}+{kind}'
+            for method in args.methods
+            for kind in args.augment
+        ],
         args.depths,
         args.seeds,
         args.preset,
         overrides,
+        args.protocol,
     )
     engine.check_device(args.device)
-    datasets.load(dataset, args.root)  # an error here is one error
+    datasets.load(dataset, args.root, args.protocol)  # one error, not many
+    rows = _sweep(cells, args)
+    return 130 if rows is None else _report(rows, args.out)
+
+
+def _sweep(
+    cells: list[engine.Cell], args: argparse.Namespace
+) -> list[Row] | None:
+    """Does what the store lacks, and returns all rows; none if stopped."""
     store = Store(args.out)
     wanted = {key(cell.row()) for cell in cells}
     stored = [
@@ -193,9 +239,41 @@ def depth(args: argparse.Namespace) -> int:
             f'stopped: {done} of {len(cells)} runs are in {store.path}; '
             f'the same command goes on from there'
         )
+        return None
+    return [row for row in store.read() if key(row) in wanted]
+
+
+def compare_edges(args: argparse.Namespace) -> int:
+    """Tunes each model on each kind of edges, then compares them."""
+    for kind in args.augment:
+        check_name('kind of edges', kind, ['none', *methods.EDGES])
+    tried = [
+        augment.candidates(dataset, model, kind, args.protocol)
+        for dataset in args.dataset
+        for model in args.models
+        for kind in args.augment
+    ]
+    engine.check_device(args.device)
+    for dataset in args.dataset:
+        datasets.load(dataset, args.root, args.protocol)
+    cells = [cell for group in tried for cells in group for cell in cells]
+    rows = _sweep(cells, args)
+    if rows is None:
         return 130
-    rows = [row for row in store.read() if key(row) in wanted]
-    return _report(rows, args.out)
+    cells = [
+        cell
+        for group in tried
+        for cell in augment.chosen(group, rows, args.seeds)
+    ]
+    rows = _sweep(sorted(cells, key=lambda cell: cell.seed), args)
+    if rows is None:
+        return 130
+    console.print(augment.table(augment.write(rows, args.out)))
+    console.print(f'written to {args.out}: augment.csv augment.md')
+    failed = sum(row['status'] != 'ok' for row in rows)
+    if failed:
+        console.print(f'{failed} runs failed', style='red')
+    return 1 if failed else 0
 
 
 def points(args: argparse.Namespace) -> int:
@@ -217,6 +295,7 @@ def points(args: argparse.Namespace) -> int:
         for block in args.blocks
         for state in args.dilation
     ]
+    args.augment = ['none']
     return depth(args)
 
 
@@ -331,7 +410,7 @@ def show(args: argparse.Namespace) -> int:
     """Shows all names."""
     named = {
         'dataset': [
-            (d.name, f'{d.about}; protocol {d.protocol.name}')
+            (d.name, f'{d.about}; protocols: {", ".join(d.protocols)}')
             for d in datasets.DATASETS.values()
         ],
         'method': [
@@ -341,6 +420,10 @@ def show(args: argparse.Namespace) -> int:
         'remedy': [
             (f'+{name}', ', '.join(f'{k}={v}' for k, v in keys.items()))
             for name, keys in methods.REMEDIES.items()
+        ],
+        'edges': [
+            (f'+{name}', ', '.join(f'{k}={v}' for k, v in keys.items()))
+            for name, keys in methods.EDGES.items()
         ],
         'preset': [(n, presets.read(n)['source']) for n in presets.names()],
         'protocol': [
@@ -365,6 +448,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = {
         'depth': depth,
         'points': points,
+        'augment': compare_edges,
         'report': redo,
         'speed': time_peers,
         'list': show,

@@ -12,21 +12,25 @@ from filelock import FileLock
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.datasets import Planetoid
+from torch_geometric.transforms import LargestConnectedComponents
 
 from benchmarks import clouds
 from benchmarks.errors import UsageError, check_name
-from benchmarks.protocols import PROTOCOLS, Protocol
 
+# Of the GDC paper's code:
+DEVELOPMENT_SEED, DEVELOPMENT_NODES = 1684992425, 1500
 TIMEOUT = 5.0  # seconds to wait for the first byte of a download
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A named graph, the protocol it is judged by, and how it is read."""
+    """A named graph, the protocols it is judged by, and how it is read, with
+    the split of the first protocol.
+    """
 
     name: str
     about: str
-    protocol: Protocol
+    protocols: tuple[str, ...]
     read: Callable[[Path | None], Data]
 
 
@@ -47,7 +51,25 @@ def find_root(root: str | Path | None) -> Path | None:
     return root
 
 
-def load(name: str, root: str | Path | None = None) -> Data:
+def protocol_of(name: str, protocol: str | None = None) -> str:
+    """The protocol of a dataset: the one named, or its first.
+
+    Raises:
+        UsageError: On an unknown dataset, or a protocol it does not have.
+    """
+    check_name('dataset', name, DATASETS)
+    known = DATASETS[name].protocols
+    protocol = protocol or known[0]
+    check_name(f'protocol of {name}', protocol, known)
+    return protocol
+
+
+def load(
+    name: str,
+    root: str | Path | None = None,
+    protocol: str | None = None,
+    seed: int = 0,
+) -> Data:
     """Reads a dataset.
 
     Args:
@@ -55,12 +77,39 @@ def load(name: str, root: str | Path | None = None) -> Data:
         root: Folder with the data in PyG's layout (``Planetoid/Cora/raw``).
             It is never written unless files are missing there and can be
             downloaded into it.
+        protocol: One of the dataset's protocols, the first by default.
+        seed: Seed of the split, where the protocol draws one.
 
     Raises:
-        UsageError: If the files are missing and cannot be downloaded.
+        UsageError: If the files are missing and cannot be downloaded, or on
+            an unknown name.
     """
-    check_name('dataset', name, DATASETS)
-    return DATASETS[name].read(find_root(root))
+    protocol = protocol_of(name, protocol)
+    data = DATASETS[name].read(find_root(root))
+    return _split_gdc(data, seed) if protocol == 'gdc-lcc' else data
+
+
+def _split_gdc(data: Data, seed: int) -> Data:
+    """The largest component and a split of the GDC paper: the nodes to
+    develop on are always the same, and the seed says which of them train.
+    """
+    data = LargestConnectedComponents()(data)
+    size, labels = data.num_nodes, data.y.numpy()
+    draw = np.random.RandomState(DEVELOPMENT_SEED).choice
+    develop = draw(size, DEVELOPMENT_NODES, replace=False)
+    draw = np.random.RandomState(seed).choice
+    train = [
+        draw(develop[labels[develop] == label], 20, replace=False)
+        for label in range(labels.max() + 1)
+    ]
+    masks = np.zeros((3, size), dtype=bool)
+    masks[0, np.concatenate(train)] = True
+    masks[1, develop] = True
+    masks[1] &= ~masks[0]
+    masks[2] = ~masks[:2].any(0)
+    for split, mask in zip(('train', 'val', 'test'), masks, strict=True):
+        data[f'{split}_mask'] = torch.from_numpy(mask)
+    return data
 
 
 def choose(root: str | Path | None = None) -> tuple[str, str]:
@@ -186,7 +235,7 @@ def _citations(name: str, size: str) -> Dataset:
     return Dataset(
         name.lower(),
         f'citations between {size} papers (Planetoid)',
-        PROTOCOLS['planetoid-public'],
+        ('planetoid-public', 'gdc-lcc'),
         _planetoid(name),
     )
 
@@ -201,20 +250,20 @@ DATASETS = {
             'digits',
             '1,797 handwritten digits, each joined to its 10 nearest '
             '(scikit-learn)',
-            PROTOCOLS['digits-5-per-class'],
+            ('digits-5-per-class',),
             _digits,
         ),
         Dataset(
             'geometricshapes',
             '160 clouds of 256 points on meshes of 40 shapes',
-            PROTOCOLS['shapes-official'],
+            ('shapes-official',),
             lambda root: clouds.shapes(root or cache_folder()),
         ),
         Dataset(
             'pointclouds',
             '100 clouds of 256 points of 4 animals and a man '
             '(PointCloudLibrary)',
-            PROTOCOLS['animals-official'],
+            ('animals-official',),
             lambda root: clouds.animals(root or cache_folder()),
         ),
     )

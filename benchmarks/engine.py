@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, as_completed
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ import torch
 import torch_geometric
 
 import pyg_ext
-from benchmarks import datasets, methods, presets, train
-from benchmarks.errors import UsageError, check_name
+from benchmarks import datasets, methods, presets, protocols, train
+from benchmarks.errors import UsageError
 from benchmarks.store import Row, Store, key
 
 
@@ -31,14 +31,14 @@ class Cell:
     depth: int
     seed: int
     preset: str
+    protocol: str
     config: dict[str, Any]
 
     def row(self) -> Row:
         """The part of the row that is known before the run."""
-        protocol = datasets.DATASETS[self.dataset].protocol
+        protocol = protocols.PROTOCOLS[self.protocol]
         return {
             **vars(self),
-            'protocol': protocol.name,
             'metric': protocol.metric,
             'direction': protocol.direction,
         }
@@ -51,20 +51,23 @@ def plan(
     seeds: int,
     preset: str,
     overrides: dict[str, Any],
+    protocol: str | None = None,
 ) -> list[Cell]:
     """All runs of a sweep, seed by seed, so that a table fills evenly.
+
+    The protocol is the dataset's first by default.
 
     Raises:
         UsageError: If a name or a key is unknown, before any run.
     """
-    check_name('dataset', dataset, datasets.DATASETS)
+    protocol = datasets.protocol_of(dataset, protocol)
     parsed = {m.name: m for m in map(methods.parse, specs)}
     configs = {
         name: presets.configure(preset, dataset, method, overrides)
         for name, method in parsed.items()
     }
     return [
-        Cell(dataset, name, depth, seed, preset, config)
+        Cell(dataset, name, depth, seed, preset, protocol, config)
         for seed in range(seeds)
         for name, config in configs.items()
         for depth in depths
@@ -148,19 +151,11 @@ def _work(cell: Cell, root: str | None, device: str) -> dict[str, Any]:
     threading.Thread(target=_follow_parent, daemon=True).start()
     torch.set_num_threads(1)
     device = pick_device(device)
-    recipe, options = presets.split(cell.config)
     method = methods.parse(cell.method)
-    data = datasets.load(cell.dataset, root)
-    if method.backbone.joins_points:
-        data.edge_index = None
-    scores = train.run(
-        partial(method.build, depth=cell.depth, options=options),
-        data,
-        recipe,
-        datasets.DATASETS[cell.dataset].protocol,
-        cell.seed,
-        device,
-    )
+    network, recipe = presets.split(cell.config, method, cell.depth)
+    protocol = protocols.PROTOCOLS[cell.protocol]
+    data = datasets.load(cell.dataset, root, cell.protocol, cell.seed)
+    scores = train.run(network, data, recipe, protocol, cell.seed, device)
     return {**scores, 'device': device_name(device)}
 
 

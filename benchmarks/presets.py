@@ -6,13 +6,15 @@ from typing import Any
 
 import torch
 import yaml
+from torch_geometric.data import Data
 
 from benchmarks.datasets import DATASETS
 from benchmarks.errors import UsageError, check_name
-from benchmarks.methods import Method, parse
+from benchmarks.methods import EDGES, Method, Network, parse
 from benchmarks.train import Recipe, parameter_groups
 
 FOLDER = Path(__file__).with_name('presets')
+NOTHING = Data(edge_index=torch.empty(2, 0).long(), num_nodes=1)
 RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
 
 
@@ -43,8 +45,8 @@ def names() -> list[str]:
 
 @cache
 def read(preset: str) -> dict[str, Any]:
-    """Reads ``presets/NAME.yaml``: its source, and a recipe for each dataset
-    and method.
+    """Reads ``presets/NAME.yaml``: its source, a recipe for each dataset and
+    method, and perhaps candidates to choose from for each kind of edges.
 
     Raises:
         UsageError: On an unknown preset, or unknown keys in the file.
@@ -52,7 +54,7 @@ def read(preset: str) -> dict[str, Any]:
     check_name('preset', preset, names())
     path = FOLDER / f'{preset}.yaml'
     content = yaml.load(path.read_text(), _Loader)
-    if set(content) != {'source', 'recipes'}:
+    if {*content, 'candidates'} != {'source', 'recipes', 'candidates'}:
         raise UsageError(
             f'{path.name} must hold source and recipes (got '
             f'{", ".join(content)})'
@@ -88,7 +90,8 @@ def configure(
         parse(name).name: recipe
         for name, recipe in read(preset)['recipes'].get(dataset, {}).items()
     }
-    if method.name not in recipes:
+    recipe = recipes.get(method.name, recipes.get(method.base))
+    if recipe is None:
         have = ', '.join(recipes) or 'none'
         raise UsageError(
             f'preset {preset!r} has no recipe for {method.name!r} on '
@@ -96,25 +99,38 @@ def configure(
         )
     config = {
         **{f.name: f.default for f in dataclasses.fields(Recipe)},
-        **recipes[method.name],
+        **recipe,
         **overrides,
     }
+    known = {*RECIPE_KEYS, *method.options()}
+    if method.edges is not None:
+        config['augment'] = {
+            **EDGES[method.edges],
+            **recipe.get('augment', {}),
+            **overrides.get('augment', {}),
+        }
+        known.add('augment')
     for key in config:
-        check_name(
-            f'key of {method.name}', key, {*RECIPE_KEYS, *method.options()}
-        )
+        check_name(f'key of {method.name}', key, known)
     try:
-        recipe, options = split(config)
+        network, recipe = split(config, method, 2)
         with torch.device('meta'):
-            model = method.build(2, 2, 2, options)
+            model = network.build(2, 2)
         parameter_groups(model, recipe.weight_decay)
+        network.prepare(NOTHING.clone(), 0)
+        redraw = network.redraw(NOTHING)
+        if redraw is not None:
+            redraw()
     except (TypeError, ValueError) as error:
         raise UsageError(f'{method.name}: {error}') from error
     return config
 
 
-def split(config: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
-    """Separates how to train from the options of the model."""
+def split(
+    config: dict[str, Any], method: Method, depth: int
+) -> tuple[Network, Recipe]:
+    """What to train, and how."""
     recipe = {key: config[key] for key in RECIPE_KEYS}
     options = {k: v for k, v in config.items() if k not in RECIPE_KEYS}
-    return Recipe(**recipe), options
+    augment = options.pop('augment', {})
+    return Network(method, depth, options, augment), Recipe(**recipe)

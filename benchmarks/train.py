@@ -14,8 +14,9 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import NormalizeFeatures
 from torch_geometric.typing import Adj
 
+from benchmarks.methods import Network
 from benchmarks.protocols import Protocol
-from pyg_ext.utils import CSRTensor, gcn_adj
+from pyg_ext.utils import CSRTensor
 
 SPLITS = ('train', 'val', 'test')
 SPARSE_BELOW = 0.2  # share of non-zeros under which features are kept sparse
@@ -118,25 +119,24 @@ def parameter_groups(
 
 
 def prepare(
-    data: Data, recipe: Recipe, device: torch.device | str = 'cpu'
-) -> tuple[Tensor, CSRTensor | None, Tensor, dict[str, Tensor]]:
-    """Features, shared adjacency, labels and the node indices of the splits.
+    data: Data,
+    recipe: Recipe,
+    device: torch.device | str = 'cpu',
+    sparse: bool = True,
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Features, labels and the node indices of the splits.
 
-    Mostly zero features become a sparse matrix; without edges, there is no
-    adjacency.
+    Mostly zero features of a graph become a sparse matrix.
     """
     if recipe.row_normalize:
         data = NormalizeFeatures()(data)
     x = data.x
-    adj = None
-    if data.edge_index is not None:
-        if x.count_nonzero() < SPARSE_BELOW * x.numel():
-            x = CSRTensor.from_dense(x)
-        adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes).to(device)
+    sparse = sparse and data.edge_index is not None
+    if sparse and x.count_nonzero() < SPARSE_BELOW * x.numel():
+        x = CSRTensor.from_dense(x)
     index = {s: data[f'{s}_mask'].nonzero().view(-1) for s in SPLITS}
     return (
         x.to(device),
-        adj,
         data.y.to(device),
         {split: i.to(device) for split, i in index.items()},
     )
@@ -158,8 +158,10 @@ def epoch(
     index: dict[str, Tensor],
     optimizer: torch.optim.Optimizer,
     metric: Callable[[Tensor, Tensor], float],
+    redraw: Callable[[], Adj] | None = None,
 ) -> tuple[float, float, dict[str, float]]:
-    """One training step and the evaluation after it.
+    """One training step, on edges of its own if they are redrawn, and the
+    evaluation after it.
 
     Returns:
         The training loss before the step, the validation loss, and the
@@ -167,7 +169,7 @@ def epoch(
     """
     model.train()
     optimizer.zero_grad()
-    out = model(x, adj)[index['train']]
+    out = model(x, adj if redraw is None else redraw())[index['train']]
     loss = F.cross_entropy(out, y[index['train']])
     loss.backward()
     optimizer.step()
@@ -188,6 +190,7 @@ def fit(
     index: dict[str, Tensor],
     recipe: Recipe,
     protocol: Protocol,
+    redraw: Callable[[], Adj] | None = None,
 ) -> dict[str, Any]:
     """Trains a node classifier full batch and returns its scores.
 
@@ -202,7 +205,7 @@ def fit(
     best: dict[str, dict[str, Any]] = {}
     for number in range(1, recipe.epochs + 1):
         loss, val_loss, scores = epoch(
-            model, x, adj, y, index, optimizer, metric
+            model, x, adj, y, index, optimizer, metric, redraw
         )
         if not math.isfinite(loss):
             raise Diverged(f'the loss is {loss} in epoch {number}')
@@ -261,7 +264,7 @@ def peak_mb(device: torch.device) -> float:
 
 
 def run(
-    model_of: Callable[[int, int], torch.nn.Module],
+    network: Network,
     data: Data,
     recipe: Recipe,
     protocol: Protocol,
@@ -271,22 +274,27 @@ def run(
     """One training from a seed: the measured part of a row of the store.
 
     Args:
-        model_of: Called with the number of features and classes once the
-            seed is set; returns the model.
+        network: What to train.
         data: The graph, with masks.
         recipe: How to train.
         protocol: What to measure.
-        seed: Seed of the parameters and of the dropout masks.
+        seed: Seed of the parameters, of the dropout masks and of walks.
         device: Where to run.
     """
     start = time.perf_counter()
-    x, adj, y, index = prepare(data, recipe, device)
+    data = network.prepare(data, seed)
+    sparse = network.method.backbone.sparse_features
+    x, y, index = prepare(data, recipe, device, sparse)
+    adj, redraw = network.adjacency(data), None
+    if adj is not None:
+        adj, data.edge_index = adj.to(device), data.edge_index.to(device)
+        redraw = network.redraw(data)
     seed_everything(seed)
-    model = model_of(data.num_features, int(data.y.max()) + 1)
+    model = network.build(data.num_features, int(data.y.max()) + 1)
     if data.batch is not None:
         model = OnClouds(model, data.batch, data.train_mask)
     model.to(device)
-    scores = fit(model, x, adj, y, index, recipe, protocol)
+    scores = fit(model, x, adj, y, index, recipe, protocol, redraw)
     return {
         **scores,
         'seconds': time.perf_counter() - start,

@@ -5,6 +5,7 @@ import inspect
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,16 +16,18 @@ from torch.nn import Linear, Module
 
 import pyg_ext.nn
 from pyg_ext.nn import (
+    GAT,
     GCN,
     GCNII,
     APPNPNet,
     DeepGCN,
+    GraphSAGE,
     MRConv,
     RandomWalkConv,
     RevGCNConv,
     RevGNN,
 )
-from pyg_ext.utils import CSRTensor, gcn_adj
+from pyg_ext.utils import CSRTensor, gcn_adj, mean_adj
 
 
 @dataclass
@@ -36,7 +39,7 @@ class Case:
     compiles: bool = True  # without a graph break, on edge_index
     out: int = 2  # channels of the output
     weighted: bool = True  # takes edge weights
-    normalizes: bool = True  # but not what gcn_adj did already
+    shared: Callable | None = gcn_adj  # makes what it takes as it is
 
     def build(self):
         torch.manual_seed(0)
@@ -82,6 +85,23 @@ CASES = {
         {'skip': 'res', 'conv': 'mr', 'fusion_channels': 8},
         'DeepGCN(5, 2, num_blocks=3, skip=res, dilated=False)',
         weighted=False,
+        shared=None,
+    ),
+    'GAT': Case(
+        GAT,
+        (5, 8, 3, 2),
+        {'heads': 4, 'dropout': 0.5, 'attention_dropout': 0.5},
+        'GAT(5, 2, num_layers=3, skip=None, jk=None)',
+        weighted=False,
+        shared=None,
+    ),
+    'GraphSAGE': Case(
+        GraphSAGE,
+        (5, 8, 3, 2),
+        {'skip': 'res'},
+        'GraphSAGE(5, 2, num_layers=3, skip=res, jk=None)',
+        compiles=False,  # builds a sparse matrix
+        shared=mean_adj,
     ),
     'MRConv': Case(
         MRConv,
@@ -89,6 +109,7 @@ CASES = {
         {},
         'MRConv(nn=Linear(in_features=10, out_features=2, bias=True))',
         weighted=False,
+        shared=None,
     ),
     'RandomWalkConv': Case(
         RandomWalkConv,
@@ -96,7 +117,7 @@ CASES = {
         {'similarity_kwargs': {'eps': 1e-12}},
         'RandomWalkConv(5, 2, method=ppr, k=None)',
         compiles=False,  # computes edges outside of PyTorch
-        normalizes=False,
+        shared=None,
     ),
     'RevGCNConv': Case(
         RevGCNConv,
@@ -189,8 +210,8 @@ def test_kinds_of_edges_agree(case, graph, weighted):
     )
     csr = adj_t.coalesce().to_sparse_csr()
     shared = CSRTensor.from_csr(csr)
-    if case.weighted and case.normalizes:
-        shared = gcn_adj(index, *weight, num_nodes=8, dtype=torch.double)
+    if case.shared is not None:
+        shared = case.shared(index, *weight, num_nodes=8, dtype=torch.double)
     for edges in (adj_t, csr, shared):
         assert torch.allclose(model(graph.x, edges), out)
 

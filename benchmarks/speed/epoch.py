@@ -16,6 +16,7 @@ from torch_geometric.typing import WITH_TORCH_SPARSE, Adj
 from benchmarks import datasets, train
 from benchmarks.speed.measure import interleave
 from pyg_ext.nn import GCN
+from pyg_ext.utils import gcn_adj
 
 HIDDEN, DROPOUT = 64, 0.5
 
@@ -66,7 +67,8 @@ def measure(name: str, depth: int, args: argparse.Namespace) -> dict[str, Any]:
     """
     data = datasets.load(name, args.root)
     recipe = train.Recipe(row_normalize=True)
-    shared, adj, y, index = train.prepare(data, recipe, args.device)
+    shared, y, index = train.prepare(data, recipe, args.device)
+    adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes).to(args.device)
     dense = shared.to_dense() if shared.layout != torch.strided else shared
     edge_index = data.edge_index.to(args.device)
     num_classes = int(y.max()) + 1

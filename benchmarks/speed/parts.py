@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks import datasets, train
 from benchmarks.speed.measure import interleave
-from pyg_ext.utils import dropout
+from pyg_ext.utils import dropout, gcn_adj
 
 HIDDEN = 64
 
@@ -39,7 +39,8 @@ def measure(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     """
     data = datasets.load(name, args.root)
     recipe = train.Recipe(row_normalize=True)
-    features, adj, _, _ = train.prepare(data, recipe, args.device)
+    features, _, _ = train.prepare(data, recipe, args.device)
+    adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes).to(args.device)
     dense = data.x.to(args.device)
     plain = torch.sparse_csr_tensor(
         adj.crow_indices(),

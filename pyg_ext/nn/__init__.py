@@ -10,16 +10,19 @@ from pyg_ext.nn.conv import (
 )
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.models import (
+    GAT,
     GCN,
     GCNII,
     APPNPNet,
     ConvStack,
     DeepGCN,
+    GraphSAGE,
     RevGNN,
 )
 from pyg_ext.nn.reversible import GroupAddRev, ReversibleSequential
 
 __all__ = [
+    'GAT',
     'GCN',
     'GCNII',
     'APPNPNet',
@@ -28,6 +31,7 @@ __all__ = [
     'DilatedKNNConv',
     'Dropout',
     'GNNBlock',
+    'GraphSAGE',
     'GroupAddRev',
     'MRConv',
     'PowerSumAggregation',

@@ -1,6 +1,11 @@
 """Functions on tensors, and the sparse matrix that the layers share."""
 
-from pyg_ext.utils.adjacency import edges_of, gcn_adj, gcn_norm_once
+from pyg_ext.utils.adjacency import (
+    edges_of,
+    gcn_adj,
+    gcn_norm_once,
+    mean_adj,
+)
 from pyg_ext.utils.csr import CSRTensor
 from pyg_ext.utils.diffusion import (
     diffusion_matrix,
@@ -45,6 +50,7 @@ __all__ = [
     'knn',
     'knn_graph',
     'knn_index',
+    'mean_adj',
     'neighbor_edges',
     'neighbor_max',
     'ppr_topk',

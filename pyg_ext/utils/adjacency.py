@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.typing import Adj, OptTensor, SparseTensor
-from torch_geometric.utils import is_sparse
+from torch_geometric.utils import is_sparse, scatter
 from torch_geometric.utils.num_nodes import maybe_num_nodes
 
 from pyg_ext.utils.csr import CSRTensor
@@ -86,6 +86,69 @@ def gcn_adj(
         - **output:** row :math:`i` holds the messages that node :math:`i`
           receives, :math:`(|\mathcal{V}|, |\mathcal{V}|)`
     """
+    edge_index, edge_weight, num_nodes = _constant_edges(
+        edge_index, edge_weight, num_nodes
+    )
+    (source, target), value = gcn_norm(
+        edge_index,
+        edge_weight,
+        num_nodes,
+        improved,
+        add_self_loops,
+        dtype=dtype,
+    )
+    return CSRTensor.from_coo(
+        torch.stack([target, source]), value, (num_nodes, num_nodes)
+    )
+
+
+def mean_adj(
+    edge_index: Adj,
+    edge_weight: OptTensor = None,
+    num_nodes: int | None = None,
+    dtype: torch.dtype | None = None,
+) -> CSRTensor:
+    r"""The adjacency whose product with features is the mean over the
+    neighbors, :math:`\mathbf{D}^{-1} \mathbf{A}`, computed once, to be shared
+    by all layers of a network.
+
+    Args:
+        edge_index (torch.Tensor or SparseTensor): Edges of shape
+            :math:`(2, |\mathcal{E}|)`, or a transposed sparse adjacency as
+            PyG's layers take it.
+        edge_weight (torch.Tensor, optional): Constant weights of shape
+            :math:`(|\mathcal{E}|)`, for a weighted mean.
+            (default: :obj:`None`)
+        num_nodes (int, optional): The number of nodes; by default what
+            :obj:`edge_index` shows. (default: :obj:`None`)
+        dtype (torch.dtype, optional): Type of the entries where
+            :obj:`edge_weight` is not given. (default: :obj:`None`)
+
+    Raises:
+        ValueError: If an edge names a node beyond :obj:`num_nodes`, or if
+            :obj:`edge_weight` requires gradients.
+
+    Shapes:
+        - **output:** row :math:`i` holds the shares of the nodes with an edge
+          to node :math:`i`, :math:`(|\mathcal{V}|, |\mathcal{V}|)`
+    """
+    (source, target), weight, num_nodes = _constant_edges(
+        edge_index, edge_weight, num_nodes
+    )
+    if weight is None:
+        weight = torch.ones_like(
+            source, dtype=dtype or torch.get_default_dtype()
+        )
+    total = scatter(weight, target, 0, num_nodes)
+    share = weight / torch.where(total == 0.0, 1.0, total)[target]
+    return CSRTensor.from_coo(
+        torch.stack([target, source]), share, (num_nodes, num_nodes)
+    )
+
+
+def _constant_edges(
+    edge_index: Adj, edge_weight: OptTensor, num_nodes: int | None
+) -> tuple[Tensor, OptTensor, int]:
     if isinstance(edge_index, CSRTensor):
         raise ValueError('edge_index is a CSRTensor: normalize it only once')
     edge_index, edge_weight, num_nodes = edges_of(
@@ -101,17 +164,7 @@ def gcn_adj(
             'edge_weight must be constant in a shared adjacency (got one '
             'that requires gradients); give it to the layer instead'
         )
-    (source, target), value = gcn_norm(
-        edge_index,
-        edge_weight,
-        num_nodes,
-        improved,
-        add_self_loops,
-        dtype=dtype,
-    )
-    return CSRTensor.from_coo(
-        torch.stack([target, source]), value, (num_nodes, num_nodes)
-    )
+    return edge_index, edge_weight, num_nodes
 
 
 def gcn_norm_once(

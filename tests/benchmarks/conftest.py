@@ -19,7 +19,13 @@ def cell():
             'dropout': 0.5,
         }
         return Cell(
-            'digits', method, depth, seed, 'classic', {**recipe, **config}
+            'digits',
+            method,
+            depth,
+            seed,
+            'classic',
+            'digits-5-per-class',
+            {**recipe, **config},
         )
 
     return make

@@ -5,6 +5,7 @@ import torch
 
 from benchmarks import datasets, methods, presets, train
 from benchmarks.errors import UsageError
+from benchmarks.protocols import PROTOCOLS
 
 TRIANGLE = 'OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 {z}\n3 0 1 2\n'
 NAMES = ('cat', 'dog', 'eel', 'fox', 'gnu')
@@ -98,12 +99,12 @@ def test_run(made):
     method = methods.parse('deepgcn+res+dilated')
     overrides = {'epochs': 2, 'hidden_channels': 4, 'k': 2}
     config = presets.configure('points', 'geometricshapes', method, overrides)
-    recipe, options = presets.split(config)
+    network, recipe = presets.split(config, method, 2)
     scores = train.run(
-        lambda i, o: method.build(i, o, 2, options),
+        network,
         datasets.load('geometricshapes', made),
         recipe,
-        datasets.DATASETS['geometricshapes'].protocol,
+        PROTOCOLS['shapes-official'],
         seed=0,
     )
     assert scores['epochs'] == 2

@@ -146,3 +146,24 @@ def test_choose(root, tmp_path, monkeypatch, no_network):
 def test_unknown_name():
     with pytest.raises(UsageError, match="did you mean 'citeseer'"):
         datasets.load('citeser')
+
+
+def test_protocol_of_gdc(root):
+    """The largest component; each seed draws whom to train from 1,500."""
+    public = datasets.load('cora', root)
+    first, again, other = (
+        datasets.load('cora', root, 'gdc-lcc', seed) for seed in (3, 3, 4)
+    )
+    assert sizes(first) == (2485, 1433, 10138, 7, (140, 1360, 985))
+    assert first.y[first.train_mask].bincount().tolist() == [20] * 7
+    masks = torch.stack([first[f'{s}_mask'] for s in ('train', 'val', 'test')])
+    assert masks.sum(0).tolist() == [1] * 2485
+    assert torch.equal(first.train_mask, again.train_mask)
+    assert not torch.equal(first.train_mask, other.train_mask)
+    assert torch.equal(first.test_mask, other.test_mask)
+    assert sizes(public) == SIZES['cora']
+
+
+def test_unknown_protocol():
+    with pytest.raises(UsageError, match='unknown protocol of digits'):
+        datasets.load('digits', protocol='gdc-lcc')

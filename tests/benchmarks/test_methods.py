@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch_geometric.data import Data
 
 from benchmarks import methods
 from benchmarks.errors import UsageError
@@ -8,6 +9,7 @@ SPECS = [
     *methods.BACKBONES,
     *methods.aliases(),
     'gcn+res+jump',
+    'resgcn+ppr',
 ]
 
 
@@ -15,7 +17,8 @@ SPECS = [
 @pytest.mark.parametrize('depth', [2, 5])
 def test_build(spec, depth):
     method = methods.parse(spec)
-    model = method.build(4, 3, depth, {'hidden_channels': 8})
+    network = methods.Network(method, depth, {'hidden_channels': 8})
+    model = network.build(4, 3)
     edges = torch.tensor([[0, 1, 2], [1, 2, 0]])
     assert model(torch.rand(3, 4), edges).size() == (3, 3)
     assert getattr(model, method.backbone.depth) == depth
@@ -31,7 +34,10 @@ def test_aliases_are_one_method():
 
 
 def test_depth_counts_graph_convolutions():
-    model = methods.parse('jknet').build(4, 3, 6, {'hidden_channels': 8})
+    network = methods.Network(
+        methods.parse('jknet'), 6, {'hidden_channels': 8}
+    )
+    model = network.build(4, 3)
     assert len(model.convs) == 6
 
 
@@ -44,8 +50,61 @@ def test_depth_counts_graph_convolutions():
         ('gcn+res+res', "'res' excludes another"),
         ('appnp+res', "appnp has no remedy 'res'"),
         ('', "unknown method ''"),
+        ('gcn+ppr+heat', "'heat' cannot change the edges in .*: ppr does"),
+        ('deepgcn+ppr', "'ppr' cannot change the edges in .*: deepgcn does"),
     ],
 )
 def test_errors(spec, message):
     with pytest.raises(UsageError, match=message):
         methods.parse(spec)
+
+
+def test_edges_are_a_part_of_the_name():
+    method = methods.parse('gcn+walk+res')
+    assert method.name == 'resgcn+walk'
+    assert method.base == 'resgcn'
+    assert method.edges == 'walk'
+    assert methods.parse('resgcn').edges is None
+
+
+@pytest.fixture
+def ring():
+    nodes = torch.arange(20)
+    one_way = torch.stack([nodes, (nodes + 1) % 20])
+    edges = torch.cat([one_way, one_way.flip(0)], dim=1)
+    return Data(x=torch.rand(20, 4), edge_index=edges)
+
+
+@pytest.mark.parametrize('backbone', ['gcn', 'gat', 'sage', 'appnp'])
+@pytest.mark.parametrize('edges', methods.EDGES)
+def test_edges(ring, backbone, edges):
+    """Each model gets the other edges in the form that it takes best."""
+    method = methods.parse(f'{backbone}+{edges}')
+    augment = {**methods.EDGES[edges]}
+    if edges != 'dropedge':
+        augment['k'] = 5
+    network = methods.Network(method, 2, {'hidden_channels': 8}, augment)
+    data = network.prepare(ring, seed=0)
+    adj = network.adjacency(data)
+    model = network.build(4, 3).eval()
+    out = model(data.x, adj)
+    plain = model(data.x, ring.edge_index)
+    redraw = network.redraw(data)
+    if edges == 'dropedge':
+        assert torch.allclose(out, plain, atol=1e-6)  # tested on all edges
+        torch.manual_seed(0)
+        first, second = model(data.x, redraw()), model(data.x, redraw())
+        assert not torch.allclose(first, plain)
+        assert not torch.allclose(first, second)
+    else:
+        assert redraw is None
+        assert data.num_edges == 20 * 5
+        assert not torch.allclose(out, plain, atol=1e-4)
+
+
+def test_walks_go_by_the_seed(ring):
+    method = methods.parse('gcn+walk')
+    network = methods.Network(method, 2, {}, {'k': 3, 'num_walks': 2})
+    one, same, other = (network.prepare(ring, seed) for seed in (1, 1, 2))
+    assert torch.equal(one.edge_weight, same.edge_weight)
+    assert not torch.equal(one.edge_index, other.edge_index)

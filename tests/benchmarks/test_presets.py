@@ -16,10 +16,10 @@ ALL = [
 def test_every_recipe_fits_its_method(preset, dataset, method):
     parsed = methods.parse(method)
     config = presets.configure(preset, dataset, parsed, {})
-    recipe, options = presets.split(config)
-    assert set(options) <= parsed.options()
+    network, recipe = presets.split(config, parsed, 4)
+    assert set(network.options) <= parsed.options()
     with torch.device('meta'):
-        parsed.build(10, 3, 4, options)
+        network.build(10, 3)
     assert recipe.epochs >= 50
 
 
@@ -34,6 +34,37 @@ def test_command_line_beats_preset_beats_defaults():
     assert config['lr'] == 0.5
     assert config['weight_decay'] == 5e-4
     assert config['patience'] == 0
+
+
+def test_edges_beside_the_recipe_of_the_method():
+    """Options of the command line, the preset and the defaults are merged."""
+    ppr = methods.parse('gcn+ppr')
+    config = presets.configure('classic', 'cora', ppr, {'augment': {'k': 9}})
+    assert config['augment'] == {**methods.EDGES['ppr'], 'k': 9}
+    plain = presets.configure('classic', 'cora', methods.parse('gcn'), {})
+    assert config == {**plain, 'augment': config['augment']}
+    config = presets.configure('gdc', 'cora', ppr, {})
+    assert config['augment'] == {
+        **methods.EDGES['ppr'],
+        'k': 128,
+        'alpha': 0.05,
+    }
+    assert config['weight_decay']['convs.0'] > 0.09  # its own recipe
+    with pytest.raises(UsageError, match="unknown key of gcn 'augment'"):
+        presets.configure(
+            'classic', 'cora', methods.parse('gcn'), {'augment': {}}
+        )
+    for spec, change in (
+        ('gcn+ppr', {'alpha': 3}),
+        ('gcn+ppr', {'alhpa': 0.1}),
+        ('gcn+walk', {'num_walks': 0}),
+        ('gcn+dropedge', {'p': 2.0}),
+        ('gcn+dropedge', {'k': 2}),
+    ):
+        with pytest.raises(UsageError, match=f'gcn.{spec[4:]}: '):
+            presets.configure(
+                'classic', 'cora', methods.parse(spec), {'augment': change}
+            )
 
 
 def test_values_of_the_command_line():

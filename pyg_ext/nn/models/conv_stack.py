@@ -1,11 +1,19 @@
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import Linear, ModuleList
-from torch_geometric.nn import GCNConv, JumpingKnowledge, MessagePassing
+from torch_geometric.nn import (
+    GATConv,
+    GCNConv,
+    JumpingKnowledge,
+    MessagePassing,
+    SAGEConv,
+)
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
-from pyg_ext.utils import gcn_norm_once
+from pyg_ext.utils import CSRTensor, edges_of, gcn_norm_once, mean_adj
 
 SKIPS = ('res', 'dense')
 
@@ -53,6 +61,7 @@ class ConvStack(torch.nn.Module):
             (default: :obj:`None`)
         jk (str, optional): :obj:`'cat'`, :obj:`'max'`, :obj:`'lstm'` or
             :obj:`None`. (default: :obj:`None`)
+        **kwargs (optional): Further arguments of :meth:`init_conv`.
 
     Raises:
         ValueError: On an unknown :obj:`skip`, on less than one layer, on
@@ -78,6 +87,7 @@ class ConvStack(torch.nn.Module):
         skip: str | None = None,
         growth: int | None = None,
         jk: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__()
         if num_layers < 1:
@@ -104,13 +114,14 @@ class ConvStack(torch.nn.Module):
         self.convs = ModuleList()
         width = in_channels
         for i in range(num_layers):
-            if i == num_layers - 1 and jk is None:
+            last = i == num_layers - 1 and jk is None
+            if last:
                 out = out_channels
             elif i > 0 and skip == 'dense':
                 out = self.growth
             else:
                 out = hidden_channels
-            self.convs.append(self.init_conv(width, out))
+            self.convs.append(self.init_conv(width, out, last, **kwargs))
             width = width + out if i > 0 and skip == 'dense' else out
         self.jk = self.lin = None
         if jk is not None:
@@ -118,8 +129,12 @@ class ConvStack(torch.nn.Module):
             width = hidden_channels * (num_layers if jk == 'cat' else 1)
             self.lin = Linear(width, out_channels)
 
-    def init_conv(self, in_channels: int, out_channels: int) -> MessagePassing:
-        """Returns one convolution of the given widths."""
+    def init_conv(
+        self, in_channels: int, out_channels: int, last: bool, **kwargs: Any
+    ) -> MessagePassing:
+        """Returns one convolution of the given widths; :obj:`last` if its
+        output is that of the network.
+        """
         raise TypeError(f'{self.__class__.__name__} must define init_conv')
 
     def prepare(
@@ -188,10 +203,82 @@ class GCN(ConvStack):
     Args, errors and shapes are those of :class:`ConvStack`.
     """
 
-    def init_conv(self, in_channels: int, out_channels: int) -> MessagePassing:
+    def init_conv(
+        self, in_channels: int, out_channels: int, last: bool
+    ) -> MessagePassing:
         return GCNConv(in_channels, out_channels, normalize=False)
 
     def prepare(
         self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
     ) -> tuple[Adj, OptTensor]:
         return gcn_norm_once(edge_index, edge_weight, x.size(0), x.dtype)
+
+
+class GAT(ConvStack):
+    r"""The graph attention network of the `"Graph Attention Networks"
+    <https://arxiv.org/abs/1710.10903>`_ paper at any depth, with the skip
+    connections of :class:`ConvStack`.
+
+    The layers are :class:`torch_geometric.nn.GATConv`, of which the last
+    takes the mean of its heads. They know no weights of edges.
+
+    Args, errors and shapes are those of :class:`ConvStack`, and
+
+    Args:
+        heads (int, optional): Number of heads, a divisor of
+            :obj:`hidden_channels`. (default: :obj:`8`)
+        attention_dropout (float, optional): Dropout probability of the
+            attention. (default: :obj:`0.0`)
+    """
+
+    def init_conv(
+        self,
+        in_channels: int,
+        out_channels: int,
+        last: bool,
+        heads: int = 8,
+        attention_dropout: float = 0.0,
+    ) -> MessagePassing:
+        if not last and out_channels % heads:
+            raise ValueError(
+                f'heads must divide the {out_channels} channels of a layer '
+                f'(got {heads})'
+            )
+        return GATConv(
+            in_channels,
+            out_channels if last else out_channels // heads,
+            heads,
+            concat=not last,
+            dropout=attention_dropout,
+        )
+
+    def prepare(
+        self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
+    ) -> tuple[Adj, OptTensor]:
+        return edges_of(edge_index, edge_weight)[0], None
+
+
+class GraphSAGE(ConvStack):
+    r"""The network of the `"Inductive Representation Learning on Large
+    Graphs" <https://arxiv.org/abs/1706.02216>`_ paper with mean aggregation
+    at any depth, with the skip connections of :class:`ConvStack`.
+
+    The layers are :class:`torch_geometric.nn.SAGEConv`. The adjacency is
+    divided by its sums once for all of them, so that weights of edges give a
+    weighted mean, or not at all when it comes from
+    :func:`pyg_ext.utils.mean_adj`. Node features must be dense.
+
+    Args, errors and shapes are those of :class:`ConvStack`.
+    """
+
+    def init_conv(
+        self, in_channels: int, out_channels: int, last: bool
+    ) -> MessagePassing:
+        return SAGEConv(in_channels, out_channels, aggr='sum')
+
+    def prepare(
+        self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
+    ) -> tuple[Adj, OptTensor]:
+        if isinstance(edge_index, CSRTensor):
+            return edge_index, None
+        return mean_adj(edge_index, edge_weight, x.size(0), x.dtype), None

@@ -7,7 +7,7 @@ from pyg_ext.utils import CSRTensor, gcn_adj
 
 
 class GAT(ConvStack):
-    def init_conv(self, in_channels, out_channels):
+    def init_conv(self, in_channels, out_channels, last):
         return GATConv(in_channels, out_channels)
 
 

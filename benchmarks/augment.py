@@ -1,0 +1,204 @@
+"""Does a kind of edges help? Paired by seed and split, tuned alike."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+from scipy import stats
+
+from benchmarks import datasets, methods, presets, protocols
+from benchmarks.engine import Cell
+from benchmarks.errors import UsageError
+from benchmarks.store import Row, config_hash
+
+PRESET = 'augment'
+DEPTHS = {'appnp': 10}  # all others:
+DEPTH = 2
+TUNING = (1000, 1001)  # seeds that are used for nothing else
+
+
+def candidates(
+    dataset: str, model: str, kind: str, protocol: str | None = None
+) -> list[list[Cell]]:
+    """The runs to tune by, for each candidate of the preset.
+
+    Args:
+        dataset: The graph.
+        model: The method without a kind of edges.
+        kind: A kind of edges, or ``none``.
+        protocol: The dataset's first by default.
+
+    Raises:
+        UsageError: On an unknown name.
+    """
+    method = methods.parse(model if kind == 'none' else f'{model}+{kind}')
+    configs = [
+        presets.configure(PRESET, dataset, method, change)
+        for change in presets.read(PRESET)['candidates'][kind]
+    ]
+    depth = DEPTHS.get(model, DEPTH)
+    protocol = datasets.protocol_of(dataset, protocol)
+    return [
+        [
+            Cell(dataset, method.name, depth, seed, PRESET, protocol, config)
+            for seed in TUNING
+        ]
+        for config in configs
+    ]
+
+
+def best(tried: list[list[Cell]], rows: Iterable[Row]) -> dict[str, Any]:
+    """The configuration with the best mean score on the validation nodes.
+
+    Raises:
+        UsageError: If every candidate failed.
+    """
+    scores = {_key(row): row['val'] for row in rows if row['status'] == 'ok'}
+    ranked = [
+        (sum(scores[_key(cell.row())] for cell in cells), -place)
+        for place, cells in enumerate(tried)
+        if all(_key(cell.row()) in scores for cell in cells)
+    ]
+    if not ranked:
+        raise UsageError(f'all candidates of {tried[0][0].method} failed')
+    return tried[-max(ranked)[1]][0].config
+
+
+def chosen(
+    tried: list[list[Cell]], rows: Iterable[Row], seeds: int
+) -> list[Cell]:
+    """The runs that count, with the best configuration."""
+    config = best(tried, rows)
+    first = vars(tried[0][0])
+    return [
+        Cell(**{**first, 'config': config, 'seed': seed})
+        for seed in range(seeds)
+    ]
+
+
+def _key(row: Row) -> tuple:
+    names = ('dataset', 'method', 'depth', 'seed', 'protocol')
+    return *(row[name] for name in names), config_hash(row['config'])
+
+
+def compare(rows: Iterable[Row]) -> pd.DataFrame:
+    """One line for each model and kind of edges: the score, and the gain over
+    no change of edges, paired by seed, with its 95 % interval and the p-value
+    of a paired t-test. Scores in percent, gains in points.
+    """
+    frame = pd.DataFrame([row for row in rows if row['status'] == 'ok'])
+    parsed = frame['method'].map(methods.parse)
+    frame['model'] = [method.base for method in parsed]
+    frame['edges'] = [method.edges or 'none' for method in parsed]
+    frame['test'] *= 100
+    lines = []
+    groups = ['dataset', 'protocol', 'model']
+    for names, group in frame.groupby(groups, sort=False):
+        wide = group.pivot(index='seed', columns='edges', values='test')
+        for kind in wide.columns.sort_values(key=lambda c: c != 'none'):
+            line = dict(zip(groups, names, strict=True)) | {
+                'edges': kind,
+                'runs': int(wide[kind].count()),
+                'mean': wide[kind].mean(),
+                'std': wide[kind].std(),
+                'augment': group[group['edges'] == kind]['config']
+                .iloc[0]
+                .get('augment', {}),
+            }
+            if kind != 'none' and 'none' in wide:
+                pairs = wide[[kind, 'none']].dropna()
+                gain = pairs[kind] - pairs['none']
+                test = stats.ttest_1samp(gain, 0.0)
+                low, high = test.confidence_interval()
+                line |= {
+                    'pairs': len(gain),
+                    'gain': gain.mean(),
+                    'ci95_low': low,
+                    'ci95_high': high,
+                    'p': test.pvalue,
+                }
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+COLUMNS = {
+    'dataset': str,
+    'protocol': str,
+    'model': str,
+    'edges': str,
+    'runs': str,
+    'mean': '{:.2f}'.format,
+    'std': '{:.2f}'.format,
+    'gain': '{:+.2f}'.format,
+    'ci95_low': '{:+.2f}'.format,
+    'ci95_high': '{:+.2f}'.format,
+    'p': '{:.1e}'.format,
+}
+
+
+def texts(lines: pd.DataFrame) -> Iterable[list[str]]:
+    """The cells of a table."""
+    for _, line in lines.iterrows():
+        yield [
+            '' if pd.isna(line.get(name)) else show(line[name])
+            for name, show in COLUMNS.items()
+        ]
+
+
+def table(lines: pd.DataFrame) -> Table:
+    """The terminal's table."""
+    out = Table(*COLUMNS, caption=WHAT)
+    for line in texts(lines):
+        out.add_row(*line)
+    return out
+
+
+WHAT = (
+    'test accuracy in percent; gain in points over the same model, seeds and '
+    'splits on unchanged edges, with its 95 % interval and the p-value of a '
+    'paired t-test'
+)
+
+
+def markdown(lines: pd.DataFrame) -> str:
+    """The report as a page."""
+    out = [
+        '# Do other edges help?',
+        '',
+        f'Preset `{PRESET}`: {presets.read(PRESET)["source"].strip()}',
+        '',
+        f'In the table: {WHAT}. With {lines["p"].notna().sum()} comparisons, '
+        f'about one in twenty falls below p = 0.05 by chance.',
+        '',
+        '| ' + ' | '.join(COLUMNS) + ' |',
+        '|---' * len(COLUMNS) + '|',
+        *('| ' + ' | '.join(line) + ' |' for line in texts(lines)),
+        '',
+        '## Chosen options',
+        '',
+        *(
+            f'- {line.dataset}, {line.protocol}, {line.model}, {line.edges}: '
+            + ', '.join(f'{k}={v}' for k, v in line.augment.items())
+            for line in lines.itertuples()
+            if line.augment
+        ),
+        '',
+        '## Protocols',
+        '',
+        *(
+            f'- `{name}`: {protocols.PROTOCOLS[name].split}'
+            for name in lines['protocol'].unique()
+        ),
+    ]
+    return '\n'.join(out) + '\n'
+
+
+def write(rows: list[Row], folder: str | Path) -> pd.DataFrame:
+    """Writes ``augment.csv`` and ``augment.md``."""
+    folder = Path(folder)
+    lines = compare(rows)
+    lines.to_csv(folder / 'augment.csv', index=False, float_format='%.6g')
+    (folder / 'augment.md').write_text(markdown(lines))
+    return lines
