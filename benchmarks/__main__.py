@@ -32,6 +32,8 @@ from benchmarks import (
 from benchmarks.errors import UsageError, check_name
 from benchmarks.store import Row, Store, key
 
+WIDE = 12  # columns that a terminal has room for
+
 # No markup: an error text may hold brackets of its own.
 console = Console(markup=False, width=None if sys.stdout.isatty() else 120)
 
@@ -382,14 +384,17 @@ def time_peers(args: argparse.Namespace) -> int:
     """Runs one of the speed files and prints its rows."""
     torch.set_num_threads(args.threads)
     rows = speed.FILES[args.file].run(args)
-    out = Table(*rows[0], title=f'speed {args.file}')
-    for row in rows:
-        out.add_row(
-            *(
-                f'{v:.2f}' if isinstance(v, float) else str(v)
-                for v in row.values()
-            )
-        )
+    lines = [
+        [_number(v) if isinstance(v, float) else str(v) for v in row.values()]
+        for row in rows
+    ]
+    if len(rows[0]) > WIDE:  # too many columns for a terminal: turned round
+        out = Table(title=f'speed {args.file}', show_header=False)
+        lines = zip(rows[0], *lines, strict=True)
+    else:
+        out = Table(*rows[0], title=f'speed {args.file}')
+    for line in lines:
+        out.add_row(*line)
     console.print(out)
     device = engine.device_name(args.device, args.threads)
     given = {k: v for k, v in vars(args).items() if k not in ('root', 'json')}
@@ -404,6 +409,10 @@ def time_peers(args: argparse.Namespace) -> int:
         text = json.dumps({**stamp, 'rows': rows}, indent=1)
         Path(args.json).write_text(text + '\n')
     return 0
+
+
+def _number(value: float) -> str:
+    return f'{value:.2f}' if abs(value) >= 0.1 else f'{value:.2g}'
 
 
 def show(args: argparse.Namespace) -> int:

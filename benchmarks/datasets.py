@@ -12,6 +12,7 @@ from filelock import FileLock
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.datasets import Planetoid
+from torch_geometric.io import read_npz
 from torch_geometric.transforms import LargestConnectedComponents
 
 from benchmarks import clouds
@@ -229,6 +230,22 @@ def room(root: str | Path | None = None) -> Tensor:
             f'--profile fast'
         )
     return torch.from_numpy(np.load(file))
+
+
+def physics(root: str | Path | None = None) -> Data:
+    """Authors who published together, 34,493 in physics (Coauthor).
+
+    Raises:
+        UsageError: If ``Coauthor/Physics/raw/ms_academic_phy.npz`` is not in
+            the root.
+    """
+    folder = find_root(root) or cache_folder()
+    file = folder / 'Coauthor/Physics/raw/ms_academic_phy.npz'
+    if not file.is_file():
+        raise UsageError(
+            f'{file} is missing: it is in github.com/shchur/gnn-benchmark'
+        )
+    return read_npz(str(file))
 
 
 def _citations(name: str, size: str) -> Dataset:

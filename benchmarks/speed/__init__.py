@@ -1,6 +1,6 @@
 """Speed against peers: correctness first, then ratios within one process."""
 
-from benchmarks.speed import drift, epoch, knn, parts, reversible
+from benchmarks.speed import augment, drift, epoch, knn, parts, reversible
 
 FILES = {
     'epoch': epoch,
@@ -8,6 +8,7 @@ FILES = {
     'reversible': reversible,
     'drift': drift,
     'knn': knn,
+    'augment': augment,
 }
 
 __all__ = ['FILES']

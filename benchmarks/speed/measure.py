@@ -7,20 +7,20 @@ import torch
 
 
 def interleave(
-    functions: dict[str, Callable[[], object]], repeats: int
+    functions: dict[str, Callable[[], object]], repeats: int, warm: int = 2
 ) -> dict[str, float]:
-    """Median seconds of each function, called in turns after two warm-ups.
+    """Median seconds of each function, called in turns after warm-ups.
 
     Turns spread whatever else the machine does over all of them.
     """
     seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for turn in range(repeats + 2):
+    for turn in range(repeats + warm):
         for name, function in functions.items():
             _wait()
             start = time.perf_counter()
             function()
             _wait()
-            if turn >= 2:
+            if turn >= warm:
                 seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(s) for name, s in seconds.items()}
 

@@ -1,0 +1,288 @@
+"""Seconds, memory and error of diffusions beside PyG's and scipy's."""
+
+import argparse
+import gc
+import math
+import multiprocessing
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pebble
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.transforms import GDC
+from torch_geometric.utils import add_self_loops, get_ppr, to_undirected
+
+from benchmarks import datasets
+from benchmarks.speed.measure import interleave, peak_mb
+from pyg_ext.transforms import AddRandomWalkEdges
+from pyg_ext.utils import heat_kernel_topk, ppr_topk, walk_topk
+
+PROFILES: dict[str, list[str | int]] = {
+    'fast': ['cora'],
+    'regular': ['cora', 'pubmed', 'physics', 169_343],
+    'sizes': [42_336, 84_672, 169_343],
+}
+ALPHA, T, K = 0.15, 5.0, 64
+MEAN_DEGREE = 13.7  # of ogbn-arxiv, made undirected
+SAMPLE = 200  # seeds that errors are measured on
+TIMED = 1000  # seeds that peers are timed on, but scipy:
+PART = 32  # seeds at a time
+DENSE = 5000  # nodes beyond which an N x N matrix is not tried
+STOCK = 20_000  # nodes beyond which PyG's whole transform takes too long
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds this file's options to its command."""
+    parser.add_argument('--profile', choices=PROFILES, default='regular')
+    parser.add_argument('--eps', default=1e-4, type=float)
+    parser.add_argument('--repeats', default=3, type=int)
+    parser.add_argument('--root', help='folder with the data')
+    parser.add_argument(
+        '--measure', choices=('seconds', 'memory'), default='seconds'
+    )
+
+
+def run(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measures each graph; one row each."""
+    measure = memory if args.measure == 'memory' else seconds
+    return [measure(graph, args) for graph in PROFILES[args.profile]]
+
+
+def edges(graph: str | int, args: argparse.Namespace) -> tuple[Tensor, int]:
+    """The edges of a graph with loops, as GDC adds them, and its size."""
+    if isinstance(graph, int):
+        index, size = heavy_tailed(graph), graph
+    else:
+        if graph == 'physics':
+            data = datasets.physics(args.root)
+        else:
+            data = datasets.load(graph, args.root)
+        index, size = data.edge_index, data.num_nodes
+    return add_self_loops(index, num_nodes=size)[0].to(args.device), size
+
+
+def heavy_tailed(size: int) -> Tensor:
+    """A graph whose expected degrees fall as the root of the rank, as in
+    `"The average distances in random graphs with given expected degrees"
+    <https://doi.org/10.1073/pnas.252631999>`_ by Chung and Lu.
+    """
+    rng = np.random.default_rng(0)
+    weight = 1.0 / np.sqrt(np.arange(size) + size / 1e5)
+    sums = weight.cumsum() / weight.sum()
+    pairs = rng.random((2, round(size * MEAN_DEGREE / 2)))
+    index = torch.from_numpy(sums.searchsorted(pairs))
+    return to_undirected(index[:, index[0] != index[1]], num_nodes=size)
+
+
+def transposed(index: Tensor, size: int) -> csr_matrix:
+    """The transition matrix of the walk, transposed."""
+    row, col = index.cpu().numpy()
+    share = 1.0 / np.bincount(row, minlength=size)[row]
+    return csr_matrix((share, (col, row)), (size, size))
+
+
+def series(matrix: csr_matrix, seeds: Tensor, theta: np.ndarray) -> np.ndarray:
+    """A series of powers by scipy, ``[N, B]``."""
+    here = np.zeros((matrix.shape[0], len(seeds)))
+    here[seeds.numpy(), np.arange(len(seeds))] = 1.0
+    total = theta[0] * here
+    for coefficient in theta[1:]:
+        here = matrix @ here
+        total += coefficient * here
+    return total
+
+
+def ppr_coefficients(left: float) -> np.ndarray:
+    """Of personalized PageRank, until so little is left."""
+    number = math.ceil(math.log(left) / math.log1p(-ALPHA))
+    return ALPHA * (1 - ALPHA) ** np.arange(number)
+
+
+def heat_coefficients() -> np.ndarray:
+    """Of the heat kernel."""
+    order = np.arange(60)
+    log = [math.lgamma(j + 1) for j in order]
+    return np.exp(order * math.log(T) - T - log)
+
+
+def by_scipy(
+    matrix: csr_matrix, seeds: Tensor, eps: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Powers until less than eps is left, and the largest entries."""
+    found = []
+    for part in seeds.split(PART):
+        total = series(matrix, part, ppr_coefficients(eps)).T
+        index = np.argpartition(-total, K, axis=1)[:, :K]
+        found.append((index, np.take_along_axis(total, index, axis=1)))
+    index, value = map(np.concatenate, zip(*found, strict=True))
+    return index, value
+
+
+def error(
+    found: tuple[Tensor, Tensor], seeds: Tensor, exact: np.ndarray
+) -> float:
+    """Mean sum of the differences, over the seeds."""
+    (seed, node), value = (part.cpu() for part in found)
+    place = torch.zeros(int(seeds.max()) + 1, dtype=torch.long)
+    place[seeds] = torch.arange(len(seeds))
+    close = torch.zeros(exact.shape[::-1]).double()  # [B, N]
+    close[place[seed], node] = value.double()
+    return float(np.abs(close.numpy().T - exact).sum(0).mean())
+
+
+def as_close(
+    index: Tensor,
+    size: int,
+    seeds: Tensor,
+    exact: np.ndarray,
+    eps: float,
+    limit: float,
+) -> tuple[float, float]:
+    """The largest of ``eps`` times powers of two with which the heat kernel
+    is as close to what is exact as a limit, and how close it is.
+    """
+    bound, best = 4 * eps, None
+    while True:
+        found = heat_kernel_topk(
+            index, T, bound, None, num_nodes=size, targets=seeds
+        )
+        close = error(found, seeds.cpu(), exact)
+        if close > limit and best is not None:
+            return best
+        if close <= limit:
+            best = (bound, close)
+        bound *= 2 if best is not None else 0.25
+
+
+def seconds(graph: str | int, args: argparse.Namespace) -> dict[str, Any]:
+    """Compares what is found with exact diffusions, then times it."""
+    import numba
+
+    numba.set_num_threads(args.threads)
+    index, size = edges(graph, args)
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(size, generator=generator)
+    few, some = order[:SAMPLE].to(args.device), order[:TIMED].to(args.device)
+    eps, matrix = args.eps, transposed(index, size)
+    row: dict[str, Any] = {'nodes': size, 'edges': index.size(1) - size}
+
+    start = time.perf_counter()
+    ppr_topk(index, ALPHA, eps, K, num_nodes=size, targets=few[:1])
+    row['first call s'] = time.perf_counter() - start
+
+    exact = series(matrix, few.cpu(), ppr_coefficients(1e-9))
+    ours = ppr_topk(index, ALPHA, eps, None, num_nodes=size, targets=few)
+    theirs = get_ppr(index, ALPHA, eps, few, size)
+    limit = row['L1 ppr'] = error(ours, few.cpu(), exact)
+    row['L1 get_ppr'] = error(theirs, few.cpu(), exact)
+    if not limit < 1.5 * row['L1 get_ppr']:
+        raise RuntimeError(f'the error is larger than that of get_ppr: {row}')
+    exact = series(matrix, few.cpu(), heat_coefficients())
+    row['eps heat'], row['L1 heat'] = as_close(
+        index, size, few, exact, eps, limit
+    )
+
+    walk_topk(index, k=K, num_nodes=size, seed=0, targets=few)  # compiles
+    whole: dict[str, Callable[[], object]] = {
+        'ppr s': lambda: ppr_topk(index, ALPHA, eps, K, num_nodes=size),
+        'heat s': lambda: heat_kernel_topk(
+            index, T, row['eps heat'], K, num_nodes=size
+        ),
+        'walk s': lambda: walk_topk(index, k=K, num_nodes=size, seed=0),
+    }
+    row |= interleave(whole, args.repeats, warm=0)
+    row['nodes / s'] = round(size / row['ppr s'])
+    row['heat / ppr'] = row['heat s'] / row['ppr s']
+    sampled = interleave(
+        {
+            'ours': lambda: ppr_topk(
+                index, ALPHA, eps, K, num_nodes=size, targets=some
+            ),
+            'get_ppr': lambda: get_ppr(index, ALPHA, eps, some, size),
+            'scipy': lambda: by_scipy(matrix, few[:PART].cpu(), eps),
+        },
+        args.repeats,
+        warm=1,
+    )
+    row['get_ppr / ours'] = sampled['get_ppr'] / sampled['ours']
+    share = PART / len(some)
+    row['scipy / ours'] = sampled['scipy'] / (sampled['ours'] * share)
+    return row | transforms(index, size, eps)
+
+
+def transforms(index: Tensor, size: int, eps: float) -> dict[str, Any]:
+    """Whole transforms, once each, for they take long."""
+    data = Data(edge_index=index, num_nodes=size)
+    how = {'method': 'ppr', 'alpha': ALPHA, 'eps': eps}
+    topk = {'method': 'topk', 'k': K, 'dim': 0}
+    mean = {'method': 'threshold', 'avg_degree': K}
+    options = {'symmetric': False, 'mode': 'replace', 'alpha': ALPHA}
+    peers = {
+        'GDC exact': (
+            GDC(None, 'sym', 'col', how, topk, exact=True),
+            AddRandomWalkEdges(
+                'ppr', K, self_loop_weight=None, eps=eps, **options
+            ),
+            DENSE,
+        ),
+        'GDC approx': (
+            GDC(None, 'sym', 'col', how, mean, exact=False),
+            AddRandomWalkEdges(
+                'ppr',
+                None,
+                avg_degree=K,
+                self_loop_weight=None,
+                eps=eps,
+                **options,
+            ),
+            STOCK,
+        ),
+    }
+    row = {}
+    for name, (theirs, ours, most) in peers.items():
+        row[f'{name} / ours'] = f'over {most} nodes'
+        if size <= most:
+            taken = []
+            for transform in (theirs, ours):
+                start = time.perf_counter()
+                transform(data)
+                taken.append(time.perf_counter() - start)
+            row[f'{name} / ours'] = taken[0] / taken[1]
+    return row
+
+
+CALLS = {'ppr': ppr_topk, 'heat': heat_kernel_topk, 'walk': walk_topk}
+
+
+def memory(graph: str | int, args: argparse.Namespace) -> dict[str, Any]:
+    """Peak in a process of its own, the result included."""
+    index, size = edges(graph, args)
+    row = {'nodes': size, 'edges': index.size(1) - size}
+    context = multiprocessing.get_context('forkserver')
+    with pebble.ProcessPool(1, max_tasks=1, context=context) as pool:
+        for name in CALLS:
+            task = pool.schedule(peak, args=[name, graph, args])
+            row[f'{name} MB'], row['process MB'] = task.result()
+    return row
+
+
+def peak(
+    name: str, graph: str | int, args: argparse.Namespace
+) -> tuple[float, float]:
+    """Megabytes that a call takes beyond one for few seeds, and those of the
+    whole process.
+    """
+    torch.set_num_threads(args.threads)
+    index, size = edges(graph, args)
+    call = CALLS[name]
+    few = torch.arange(2)
+    call(index[:, :10] % 3, k=K, num_nodes=3, targets=few)  # compiles
+    gc.collect()
+    before = peak_mb(args.device)
+    call(index, k=K, num_nodes=size)
+    return peak_mb(args.device) - before, peak_mb(args.device)
