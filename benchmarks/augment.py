@@ -33,13 +33,13 @@ def candidates(
     Raises:
         UsageError: On an unknown name.
     """
+    protocol = datasets.protocol_of(dataset, protocol)
     method = methods.parse(model if kind == 'none' else f'{model}+{kind}')
     configs = [
         presets.configure(PRESET, dataset, method, change)
         for change in presets.read(PRESET)['candidates'][kind]
     ]
     depth = DEPTHS.get(model, DEPTH)
-    protocol = datasets.protocol_of(dataset, protocol)
     return [
         [
             Cell(dataset, method.name, depth, seed, PRESET, protocol, config)

@@ -2,11 +2,12 @@ import json
 
 import pytest
 import torch
+from torch_geometric.utils import is_undirected
 
 from benchmarks import datasets
 from benchmarks.__main__ import main
 from benchmarks.errors import UsageError
-from benchmarks.speed import epoch, knn, measure, reversible
+from benchmarks.speed import augment, epoch, knn, measure, reversible
 
 
 def test_interleave_takes_turns():
@@ -154,3 +155,50 @@ def test_peers_that_differ_are_not_timed():
         epoch.check(inputs, y, torch.arange(3))
     models[1].load_state_dict(models[0].state_dict())
     epoch.check(inputs, y, torch.arange(3))
+
+
+def test_augment(monkeypatch, tmp_path):
+    """Errors are checked beside get_ppr's before anything is timed."""
+    monkeypatch.setitem(augment.PROFILES, 'fast', [300])
+    (row,) = speed(tmp_path, 'augment', '--profile', 'fast', '--repeats', '1')
+    assert row['nodes'] == 300
+    assert row['L1 heat'] <= row['L1 ppr']
+    assert row['heat / ppr'] == pytest.approx(row['heat s'] / row['ppr s'])
+    for peer in ('get_ppr', 'scipy', 'GDC exact', 'GDC approx'):
+        assert row[f'{peer} / ours'] > 0
+
+
+def test_augment_stops_at_a_large_error(monkeypatch, tmp_path):
+    monkeypatch.setitem(augment.PROFILES, 'fast', [300])
+    right = augment.ppr_topk
+
+    def wrong(*args, **kwargs):
+        edges, value = right(*args, **kwargs)
+        return edges, value / 2
+
+    monkeypatch.setattr(augment, 'ppr_topk', wrong)
+    with pytest.raises(RuntimeError, match='larger than that of get_ppr'):
+        speed(tmp_path, 'augment', '--profile', 'fast')
+
+
+def test_augment_memory(monkeypatch, tmp_path):
+    monkeypatch.setitem(augment.PROFILES, 'fast', [3000])
+    options = ('--profile', 'fast', '--measure', 'memory')
+    (row,) = speed(tmp_path, 'augment', *options)
+    assert all(0 <= row[f'{name} MB'] < 500 for name in augment.CALLS)
+    assert row['process MB'] > 100
+
+
+def test_heavy_tailed():
+    edges = augment.heavy_tailed(5000)
+    degree = edges[0].bincount(minlength=5000)
+    assert is_undirected(edges)
+    assert 11 < float(degree.double().mean()) < 14
+    assert int(degree.max()) > 20 * float(degree.double().mean())
+
+
+def test_physics(root, tmp_path):
+    data = datasets.physics(root)
+    assert (data.num_nodes, data.num_edges) == (34_493, 495_924)
+    with pytest.raises(UsageError, match='shchur/gnn-benchmark'):
+        datasets.physics(tmp_path)
