@@ -15,21 +15,23 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import GDC
+from torch_geometric.typing import WITH_TORCH_SPARSE, SparseTensor
 from torch_geometric.utils import add_self_loops, get_ppr, to_undirected
 
 from benchmarks import datasets
 from benchmarks.speed.measure import interleave, peak_mb
 from pyg_ext.transforms import AddRandomWalkEdges
-from pyg_ext.utils import heat_kernel_topk, ppr_topk, walk_topk
+from pyg_ext.utils import (
+    heat_kernel_topk,
+    ppr_topk,
+    random_walk,
+    walk_topk,
+)
 
-PROFILES: dict[str, list[str | int]] = {
-    'fast': ['cora'],
-    'regular': ['cora', 'pubmed', 'physics', 169_343],
-    'sizes': [42_336, 84_672, 169_343],
-}
 ALPHA, T, K = 0.15, 5.0, 64
 MEAN_DEGREE = 13.7  # of ogbn-arxiv, made undirected
 SAMPLE = 200  # seeds that errors are measured on
+LENGTH = 20  # steps of a walk
 TIMED = 1000  # seeds that peers are timed on, but scipy:
 PART = 32  # seeds at a time
 DENSE = 5000  # nodes beyond which an N x N matrix is not tried
@@ -38,7 +40,11 @@ STOCK = 20_000  # nodes beyond which PyG's whole transform takes too long
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
-    parser.add_argument('--profile', choices=PROFILES, default='regular')
+    parser.add_argument(
+        '--graphs',
+        default='cora,pubmed,physics,169343',
+        help='names, or numbers of nodes of a made one (default: %(default)s)',
+    )
     parser.add_argument('--eps', default=1e-4, type=float)
     parser.add_argument('--repeats', default=3, type=int)
     parser.add_argument('--root', help='folder with the data')
@@ -50,13 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures each graph; one row each."""
     measure = memory if args.measure == 'memory' else seconds
-    return [measure(graph, args) for graph in PROFILES[args.profile]]
+    return [measure(graph, args) for graph in args.graphs.split(',')]
 
 
-def edges(graph: str | int, args: argparse.Namespace) -> tuple[Tensor, int]:
+def edges(graph: str, args: argparse.Namespace) -> tuple[Tensor, int]:
     """The edges of a graph with loops, as GDC adds them, and its size."""
-    if isinstance(graph, int):
-        index, size = heavy_tailed(graph), graph
+    if graph.isdigit():
+        index, size = heavy_tailed(int(graph)), int(graph)
     else:
         if graph == 'physics':
             data = datasets.physics(args.root)
@@ -159,7 +165,7 @@ def as_close(
         bound *= 2 if best is not None else 0.25
 
 
-def seconds(graph: str | int, args: argparse.Namespace) -> dict[str, Any]:
+def seconds(graph: str, args: argparse.Namespace) -> dict[str, Any]:
     """Compares what is found with exact diffusions, then times it."""
     import numba
 
@@ -212,7 +218,27 @@ def seconds(graph: str | int, args: argparse.Namespace) -> dict[str, Any]:
     row['get_ppr / ours'] = sampled['get_ppr'] / sampled['ours']
     share = PART / len(some)
     row['scipy / ours'] = sampled['scipy'] / (sampled['ours'] * share)
+    row |= walks(index, size, args)
     return row | transforms(index, size, eps)
+
+
+def walks(
+    index: Tensor, size: int, args: argparse.Namespace
+) -> dict[str, Any]:
+    """Ten plain walks from each node, beside torch_sparse's."""
+    start = torch.arange(size, device=args.device).repeat(10)
+    calls = {'ours': lambda: random_walk(index, start, LENGTH, num_nodes=size)}
+    if WITH_TORCH_SPARSE:
+        adj = SparseTensor.from_edge_index(index, sparse_sizes=(size, size))
+        adj.storage.rowptr()
+        calls['torch_sparse'] = lambda: adj.random_walk(start, LENGTH)
+    taken = interleave(calls, args.repeats, warm=1)
+    row = {'walk steps / s': round(len(start) * LENGTH / taken['ours'])}
+    row['torch_sparse walk / ours'] = 'not installed'
+    if WITH_TORCH_SPARSE:
+        ratio = taken['torch_sparse'] / taken['ours']
+        row['torch_sparse walk / ours'] = ratio
+    return row
 
 
 def transforms(index: Tensor, size: int, eps: float) -> dict[str, Any]:
@@ -259,7 +285,7 @@ def transforms(index: Tensor, size: int, eps: float) -> dict[str, Any]:
 CALLS = {'ppr': ppr_topk, 'heat': heat_kernel_topk, 'walk': walk_topk}
 
 
-def memory(graph: str | int, args: argparse.Namespace) -> dict[str, Any]:
+def memory(graph: str, args: argparse.Namespace) -> dict[str, Any]:
     """Peak in a process of its own, the result included."""
     index, size = edges(graph, args)
     row = {'nodes': size, 'edges': index.size(1) - size}
@@ -272,7 +298,7 @@ def memory(graph: str | int, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def peak(
-    name: str, graph: str | int, args: argparse.Namespace
+    name: str, graph: str, args: argparse.Namespace
 ) -> tuple[float, float]:
     """Megabytes that a call takes beyond one for few seeds, and those of the
     whole process.

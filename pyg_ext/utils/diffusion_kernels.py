@@ -22,6 +22,7 @@ import numpy as np
 from pyg_ext.utils.knn_kernels import compiled, smallest, sort
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+ONE, HALF, LOW = np.uint64(1), np.uint64(32), np.uint64(2**32 - 1)
 
 
 @compiled
@@ -179,19 +180,18 @@ def visit(seeds, graph, keep, work, out, restart, number, length, key):
     """Shares of the nodes in ``number`` walks of ``length`` steps."""
     mass, _, _, touched, _, _, _ = work
     start, one = 0, 1.0 / (number * (length + 1))
+    starts, numbers = np.empty(number, np.int64), np.arange(number)
+    nodes = np.empty((number, length + 1), np.int64)
+    edges = np.empty((number, length), np.int64)
     for done in range(len(seeds)):
-        seed = touched[0] = seeds[done]
-        mass[seed] = number * one
-        num = 1
-        for i in range(number):
-            v, state = seed, stream(key, seed, i)
-            for _ in range(length):
-                state += GOLDEN
-                v, _ = step(v, seed, graph, restart, state)
-                if mass[v] == 0.0:
-                    touched[num] = v
-                    num += 1
-                mass[v] += one
+        seed, num = seeds[done], 0
+        starts[:] = seed
+        walk(starts, nodes, edges, numbers, graph, restart, key, seed)
+        for v in nodes.flat:
+            if mass[v] == 0.0:
+                touched[num] = v
+                num += 1
+            mass[v] += one
         start = emit(done, seed, num, keep, work, out, start)
         if start < 0:
             return done
@@ -220,44 +220,53 @@ def product(seeds, graph, keep, work, out, rows, columns):
 
 
 @compiled
-def walk(starts, nodes, edges, first, graph, restart, key):
+def walk(starts, nodes, edges, numbers, graph, restart, key, place):
     """Walks from each start: their ``nodes`` ``[S, L + 1]`` and ``edges``
-    ``[S, L]``, -1 where none was taken. ``first`` is the place of the first
-    start among all, of which the random numbers depend.
+    ``[S, L]``, -1 where none was taken. ``restart`` is in units of 2^-32; the
+    random numbers depend on the key, the place and the number of a walk.
+
+    Unsigned integers spare the check for negative indices and divisions.
     """
+    rowptr, col, _, sums, _ = graph
     for s in range(len(starts)):
-        v = nodes[s, 0] = starts[s]
-        state = stream(key, first[s], 0)
+        v = origin = np.uint64(starts[s])
+        nodes[s, 0] = starts[s]
+        state = stream(key, place, numbers[s])
         for i in range(edges.shape[1]):
             state += GOLDEN
-            v, edges[s, i] = step(v, starts[s], graph, restart, state)
-            nodes[s, i + 1] = v
+            draw = mix(state)
+            first = rowptr[v]
+            size = np.uint64(rowptr[v + ONE] - first)
+            e = -1
+            if (draw >> HALF) < restart:
+                v = origin
+            elif size > 0:
+                if len(sums) == 0:
+                    e = first + np.int64(((draw & LOW) * size) >> HALF)
+                else:
+                    last = first + np.int64(size) - 1
+                    e = first_above(sums, first, last, uniform(draw))
+                v = np.uint64(col[e])
+            nodes[s, i + 1], edges[s, i] = v, e
 
 
 @compiled
-def step(v, start, graph, restart, state):
-    """The node after ``v``, and the edge to it (-1 for none)."""
-    rowptr, col, _, sums, _ = graph
-    draw = np.float64(mix(state) >> np.uint64(11)) * 2.0**-53  # in [0, 1)
-    if draw < restart:
-        return start, -1
-    first, size = rowptr[v], rowptr[v + 1] - rowptr[v]
-    if size == 0:
-        return v, -1
-    draw = (draw - restart) / (1.0 - restart)
-    if len(sums) == 0:
-        e = first + min(int(draw * size), size - 1)
-    else:  # the first edge whose sum is above
-        low, high = first, first + size - 1
-        draw *= sums[high]
-        while low < high:
-            middle = (low + high) // 2
-            if sums[middle] > draw:
-                high = middle
-            else:
-                low = middle + 1
-        e = low
-    return np.int64(col[e]), e
+def first_above(sums, low, high, share):
+    """The first place whose sum is above a share of the last one."""
+    wanted = share * sums[high]
+    while low < high:
+        middle = (low + high) // 2
+        if sums[middle] > wanted:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@compiled
+def uniform(draw):
+    """A number in [0, 1) that tells nothing of the high half of a draw."""
+    return np.float64(mix(draw + GOLDEN) >> np.uint64(11)) * 2.0**-53
 
 
 @compiled

@@ -77,13 +77,13 @@ def random_walk(
     in_threads(
         walk,
         (starts, nodes, edges, np.arange(len(starts))),
-        (graph, restart, draw_seed(seed)),
+        (graph, in_units(restart), draw_seed(seed), 0),
     )
-    edges = np.where(edges < 0, -1, np.append(order.numpy(), -1)[edges])
+    order = torch.cat([order, order.new_tensor([-1])])  # where edges are -1
     device = edge_index.device
     return (
         torch.from_numpy(nodes).to(device),
-        torch.from_numpy(edges).to(device),
+        order[torch.from_numpy(edges)].to(device),
     )
 
 
@@ -178,7 +178,7 @@ def visits(
     _check_walk(walk_length, restart)
     if num_walks < 1:
         raise ValueError(f'num_walks must be at least 1 (got {num_walks})')
-    rest = (restart, num_walks, walk_length, draw_seed(seed))
+    rest = (in_units(restart), num_walks, walk_length, draw_seed(seed))
     if measure == 'visit':
         return most_similar(
             kernels.visit, rest, graph, targets, keep, progress
@@ -351,6 +351,11 @@ def draw_seed(seed: int | None) -> int:
     if not 0 <= seed < 2**63:
         raise ValueError(f'seed must be in [0, 2^63) (got {seed})')
     return seed
+
+
+def in_units(restart: float) -> np.uint64:
+    """A probability in units of 2^-32."""
+    return np.uint64(round(restart * 2**32))
 
 
 def _check_probability(p: float) -> None:

@@ -157,10 +157,9 @@ def test_peers_that_differ_are_not_timed():
     epoch.check(inputs, y, torch.arange(3))
 
 
-def test_augment(monkeypatch, tmp_path):
+def test_augment(tmp_path):
     """Errors are checked beside get_ppr's before anything is timed."""
-    monkeypatch.setitem(augment.PROFILES, 'fast', [300])
-    (row,) = speed(tmp_path, 'augment', '--profile', 'fast', '--repeats', '1')
+    (row,) = speed(tmp_path, 'augment', '--graphs', '300', '--repeats', '1')
     assert row['nodes'] == 300
     assert row['L1 heat'] <= row['L1 ppr']
     assert row['heat / ppr'] == pytest.approx(row['heat s'] / row['ppr s'])
@@ -169,7 +168,6 @@ def test_augment(monkeypatch, tmp_path):
 
 
 def test_augment_stops_at_a_large_error(monkeypatch, tmp_path):
-    monkeypatch.setitem(augment.PROFILES, 'fast', [300])
     right = augment.ppr_topk
 
     def wrong(*args, **kwargs):
@@ -178,12 +176,11 @@ def test_augment_stops_at_a_large_error(monkeypatch, tmp_path):
 
     monkeypatch.setattr(augment, 'ppr_topk', wrong)
     with pytest.raises(RuntimeError, match='larger than that of get_ppr'):
-        speed(tmp_path, 'augment', '--profile', 'fast')
+        speed(tmp_path, 'augment', '--graphs', '300')
 
 
-def test_augment_memory(monkeypatch, tmp_path):
-    monkeypatch.setitem(augment.PROFILES, 'fast', [3000])
-    options = ('--profile', 'fast', '--measure', 'memory')
+def test_augment_memory(tmp_path):
+    options = ('--graphs', '3000', '--measure', 'memory')
     (row,) = speed(tmp_path, 'augment', *options)
     assert all(0 <= row[f'{name} MB'] < 500 for name in augment.CALLS)
     assert row['process MB'] > 100
