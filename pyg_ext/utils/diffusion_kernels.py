@@ -34,20 +34,23 @@ def push(seeds, graph, keep, work, out, alpha, eps):
     its degree or more is pushed, first in first out.
     """
     rowptr, col, prob, _, degree = graph
-    mass, residual, _, touched, queue, _, _ = work
+    mass, residual, _, touched, queue, reached, _ = work
     size, start, floor = np.uint64(len(mass)), 0, alpha * eps
     weighted = len(prob) > 0
     for done in range(len(seeds)):
         seed = seeds[done]
         residual[seed] = alpha
-        touched[0] = queue[0] = seed
-        num, head, tail, waiting = ONE, ZERO, ONE, 1
+        reached[0] = queue[0] = seed
+        num, far, head, tail, waiting = 0, ONE, ZERO, ONE, 1
         while waiting > 0:
             v = np.uint64(queue[head])
             head = head + ONE if head + ONE < size else ZERO
             waiting -= 1
             pushed = residual[v]
             residual[v] = 0.0
+            if mass[v] == 0.0:
+                touched[num] = v
+                num += 1
             first, last = np.uint64(rowptr[v]), np.uint64(rowptr[v + ONE])
             if first == last:
                 mass[v] += pushed / alpha
@@ -59,8 +62,8 @@ def push(seeds, graph, keep, work, out, alpha, eps):
                 u = np.uint64(col[e])
                 before = residual[u]
                 if before == 0.0 and mass[u] == 0.0:
-                    touched[num] = u
-                    num += ONE
+                    reached[far] = u
+                    far += ONE
                 if weighted:
                     share = pushed * prob[e]
                 after = before + share
@@ -72,9 +75,9 @@ def push(seeds, graph, keep, work, out, alpha, eps):
                     queue[tail] = u
                     tail += ONE
                     waiting += 1
-        for i in range(num):
-            residual[touched[i]] = 0.0
-        start = emit(done, seed, np.int64(num), keep, work, out, start)
+        for i in range(far):
+            residual[reached[i]] = 0.0
+        start = emit(done, seed, num, keep, work, out, start)
         if start < 0:
             return done
     return len(seeds)
