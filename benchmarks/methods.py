@@ -13,9 +13,12 @@ from torch_geometric.utils import dropout_edge
 
 from benchmarks.errors import UsageError, check_name
 from pyg_ext.nn import (
+    DAGNN,
     GAT,
     GCN,
     GCNII,
+    GPRGNN,
+    SGC,
     APPNPNet,
     DeepGCN,
     GraphSAGE,
@@ -42,6 +45,8 @@ class Backbone:
     sparse_features: bool = True
 
 
+STEPS = 'propagation steps'
+
 BACKBONES = {
     'gcn': Backbone(
         GCN, 'num_layers', 'graph convolutions, the first and last included'
@@ -61,7 +66,10 @@ BACKBONES = {
     ),
     'gcnii': Backbone(GCNII, 'num_layers', 'hidden blocks'),
     'revgcn': Backbone(RevGNN, 'num_layers', 'hidden blocks'),
-    'appnp': Backbone(APPNPNet, 'K', 'propagation steps'),
+    'appnp': Backbone(APPNPNet, 'K', STEPS),
+    'dagnn': Backbone(DAGNN, 'K', STEPS),
+    'gprgnn': Backbone(GPRGNN, 'K', STEPS),
+    'sgc': Backbone(SGC, 'K', STEPS, sparse_features=False),
     'deepgcn': Backbone(
         DeepGCN,
         'num_blocks',
@@ -158,6 +166,11 @@ class Network:
         """What gives the edges of a training step, where they change."""
         if self.method.edges != 'dropedge':
             return None
+        if self.options.get('cached'):
+            raise ValueError(
+                'cached=True keeps what the first edges gave, so that no '
+                'other edges can be drawn'
+            )
 
         def dropped() -> Adj:
             some, _ = dropout_edge(

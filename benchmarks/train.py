@@ -34,7 +34,8 @@ class Recipe:
         patience: Stop after so many epochs without a better value of what
             :obj:`select` names; 0 never stops.
         select: ``loss`` or ``metric``: the epoch with the best validation
-            loss or metric (the first on ties) gives the test score.
+            loss or metric (the first on ties) gives the test score; ``last``:
+            the last epoch does.
         row_normalize: Whether to scale the features of a node to sum one.
     """
 
@@ -63,8 +64,8 @@ class Recipe:
                 _is_int(self.patience, 0),
             ),
             'select': (
-                "'loss' or 'metric'",
-                self.select in ('loss', 'metric'),
+                "'loss', 'metric' or 'last'",
+                self.select in ('loss', 'metric', 'last'),
             ),
             'row_normalize': (
                 'true or false',
@@ -209,7 +210,11 @@ def fit(
         )
         if not math.isfinite(loss):
             raise Diverged(f'the loss is {loss} in epoch {number}')
-        goals = {'loss': -val_loss, 'metric': sign * scores['val']}
+        goals = {
+            'loss': -val_loss,
+            'metric': sign * scores['val'],
+            'last': number,
+        }
         for name, value in goals.items():
             if name not in best or value > best[name]['goal']:
                 best[name] = {'goal': value, 'epoch': number, **scores}

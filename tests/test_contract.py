@@ -16,9 +16,12 @@ from torch.nn import Linear, Module
 
 import pyg_ext.nn
 from pyg_ext.nn import (
+    DAGNN,
     GAT,
     GCN,
     GCNII,
+    GPRGNN,
+    SGC,
     APPNPNet,
     DeepGCN,
     GraphSAGE,
@@ -78,6 +81,23 @@ CASES = {
         {'dropout': 0.5, 'edge_dropout': 0.5},
         'APPNPNet(5, 2, K=3, alpha=0.1)',
         compiles=False,  # builds a sparse matrix
+    ),
+    'DAGNN': Case(
+        DAGNN,
+        (5, 8, 3, 2),
+        {'dropout': 0.5},
+        'DAGNN(5, 2, K=3)',
+        compiles=False,
+    ),
+    'GPRGNN': Case(
+        GPRGNN,
+        (5, 8, 3, 2),
+        {'dropout': 0.5, 'spread_dropout': 0.5},
+        'GPRGNN(5, 2, K=3, alpha=0.1)',
+        compiles=False,
+    ),
+    'SGC': Case(
+        SGC, (5, 3, 2), {'dropout': 0.5}, 'SGC(5, 2, K=3)', compiles=False
     ),
     'DeepGCN': Case(
         DeepGCN,
@@ -147,6 +167,7 @@ CASES = {
 # each has a test file of its own:
 ELSEWHERE = {
     'ConvStack',
+    'DecoupledNet',
     'DilatedKNNConv',
     'Dropout',
     'GNNBlock',

@@ -10,11 +10,15 @@ from pyg_ext.nn.conv import (
 )
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.models import (
+    DAGNN,
     GAT,
     GCN,
     GCNII,
+    GPRGNN,
+    SGC,
     APPNPNet,
     ConvStack,
+    DecoupledNet,
     DeepGCN,
     GraphSAGE,
     RevGNN,
@@ -22,11 +26,15 @@ from pyg_ext.nn.models import (
 from pyg_ext.nn.reversible import GroupAddRev, ReversibleSequential
 
 __all__ = [
+    'DAGNN',
     'GAT',
     'GCN',
     'GCNII',
+    'GPRGNN',
+    'SGC',
     'APPNPNet',
     'ConvStack',
+    'DecoupledNet',
     'DeepGCN',
     'DilatedKNNConv',
     'Dropout',

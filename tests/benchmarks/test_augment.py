@@ -113,7 +113,7 @@ def test_end_to_end(capsys, tmp_path, monkeypatch):
             ('--augment', 'pr'),
             "unknown kind of edges 'pr': did you mean 'ppr'",
         ),
-        (('--models', 'gnc'), "did you mean 'gcn'"),
+        (('--models', 'gccn'), "did you mean 'gcn'"),
         (('--dataset', 'crao'), "did you mean 'cora'"),
         (('--dataset', 'digits'), "no recipe for 'gcn' on digits"),
         (('--protocol', 'gdc'), "unknown protocol of cora 'gdc'"),

@@ -28,7 +28,7 @@ def test_plan():
     same = engine.plan('digits', ['jknet', 'gcn+jump'], [2], 1, 'classic', {})
     assert len(same) == 1  # two names of one method
     with pytest.raises(UsageError, match='unknown method'):
-        engine.plan('digits', ['gcn', 'gnc'], [2], 1, 'classic', {})
+        engine.plan('digits', ['gcn', 'gccn'], [2], 1, 'classic', {})
 
 
 def test_sweep_fails_soft_and_resumes(tmp_path, cell):

@@ -17,8 +17,10 @@ SPECS = [
 @pytest.mark.parametrize('depth', [2, 5])
 def test_build(spec, depth):
     method = methods.parse(spec)
-    network = methods.Network(method, depth, {'hidden_channels': 8})
-    model = network.build(4, 3)
+    options = {'hidden_channels': 8}
+    if 'hidden_channels' not in method.options():
+        options = {}
+    model = methods.Network(method, depth, options).build(4, 3)
     edges = torch.tensor([[0, 1, 2], [1, 2, 0]])
     assert model(torch.rand(3, 4), edges).size() == (3, 3)
     assert getattr(model, method.backbone.depth) == depth
@@ -44,7 +46,7 @@ def test_depth_counts_graph_convolutions():
 @pytest.mark.parametrize(
     ('spec', 'message'),
     [
-        ('gnc', "unknown method 'gnc': did you mean 'gcn'"),
+        ('gccn', "unknown method 'gccn': did you mean 'gcn'"),
         ('gcn+rse', "unknown remedy 'rse': did you mean 'res'"),
         ('gcn+res+dense', "'dense' excludes another"),
         ('gcn+res+res', "'res' excludes another"),
@@ -108,3 +110,10 @@ def test_walks_go_by_the_seed(ring):
     one, same, other = (network.prepare(ring, seed) for seed in (1, 1, 2))
     assert torch.equal(one.edge_weight, same.edge_weight)
     assert not torch.equal(one.edge_index, other.edge_index)
+
+
+def test_no_other_edges_for_what_is_kept(ring):
+    method = methods.parse('sgc+dropedge')
+    network = methods.Network(method, 2, {'cached': True}, {'p': 0.5})
+    with pytest.raises(ValueError, match='no other edges can be drawn'):
+        network.redraw(ring)

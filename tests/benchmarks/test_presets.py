@@ -91,7 +91,7 @@ def test_values_of_the_command_line():
         ({'epochs': 0}, 'epochs must be a whole number of at least 1'),
         ({'epochs': 1.5}, 'epochs must be a whole number'),
         ({'patience': -1}, 'patience must be a whole number'),
-        ({'select': 'acc'}, "select must be 'loss' or 'metric'"),
+        ({'select': 'acc'}, "select must be 'loss', 'metric' or 'last'"),
         ({'row_normalize': 'yes'}, 'row_normalize must be true or false'),
         ({'weight_decay': -1}, 'weight_decay must be a number'),
         ({'weight_decay': {'convs': 1, 'lin_in': 0}}, "'lin_in' fits nothing"),
@@ -129,7 +129,7 @@ def test_unknown_names():
             'must hold source and recipes',
         ),
         ('source: x\nrecipes: {crao: {}}\n', "did you mean 'cora'"),
-        ('source: x\nrecipes: {cora: {gnc: {}}}\n', "did you mean 'gcn'"),
+        ('source: x\nrecipes: {cora: {gccn: {}}}\n', "did you mean 'gcn'"),
         ('source: x\nsource: y\nrecipes: {}\n', "'source' stands twice"),
     ],
 )

@@ -121,6 +121,8 @@ def test_both_scores_are_kept_and_the_first_epoch_wins_ties():
     story = [(3, 0.2), (4, 0.005), (2, 0.1)]
     by_loss = fit(story, epochs=3, select='loss')
     by_metric = fit(story, epochs=3, select='metric')
+    last = fit(story, epochs=3, select='last')
+    assert last['best_epoch'] == 3
     assert (by_loss['best_epoch'], by_loss['test']) == (1, 0.75)
     assert (by_metric['best_epoch'], by_metric['test']) == (2, 1.0)
     for out in (by_loss, by_metric):

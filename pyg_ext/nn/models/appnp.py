@@ -1,23 +1,21 @@
 import torch
 from torch import Tensor
-from torch.nn import Linear
-from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
-from pyg_ext.utils import CSRTensor, gcn_adj
+from pyg_ext.nn.models.decoupled import DecoupledNet
+from pyg_ext.utils import CSRTensor
 
 
-class APPNPNet(torch.nn.Module):
+class APPNPNet(DecoupledNet):
     r"""The network of the `"Predict then Propagate: Graph Neural Networks
-    meet Personalized PageRank" <https://arxiv.org/abs/1810.05997>`_ paper: a
-    perceptron of two layers on each node by itself, then :math:`K` steps of
+    meet Personalized PageRank" <https://arxiv.org/abs/1810.05997>`_ paper:
+    the perceptron of :class:`DecoupledNet`, then :math:`K` steps of
 
     .. math::
         \mathbf{Z}^{(k)} = (1 - \alpha) \mathbf{\hat{P}} \mathbf{Z}^{(k - 1)}
         + \alpha \mathbf{Z}^{(0)}
 
-    with :math:`\mathbf{\hat{P}}` the normalized adjacency with self-loops, of
-    which each training step drops other entries.
+    where each training step drops other entries of :math:`\mathbf{\hat{P}}`.
     It equals :class:`torch_geometric.nn.APPNP` on top of the perceptron.
 
     Args:
@@ -32,18 +30,7 @@ class APPNPNet(torch.nn.Module):
         edge_dropout (float, optional): Dropout probability of the entries of
             :math:`\mathbf{\hat{P}}` in each step. (default: :obj:`0.0`)
 
-    Raises:
-        ValueError: On a negative :obj:`K`, or on edge weights that require
-            gradients.
-
-    Shapes:
-        - **input:**
-          node features :math:`(|\mathcal{V}|, F_{in})`, dense or a
-          :class:`~pyg_ext.utils.CSRTensor`;
-          edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency
-          (of which a :class:`~pyg_ext.utils.CSRTensor` is used as it is),
-          edge weights :math:`(|\mathcal{E}|)` *(optional)*
-        - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
+    Errors and shapes are those of :class:`DecoupledNet`.
     """
 
     def __init__(
@@ -56,31 +43,14 @@ class APPNPNet(torch.nn.Module):
         dropout: float = 0.0,
         edge_dropout: float = 0.0,
     ):
-        super().__init__()
-        if K < 0:
-            raise ValueError(f'K must not be negative (got {K})')
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.K = K
+        super().__init__(
+            in_channels, hidden_channels, K, out_channels, dropout
+        )
         self.alpha = alpha
-        self.dropout = Dropout(dropout)
         self.edge_dropout = Dropout(edge_dropout)
-        self.lin_in = Linear(in_channels, hidden_channels)
-        self.lin_out = Linear(hidden_channels, out_channels)
 
-    def reset_parameters(self) -> None:
-        """Draws all parameters anew."""
-        self.lin_in.reset_parameters()
-        self.lin_out.reset_parameters()
-
-    def forward(
-        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
-    ) -> Tensor:
-        adj = edge_index
-        if not isinstance(adj, CSRTensor):
-            adj = gcn_adj(edge_index, edge_weight, x.size(0), dtype=x.dtype)
-        x = self.lin_in(self.dropout(x)).relu()
-        x = x_0 = self.lin_out(self.dropout(x))
+    def spread(self, x: Tensor, adj: CSRTensor) -> Tensor:
+        x_0 = x
         for _ in range(self.K):
             x = torch.lerp(self.edge_dropout(adj) @ x, x_0, self.alpha)
         return x

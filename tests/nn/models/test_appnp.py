@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric.nn import APPNP
 
-from pyg_ext.nn import APPNPNet
+from pyg_ext.nn import APPNPNet, DecoupledNet
 from pyg_ext.utils import gcn_adj
 
 
@@ -38,3 +38,8 @@ def test_errors(graph):
     weight = graph.edge_weight.clone().requires_grad_()
     with pytest.raises(ValueError, match='must be constant'):
         APPNPNet(5, 8, 2, 3).double()(graph.x, graph.edge_index, weight)
+
+
+def test_base_is_there_to_be_filled(graph):
+    with pytest.raises(TypeError, match='DecoupledNet must define spread'):
+        DecoupledNet(5, 8, 2, 3).double()(graph.x, graph.edge_index)

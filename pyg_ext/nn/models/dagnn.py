@@ -1,0 +1,54 @@
+import torch
+from torch import Tensor
+from torch.nn import Linear
+
+from pyg_ext.nn.models.decoupled import DecoupledNet
+from pyg_ext.utils import CSRTensor
+
+
+class DAGNN(DecoupledNet):
+    r"""The network of the `"Towards Deeper Graph Neural Networks"
+    <https://arxiv.org/abs/2007.09296>`_ paper: the perceptron of
+    :class:`DecoupledNet`, and the sum of all its :math:`K` propagations, to
+    which each node gives weights of its own,
+
+    .. math::
+        \mathbf{x}^{\prime}_i = \sum_{k=0}^K \sigma \left( \mathbf{s}^{\top}
+        \mathbf{h}^{(k)}_i + b \right) \mathbf{h}^{(k)}_i, \qquad
+        \mathbf{H}^{(k)} = \mathbf{\hat{P}}^k \mathbf{Z}^{(0)}
+
+    Args:
+        in_channels (int): Size of each input sample.
+        hidden_channels (int): Size of each hidden sample.
+        K (int): Number of propagation steps.
+        out_channels (int): Size of each output sample.
+        dropout (float, optional): Dropout probability of the input of both
+            linear layers. (default: :obj:`0.0`)
+
+    Errors and shapes are those of :class:`DecoupledNet`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        K: int,
+        out_channels: int,
+        dropout: float = 0.0,
+    ):
+        super().__init__(
+            in_channels, hidden_channels, K, out_channels, dropout
+        )
+        self.lin_score = Linear(out_channels, 1)
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew."""
+        super().reset_parameters()
+        self.lin_score.reset_parameters()
+
+    def spread(self, x: Tensor, adj: CSRTensor) -> Tensor:
+        hops = [x]
+        for _ in range(self.K):
+            hops.append(adj @ hops[-1])
+        states = torch.stack(hops, dim=1)  # [N, K + 1, F]
+        return (self.lin_score(states).sigmoid() * states).sum(dim=1)

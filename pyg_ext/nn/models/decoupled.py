@@ -1,0 +1,84 @@
+import torch
+from torch import Tensor
+from torch.nn import Linear
+from torch_geometric.typing import Adj, OptTensor
+
+from pyg_ext.nn.dropout import Dropout
+from pyg_ext.utils import CSRTensor, gcn_adj
+
+
+class DecoupledNet(torch.nn.Module):
+    r"""A perceptron of two layers on each node by itself,
+
+    .. math::
+        \mathbf{Z}^{(0)} = \mathrm{dropout} \left( \mathrm{ReLU} \left(
+        \mathrm{dropout}(\mathbf{X}) \mathbf{\Theta}_1 \right) \right)
+        \mathbf{\Theta}_2,
+
+    then :math:`K` steps of propagation without parameters, which subclasses
+    define in :meth:`spread`, with :math:`\mathbf{\hat{P}}` the normalized
+    adjacency with self-loops.
+
+    Args:
+        in_channels (int): Size of each input sample.
+        hidden_channels (int): Size of each hidden sample.
+        K (int): Number of propagation steps.
+        out_channels (int): Size of each output sample.
+        dropout (float, optional): Dropout probability of the input of both
+            linear layers. (default: :obj:`0.0`)
+
+    Raises:
+        ValueError: On a negative :obj:`K`, or on edge weights that require
+            gradients.
+
+    Shapes:
+        - **input:**
+          node features :math:`(|\mathcal{V}|, F_{in})`, dense or a
+          :class:`~pyg_ext.utils.CSRTensor`;
+          edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency
+          (of which a :class:`~pyg_ext.utils.CSRTensor` is used as it is),
+          edge weights :math:`(|\mathcal{E}|)` *(optional)*
+        - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        K: int,
+        out_channels: int,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if K < 0:
+            raise ValueError(f'K must not be negative (got {K})')
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.K = K
+        self.dropout = Dropout(dropout)
+        self.lin_in = Linear(in_channels, hidden_channels)
+        self.lin_out = Linear(hidden_channels, out_channels)
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew."""
+        self.lin_in.reset_parameters()
+        self.lin_out.reset_parameters()
+
+    def forward(
+        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
+    ) -> Tensor:
+        adj = edge_index
+        if not isinstance(adj, CSRTensor):
+            adj = gcn_adj(edge_index, edge_weight, x.size(0), dtype=x.dtype)
+        x = self.lin_in(self.dropout(x)).relu()
+        return self.spread(self.lin_out(self.dropout(x)), adj)
+
+    def spread(self, x: Tensor, adj: CSRTensor) -> Tensor:
+        r"""Propagates :math:`\mathbf{Z}^{(0)}`."""
+        raise TypeError(f'{self.__class__.__name__} must define spread')
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.in_channels}, '
+            f'{self.out_channels}, K={self.K})'
+        )

@@ -1,0 +1,82 @@
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.models.decoupled import DecoupledNet
+from pyg_ext.utils import CSRTensor
+
+
+class GPRGNN(DecoupledNet):
+    r"""The network of the `"Adaptive Universal Generalized PageRank Graph
+    Neural Network" <https://arxiv.org/abs/2006.07988>`_ paper: the perceptron
+    of :class:`DecoupledNet`, and a sum of its propagations whose weights are
+    learned,
+
+    .. math::
+        \mathbf{X}^{\prime} = \sum_{k=0}^K \gamma_k \mathbf{\hat{P}}^k
+        \mathbf{Z}^{(0)}
+
+    which start as those of personalized PageRank,
+    :math:`\gamma_k = \alpha (1 - \alpha)^k` and
+    :math:`\gamma_K = (1 - \alpha)^K`.
+
+    Args:
+        in_channels (int): Size of each input sample.
+        hidden_channels (int): Size of each hidden sample.
+        K (int): Number of propagation steps.
+        out_channels (int): Size of each output sample.
+        alpha (float, optional): Teleport probability :math:`\alpha` to start
+            with. (default: :obj:`0.1`)
+        dropout (float, optional): Dropout probability of the input of both
+            linear layers. (default: :obj:`0.0`)
+        spread_dropout (float, optional): Dropout probability of
+            :math:`\mathbf{Z}^{(0)}`. (default: :obj:`0.0`)
+
+    Errors and shapes are those of :class:`DecoupledNet`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        K: int,
+        out_channels: int,
+        alpha: float = 0.1,
+        dropout: float = 0.0,
+        spread_dropout: float = 0.0,
+    ):
+        super().__init__(
+            in_channels, hidden_channels, K, out_channels, dropout
+        )
+        self.alpha = alpha
+        self.spread_dropout = Dropout(spread_dropout)
+        self.gamma = Parameter(torch.empty(K + 1))
+        self._reset_gamma()
+
+    def _reset_gamma(self) -> None:
+        left = (1.0 - self.alpha) ** torch.arange(self.K + 1.0)
+        with torch.no_grad():
+            self.gamma[:-1] = self.alpha * left[:-1]
+            self.gamma[-1] = left[-1]
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew, but for the weights of the steps, which
+        start as described.
+        """
+        super().reset_parameters()
+        self._reset_gamma()
+
+    def spread(self, x: Tensor, adj: CSRTensor) -> Tensor:
+        x = self.spread_dropout(x)
+        out = self.gamma[0] * x
+        for weight in self.gamma[1:]:
+            x = adj @ x
+            out = out + weight * x
+        return out
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.in_channels}, '
+            f'{self.out_channels}, K={self.K}, alpha={self.alpha})'
+        )
