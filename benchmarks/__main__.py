@@ -28,6 +28,7 @@ from benchmarks import (
     protocols,
     report,
     speed,
+    verdict,
 )
 from benchmarks.errors import UsageError, check_name
 from benchmarks.store import Row, Store, key
@@ -112,6 +113,20 @@ def parser() -> argparse.ArgumentParser:
     for name in ('dataset', 'protocol', 'preset'):
         redo.add_argument(f'--{name}', metavar='NAME')
     _add_set(redo, 'only runs with this value')
+
+    judged = commands.add_parser(
+        'verdict',
+        help='runs beside published numbers',
+        description='Puts each cell of some stores beside the published one, '
+        'if its runs follow their preset to the letter.',
+    )
+    judged.add_argument(
+        'stores',
+        nargs='*',
+        default=sorted(verdict.RESULTS.glob('*.jsonl')),
+        help='default: the committed runs',
+    )
+    judged.add_argument('--out', required=True, metavar='DIR')
 
     timing = commands.add_parser('speed', help='time this beside its peers')
     files = timing.add_subparsers(dest='file', required=True)
@@ -380,6 +395,15 @@ def redo(args: argparse.Namespace) -> int:
     return _report(rows, args.out)
 
 
+def judge(args: argparse.Namespace) -> int:
+    """Puts stored runs beside published numbers."""
+    lines = verdict.judge(verdict.read(args.stores))
+    verdict.write(lines, args.out)
+    console.print(verdict.table(lines))
+    console.print(f'written to {args.out}: verdict.csv verdict.md')
+    return 0
+
+
 def time_peers(args: argparse.Namespace) -> int:
     """Runs one of the speed files and prints its rows."""
     torch.set_num_threads(args.threads)
@@ -459,6 +483,7 @@ def main(arguments: list[str] | None = None) -> int:
         'points': points,
         'augment': compare_edges,
         'report': redo,
+        'verdict': judge,
         'speed': time_peers,
         'list': show,
     }

@@ -10,6 +10,7 @@ from scipy import stats
 
 from benchmarks import datasets, methods, presets, protocols
 from benchmarks.errors import UsageError
+from benchmarks.published import beside
 from benchmarks.store import Row, config_hash
 
 matplotlib.use('Agg')  # files only, no window
@@ -185,6 +186,17 @@ def draw(summary: pd.DataFrame, folder: Path) -> None:
                 linestyle=('-', '--', ':')[i // len(COLORS) % 3],
                 label=method,
             )
+            known = curve[curve['verified'] == 'yes']
+            axes.plot(
+                known['depth'],
+                known['published'],
+                color=color,
+                marker=MARKERS[i % len(MARKERS)],
+                markerfacecolor='white',
+                markersize=9,
+                linestyle='',
+                zorder=1,
+            )
             spread = curve['std'].fillna(0.0)
             axes.fill_between(
                 curve['depth'],
@@ -202,9 +214,13 @@ def draw(summary: pd.DataFrame, folder: Path) -> None:
         axes.set_ylabel(f'test {first["metric"]} (%)')
         low, high = good['runs'].min(), good['runs'].max()
         runs = f'{low}' if low == high else f'{low} to {high}'
+        if (good['verified'] == 'yes').any():
+            runs += ' seeds; hollow: published, where verified'
+        else:
+            runs += ' seeds'
         axes.set_title(
             f'{first["dataset"]}, {first["protocol"]}, preset '
-            f'{first["preset"]}\nmean ± std of {runs} seeds',
+            f'{first["preset"]}\nmean ± std of {runs}',
             fontsize=10,
         )
         axes.grid(alpha=0.3)
@@ -245,6 +261,7 @@ def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
         '',
         '![test score against depth](curve.png)',
         '',
+        *_beside_text(summary),
         '## What depth counts',
         '',
         *(_depth_text(method, rows) for method in wide.index),
@@ -276,6 +293,24 @@ def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
             for row in failures
         ]
     return '\n'.join(lines) + '\n'
+
+
+def _beside_text(summary: pd.DataFrame) -> list[str]:
+    known = summary.dropna(subset='published')
+    if known.empty:
+        return []
+    return [
+        '## Beside the published numbers',
+        '',
+        '| method | depth | ours | published | difference | verdict |',
+        '|---|---:|---:|---:|---:|---|',
+        *(
+            f'| {line.method} | {line.depth} | {line.mean:.2f} | '
+            f'{line.published:.2f} | {line.difference:+.2f} | {line.verdict} |'
+            for line in known.itertuples()
+        ),
+        '',
+    ]
 
 
 def changes(rows: list[Row]) -> list[str]:
@@ -316,7 +351,10 @@ def write(rows: list[Row], folder: str | Path) -> pd.DataFrame:
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    summary = summarize(rows)
+    summary = beside(summarize(rows))
+    if changes(rows):  # of another recipe than the published one
+        summary[['published', 'difference', 'verified']] = np.nan
+        summary['verdict'] = 'no reference'
     summary.to_csv(folder / 'summary.csv', index=False, float_format='%.4f')
     draw(summary, folder)
     (folder / 'report.md').write_text(markdown(summary, rows))

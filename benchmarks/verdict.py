@@ -1,0 +1,129 @@
+"""Runs beside published numbers: what reproduces, and what does not."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from benchmarks import methods, presets, report
+from benchmarks.errors import UsageError
+from benchmarks.published import CELL, beside, margins, reference
+from benchmarks.store import Row, Store
+
+RESULTS = Path(__file__).with_name('results')
+
+
+def read(files: Iterable[str | Path]) -> list[Row]:
+    """The good runs of several stores that follow their preset to the letter.
+
+    Raises:
+        UsageError: If a file is missing.
+    """
+    rows = []
+    for path in map(Path, files):
+        if not path.is_file():
+            raise UsageError(f'there is no store {path}')
+        rows += Store(path.parent, path.name).read()
+    return [row for row in rows if row['status'] == 'ok' and _is_plain(row)]
+
+
+def _is_plain(row: Row) -> bool:
+    method = methods.parse(row['method'])
+    try:
+        plain = presets.configure(row['preset'], row['dataset'], method, {})
+    except UsageError:  # a preset that is gone, or lost the method
+        return False
+    return plain == row['config']
+
+
+def judge(rows: list[Row]) -> pd.DataFrame:
+    """One line for each cell that was run, with the published number and a
+    verdict.
+    """
+    if not rows:
+        raise UsageError('no run follows its preset to the letter')
+    frame = pd.DataFrame(rows)
+    summaries = [
+        report.summarize(group.to_dict('records'))
+        for _, group in frame.groupby(CELL[:3], sort=False)
+    ]
+    return beside(pd.concat(summaries, ignore_index=True))
+
+
+COLUMNS = {
+    'dataset': str,
+    'preset': str,
+    'method': str,
+    'depth': str,
+    'runs': str,
+    'mean': '{:.2f}'.format,
+    'std': '{:.2f}'.format,
+    'ci95_low': '{:.2f}'.format,
+    'ci95_high': '{:.2f}'.format,
+    'published': '{:.2f}'.format,
+    'difference': '{:+.2f}'.format,
+    'verdict': str,
+}
+
+
+def texts(lines: pd.DataFrame) -> Iterable[list[str]]:
+    """The cells of a table, of what has a reference."""
+    for _, line in lines.dropna(subset='published').iterrows():
+        yield [
+            '' if pd.isna(line[name]) else show(line[name])
+            for name, show in COLUMNS.items()
+        ]
+
+
+def counts(lines: pd.DataFrame) -> str:
+    """How many cells have which verdict."""
+    found = lines['verdict'].value_counts()
+    return ', '.join(f'{number} {name}' for name, number in found.items())
+
+
+def table(lines: pd.DataFrame) -> Table:
+    """The terminal's table."""
+    out = Table(*COLUMNS, caption=f'{len(lines)} cells: {counts(lines)}')
+    for line in texts(lines):
+        out.add_row(*line)
+    return out
+
+
+def markdown(lines: pd.DataFrame) -> str:
+    """The table as a page."""
+    within = ', '.join(f'{m} points of {k}' for k, m in margins().items())
+    out = [
+        '# Beside the published numbers',
+        '',
+        f'{len(lines)} cells were run as their preset has it: '
+        f'{counts(lines)}. `within` means a difference of at most {within}, '
+        'fixed before the runs, or a published mean inside the 95 % interval '
+        'of ours. `unverified reference` are numbers from memory, on which '
+        'nothing rests. `recipe not published` are cells whose authors say '
+        'that they tuned each, and not how.',
+        '',
+        '| ' + ' | '.join(COLUMNS) + ' |',
+        '|---' * len(COLUMNS) + '|',
+        *('| ' + ' | '.join(line) + ' |' for line in texts(lines)),
+        '',
+        '## Sources',
+        '',
+        *_sources(lines),
+    ]
+    return '\n'.join(out) + '\n'
+
+
+def _sources(lines: pd.DataFrame) -> Iterable[str]:
+    papers = set(lines['paper'].dropna())
+    known = reference()
+    for paper, group in known[known['paper'].isin(papers)].groupby('paper'):
+        yield f'- `{paper}`: {"; ".join(group["source"].unique())}'
+
+
+def write(lines: pd.DataFrame, folder: str | Path) -> None:
+    """Writes ``verdict.csv`` and ``verdict.md``."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lines.to_csv(folder / 'verdict.csv', index=False, float_format='%.4f')
+    (folder / 'verdict.md').write_text(markdown(lines))
