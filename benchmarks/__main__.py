@@ -397,10 +397,9 @@ def redo(args: argparse.Namespace) -> int:
 
 def judge(args: argparse.Namespace) -> int:
     """Puts stored runs beside published numbers."""
-    lines = verdict.judge(verdict.read(args.stores))
-    verdict.write(lines, args.out)
+    lines = verdict.write(verdict.read(args.stores), args.out)
     console.print(verdict.table(lines))
-    console.print(f'written to {args.out}: verdict.csv verdict.md')
+    console.print(f'written to {args.out}: verdict.csv claims.csv verdict.md')
     return 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from benchmarks import methods, presets, report
+from benchmarks import claims, methods, presets, report
 from benchmarks.errors import UsageError
 from benchmarks.published import CELL, beside, margins, reference
 from benchmarks.store import Row, Store
@@ -90,15 +90,15 @@ def table(lines: pd.DataFrame) -> Table:
     return out
 
 
-def markdown(lines: pd.DataFrame) -> str:
-    """The table as a page."""
+def markdown(lines: pd.DataFrame, checks: pd.DataFrame) -> str:
+    """Both tables as a page."""
     within = ', '.join(f'{m} points of {k}' for k, m in margins().items())
     out = [
         '# Beside the published numbers',
         '',
         f'{len(lines)} cells were run as their preset has it: '
         f'{counts(lines)}. `within` means a difference of at most {within}, '
-        'fixed before the runs, or a published mean inside the 95 % interval '
+        'or a published mean inside the 95 % interval '
         'of ours. `unverified reference` are numbers from memory, on which '
         'nothing rests. `recipe not published` are cells whose authors say '
         'that they tuned each, and not how.',
@@ -106,6 +106,14 @@ def markdown(lines: pd.DataFrame) -> str:
         '| ' + ' | '.join(COLUMNS) + ' |',
         '|---' * len(COLUMNS) + '|',
         *('| ' + ' | '.join(line) + ' |' for line in texts(lines)),
+        '',
+        '## Claims',
+        '',
+        'Differences in points with 95 % intervals; '
+        '`benchmarks/reference/claims.yaml` says what each claim asks for. '
+        '`open` means that the interval holds both.',
+        '',
+        *(claims.markdown(checks) if len(checks) else ['No runs for any.']),
         '',
         '## Sources',
         '',
@@ -121,9 +129,13 @@ def _sources(lines: pd.DataFrame) -> Iterable[str]:
         yield f'- `{paper}`: {"; ".join(group["source"].unique())}'
 
 
-def write(lines: pd.DataFrame, folder: str | Path) -> None:
-    """Writes ``verdict.csv`` and ``verdict.md``."""
+def write(rows: list[Row], folder: str | Path) -> pd.DataFrame:
+    """Writes ``verdict.csv``, ``claims.csv`` and ``verdict.md``."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    lines.to_csv(folder / 'verdict.csv', index=False, float_format='%.4f')
-    (folder / 'verdict.md').write_text(markdown(lines))
+    lines, checks = judge(rows), claims.check(rows)
+    for name, frame in (('verdict', lines), ('claims', checks)):
+        file = folder / f'{name}.csv'
+        frame.to_csv(file, index=False, float_format='%.4f')
+    (folder / 'verdict.md').write_text(markdown(lines, checks))
+    return lines

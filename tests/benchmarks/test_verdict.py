@@ -50,7 +50,9 @@ def test_only_runs_of_the_preset(store, tmp_path):
     assert line['runs'] == 5
     assert line['mean'] == pytest.approx(80.7)
     assert (line['published'], line['verdict']) == (81.0, 'within')
-    page = verdict.markdown(lines)
+    verdict.write(verdict.read([store]), tmp_path)
+    page = (tmp_path / 'verdict.md').read_text()
+    assert 'No runs for any.' in page
     assert '| cora | sgc | sgc | 2 | 5 | 80.70 | 0.16 |' in page
     assert '1 within' in page
     assert '`wu2019_sgc`' in page

@@ -1,0 +1,95 @@
+"""What papers say of depth, as named checks over stored runs."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from scipy import stats
+
+from benchmarks import methods
+from benchmarks.published import FOLDER
+from benchmarks.store import Row
+
+GROUP = ['dataset', 'protocol', 'preset']
+
+
+@cache
+def claims() -> list[dict[str, Any]]:
+    """All claims, from ``reference/claims.yaml``."""
+    return yaml.safe_load((FOLDER / 'claims.yaml').read_text())
+
+
+def check(rows: list[Row]) -> pd.DataFrame:
+    """One line for each claim and preset that has the runs for it: the
+    difference in points, its 95 % interval, and whether the claim holds.
+    """
+    frame = pd.DataFrame(rows)
+    frame['test'] *= 100
+    lines = []
+    for names, group in frame.groupby(GROUP, sort=False):
+        cells = {
+            cell: runs.set_index('seed')['test']
+            for cell, runs in group.groupby(['method', 'depth'])
+        }
+        for claim in claims():
+            pair = [
+                cells.get((methods.parse(method).name, depth))
+                for method, depth in (claim['more'], claim['less'])
+            ]
+            if any(runs is None or len(runs) < 2 for runs in pair):
+                continue
+            low, high = interval(*pair, claim.get('paired', False))
+            lines.append(
+                {
+                    **dict(zip(GROUP, names, strict=True)),
+                    'claim': claim['claim'],
+                    'text': claim['text'],
+                    'runs': min(map(len, pair)),
+                    'difference': (low + high) / 2,
+                    'ci95_low': low,
+                    'ci95_high': high,
+                    'at_least': claim['at_least'],
+                    'verdict': verdict(low, high, claim['at_least']),
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def interval(
+    more: pd.Series, less: pd.Series, paired: bool
+) -> tuple[float, float]:
+    """The 95 % interval of a difference of means, Welch's unless paired."""
+    if paired:
+        gain = (more - less).dropna()
+        if np.ptp(gain) == 0.0:
+            return gain.iloc[0], gain.iloc[0]
+        test = stats.ttest_1samp(gain, 0.0)
+    else:
+        test = stats.ttest_ind(more, less, equal_var=False)
+    low, high = test.confidence_interval()
+    return float(low), float(high)
+
+
+def verdict(low: float, high: float, at_least: float) -> str:
+    """Whether a claim holds."""
+    if low >= at_least:
+        return 'holds'
+    return 'refuted' if high < at_least else 'open'
+
+
+def markdown(lines: pd.DataFrame) -> list[str]:
+    """The checks as lines of a page."""
+    head = 'claim', 'dataset', 'preset', 'runs', 'difference', 'verdict'
+    out = ['| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|']
+    for line in lines.sort_values(['claim', 'dataset']).itertuples():
+        effect = (
+            f'{line.difference:+.2f} [{line.ci95_low:+.2f}, '
+            f'{line.ci95_high:+.2f}]'
+        )
+        out.append(
+            f'| {line.claim}: {line.text} | {line.dataset} | {line.preset} | '
+            f'{line.runs} | {effect} | {line.verdict} |'
+        )
+    return out
