@@ -286,22 +286,28 @@ CALLS = {'ppr': ppr_topk, 'heat': heat_kernel_topk, 'walk': walk_topk}
 
 
 def memory(graph: str, args: argparse.Namespace) -> dict[str, Any]:
-    """Peak in a process of its own, the result included."""
+    """Peak and seconds of one call in a process of its own, the result
+    included, and the peak of that whole process.
+    """
     index, size = edges(graph, args)
     row = {'nodes': size, 'edges': index.size(1) - size}
     context = multiprocessing.get_context('forkserver')
     with pebble.ProcessPool(1, max_tasks=1, context=context) as pool:
         for name in CALLS:
-            task = pool.schedule(peak, args=[name, graph, args])
-            row[f'{name} MB'], row['process MB'] = task.result()
+            found = pool.schedule(peak, args=[name, graph, args]).result()
+            units = ('MB', 'process MB', 's')
+            row |= {
+                f'{name} {unit}': value
+                for unit, value in zip(units, found, strict=True)
+            }
     return row
 
 
 def peak(
     name: str, graph: str, args: argparse.Namespace
-) -> tuple[float, float]:
-    """Megabytes that a call takes beyond one for few seeds, and those of the
-    whole process.
+) -> tuple[float, float, float]:
+    """Megabytes that a call takes beyond one for few nodes, those of the
+    whole process, and seconds.
     """
     torch.set_num_threads(args.threads)
     index, size = edges(graph, args)
@@ -309,6 +315,8 @@ def peak(
     few = torch.arange(2)
     call(index[:, :10] % 3, k=K, num_nodes=3, targets=few)  # compiles
     gc.collect()
-    before = peak_mb(args.device)
+    before, start = peak_mb(args.device), time.perf_counter()
     call(index, k=K, num_nodes=size)
-    return peak_mb(args.device) - before, peak_mb(args.device)
+    taken = time.perf_counter() - start
+    after = peak_mb(args.device)
+    return after - before, after, taken

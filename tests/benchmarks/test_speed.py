@@ -183,7 +183,8 @@ def test_augment_memory(tmp_path):
     options = ('--graphs', '3000', '--measure', 'memory')
     (row,) = speed(tmp_path, 'augment', *options)
     assert all(0 <= row[f'{name} MB'] < 500 for name in augment.CALLS)
-    assert row['process MB'] > 100
+    assert all(row[f'{name} process MB'] > 100 for name in augment.CALLS)
+    assert all(row[f'{name} s'] > 0 for name in augment.CALLS)
 
 
 def test_heavy_tailed():
