@@ -188,7 +188,7 @@ def visit(seeds, graph, keep, work, out, restart, number, length, key):
     start, one = 0, 1.0 / (number * (length + 1))
     starts, numbers = np.empty(number, np.int64), np.arange(number)
     nodes = np.empty((number, length + 1), np.int64)
-    edges = np.empty((number, length), np.int64)
+    edges = np.empty((number, 0), np.int64)
     for done in range(len(seeds)):
         seed, num = seeds[done], 0
         starts[:] = seed
@@ -228,15 +228,15 @@ def product(seeds, graph, keep, work, out, rows, columns):
 @compiled
 def walk(starts, nodes, edges, numbers, graph, restart, key, place):
     """Walks from each start: their ``nodes`` ``[S, L + 1]`` and ``edges``
-    ``[S, L]``, -1 where none was taken. ``restart`` is in units of 2^-32; the
-    random numbers depend on the key, the place and the number of a walk.
+    ``[S, L]``, -1 where none was taken, or ``[S, 0]`` if nobody asks.
+    ``restart`` is in units of 2^-32; the random numbers depend on the key, the place and the number of a walk.
     """
     rowptr, col, _, sums, _ = graph
     for s in range(len(starts)):
         v = origin = np.uint64(starts[s])
         nodes[s, 0] = starts[s]
         state = stream(key, place, numbers[s])
-        for i in range(edges.shape[1]):
+        for i in range(nodes.shape[1] - 1):
             state += GOLDEN
             draw = mix(state)
             first = rowptr[v]
@@ -251,7 +251,9 @@ def walk(starts, nodes, edges, numbers, graph, restart, key, place):
                     last = first + np.int64(size) - 1
                     e = first_above(sums, first, last, uniform(draw))
                 v = np.uint64(col[e])
-            nodes[s, i + 1], edges[s, i] = v, e
+            nodes[s, i + 1] = v
+            if edges.shape[1] > 0:
+                edges[s, i] = e
 
 
 @compiled
