@@ -229,7 +229,8 @@ def product(seeds, graph, keep, work, out, rows, columns):
 def walk(starts, nodes, edges, numbers, graph, restart, key, place):
     """Walks from each start: their ``nodes`` ``[S, L + 1]`` and ``edges``
     ``[S, L]``, -1 where none was taken, or ``[S, 0]`` if nobody asks.
-    ``restart`` is in units of 2^-32; the random numbers depend on the key, the place and the number of a walk.
+    ``restart`` is in units of 2^-32; the random numbers depend on the key,
+    the place and the number of a walk.
     """
     rowptr, col, _, sums, _ = graph
     for s in range(len(starts)):
