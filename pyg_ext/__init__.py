@@ -1,7 +1,7 @@
 """Deep graph networks on top of PyTorch Geometric."""
 
-from pyg_ext import nn, transforms, utils
+from pyg_ext import metrics, nn, transforms, utils
 
 __version__ = '0.1.0'
 
-__all__ = ['nn', 'transforms', 'utils']
+__all__ = ['metrics', 'nn', 'transforms', 'utils']

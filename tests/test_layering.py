@@ -15,6 +15,7 @@ LAYERS = [
     ['pyg_ext/nn/conv'],
     ['pyg_ext/nn/models'],
     ['pyg_ext/transforms'],
+    ['pyg_ext/metrics'],
     ['pyg_ext/nn/__init__.py'],
     ['pyg_ext/__init__.py'],
     ['benchmarks'],
@@ -72,6 +73,7 @@ def test_benchmarks_use_public_names(name):
             if package == 'pyg_ext':
                 assert node.module in (
                     'pyg_ext',
+                    'pyg_ext.metrics',
                     'pyg_ext.nn',
                     'pyg_ext.transforms',
                     'pyg_ext.utils',

@@ -1,0 +1,66 @@
+import torch
+from torch import Tensor
+from torch_geometric.typing import Adj
+
+from pyg_ext.utils import CSRTensor, edges_of
+
+BLOCK = 256  # nodes whose receptive fields are grown at a time
+
+
+def receptive_field(
+    edge_index: Adj,
+    hops: int,
+    num_nodes: int | None = None,
+    num_samples: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    r"""The share of all nodes whose features can reach a node in
+    :math:`0, 1, \ldots, k` graph convolutions, the mean over all nodes.
+
+    In a small world it comes near one after few convolutions, which is a
+    reason for over-smoothing: two nodes that see the same are hard to tell
+    apart. It does not see how much of each node arrives.
+
+    Args:
+        edge_index (torch.Tensor or SparseTensor): The edges.
+        hops (int): The number of convolutions :math:`k`.
+        num_nodes (int, optional): The number of nodes.
+            (default: :obj:`None`)
+        num_samples (int, optional): Takes the mean over so many random nodes.
+            (default: :obj:`None`)
+        generator (torch.Generator, optional): Where random numbers come from;
+            by default PyTorch's own. (default: :obj:`None`)
+
+    Raises:
+        ValueError: If :obj:`hops` is negative, or :obj:`num_samples` not
+            between one and the number of nodes.
+
+    Shapes:
+        - **input:** edge indices :math:`(2, |\mathcal{E}|)` or a sparse
+          adjacency
+        - **output:** shares in :math:`[0, 1]`, :math:`(k + 1)`
+    """
+    if hops < 0:
+        raise ValueError(f'hops must not be negative (got {hops})')
+    edges, _, size = edges_of(edge_index, None, num_nodes)
+    nodes = torch.arange(size)
+    if num_samples is not None:
+        if not 1 <= num_samples <= size:
+            raise ValueError(
+                f'num_samples must be between 1 and the {size} nodes (got '
+                f'{num_samples})'
+            )
+        order = torch.randperm(size, generator=generator)
+        nodes = order[:num_samples]
+    ones = torch.ones(edges.size(1), device=edges.device)
+    step = CSRTensor.from_coo(edges, ones, (size, size))
+    counts = torch.zeros(hops + 1, dtype=torch.float64)
+    for part in nodes.to(edges.device).split(BLOCK):
+        seen = torch.zeros(size, len(part), device=edges.device)  # [N, B]
+        seen[part, torch.arange(len(part), device=part.device)] = 1.0
+        counts[0] += len(part)
+        for k in range(1, hops + 1):
+            seen += step @ seen
+            seen.clamp_(max=1.0)
+            counts[k] += seen.sum(dtype=torch.float64).item()
+    return counts / max(len(nodes) * size, 1)

@@ -1,0 +1,65 @@
+import pytest
+import torch
+
+from benchmarks import datasets
+from pyg_ext.metrics import receptive_field
+
+CHAIN = torch.tensor([[0, 1, 2], [1, 2, 3]])
+
+
+def test_chain():
+    """Along the edges: node 3 sees all nodes after three convolutions."""
+    shares = receptive_field(CHAIN, 4)
+    assert (shares * 16).tolist() == [4, 7, 9, 10, 10]
+    both = torch.cat([CHAIN, CHAIN.flip(0)], dim=1)
+    assert (receptive_field(both, 2) * 16).tolist() == [4, 10, 14]
+    # An isolated node sees itself.
+    assert (receptive_field(CHAIN, 1, 5) * 25).tolist() == [5, 8]
+
+
+def test_sparse_adjacency():
+    adj_t = torch.sparse_coo_tensor(
+        CHAIN.flip(0), torch.ones(3), (4, 4), check_invariants=True
+    )
+    assert torch.equal(receptive_field(adj_t, 3), receptive_field(CHAIN, 3))
+
+
+def test_all_by_breadth_first_search():
+    """Repeated and looping edges, more nodes than are done at a time."""
+    generator = torch.Generator().manual_seed(0)
+    edges = torch.randint(300, (2, 500), generator=generator)
+    sources = [[] for _ in range(300)]
+    for source, target in edges.t().tolist():
+        sources[target].append(source)
+    want = torch.zeros(6).double()
+    for node in range(300):
+        seen = {node}
+        for k in range(6):
+            want[k] += len(seen)
+            seen |= {s for target in seen for s in sources[target]}
+    assert torch.allclose(receptive_field(edges, 5, 300), want / 300**2)
+
+
+def test_samples():
+    generator = torch.Generator().manual_seed(0)
+    edges = torch.randint(300, (2, 900), generator=generator)
+    whole = receptive_field(edges, 3, 300)
+    some = receptive_field(edges, 3, 300, 100, generator)
+    assert not torch.equal(some, whole)
+    assert torch.allclose(some, whole, rtol=0.3)
+    assert torch.allclose(receptive_field(edges, 3, 300, 300), whole)
+
+
+def test_cora(root):
+    """A small world."""
+    data = datasets.load('cora', root)
+    shares = receptive_field(data.edge_index, 8, data.num_nodes)
+    percent = (100 * shares).round().tolist()
+    assert [percent[k] for k in (4, 6, 8)] == [14, 49, 74]
+
+
+def test_errors():
+    with pytest.raises(ValueError, match='hops must not be negative'):
+        receptive_field(CHAIN, -1)
+    with pytest.raises(ValueError, match='between 1 and the 4 nodes'):
+        receptive_field(CHAIN, 1, num_samples=5)
