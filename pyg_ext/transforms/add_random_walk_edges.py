@@ -29,7 +29,8 @@ class AddRandomWalkEdges(BaseTransform):
     to itself.
 
     Weights are read from and written to :obj:`data.edge_weight`, or
-    :obj:`data.edge_attr` where only that is there and has one dimension.
+    :obj:`data.edge_attr` where only that is there, has one dimension and
+    fractions.
     All other attributes of edges get a row of zeros for a new edge; of
     repeated edges, the first counts.
     Each graph of a :class:`~torch_geometric.data.Batch` is treated by itself.
@@ -99,9 +100,10 @@ class AddRandomWalkEdges(BaseTransform):
                 'the data has no edge_index (apply this before ToSparseTensor)'
             )
         size, old = data.num_nodes, data.edge_index
-        name = 'edge_weight'
-        if 'edge_weight' not in data and data.edge_attr is not None:
-            name = 'edge_attr' if data.edge_attr.dim() == 1 else name
+        name, attr = 'edge_weight', data.get('edge_attr')
+        weighs = attr is not None and attr.dim() == 1
+        if name not in data and weighs and attr.is_floating_point():
+            name = 'edge_attr'
         weight = data.get(name)
         new, similarity = similarity_graph(
             old, weight, size, self.method, self.k, **self.kwargs

@@ -15,8 +15,8 @@ from pyg_ext.utils.walk_steps import (
     Steps,
     check_edges,
     check_targets,
-    like,
     most_similar,
+    value_type,
 )
 
 TAIL = 0.05  # share of eps that the steps left out at the end may take
@@ -96,7 +96,8 @@ def ppr_topk(
           *(optional)*
         - **output:** seeds and visited nodes :math:`(2, E)`, for each seed
           in order of targets the largest value first, the lower node first
-          where they are equal; values :math:`(E)` of the type of the weights
+          where they are equal; values :math:`(E)` of the type of the weights,
+          if it has fractions
     """
     keep = Keep(k, threshold, avg_degree, loop)
     graph = (edge_index, edge_weight, num_nodes)
@@ -428,7 +429,7 @@ def by_powers(
         mask = value > 0.0
         if keep.threshold is not None:
             mask &= value >= keep.threshold
-        found = mask.sum(1), node[mask], value[mask].to(like(edge_weight))
+        found = mask.sum(1), node[mask], value[mask]
         collected.add(*(array.cpu().numpy() for array in found))
     edges, weight = collected.edges(seeds)
-    return edges.to(device), weight.to(device)
+    return edges.to(device), weight.to(device, value_type(edge_weight))

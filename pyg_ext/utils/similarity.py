@@ -16,7 +16,12 @@ from pyg_ext.utils.diffusion import (
 )
 from pyg_ext.utils.knn import check_name
 from pyg_ext.utils.random_walk import visits
-from pyg_ext.utils.walk_steps import Keep, check_edges, like, most_similar
+from pyg_ext.utils.walk_steps import (
+    Keep,
+    check_edges,
+    most_similar,
+    value_type,
+)
 
 METHODS = ('ppr', 'heat', 'walk')
 
@@ -123,10 +128,10 @@ def similarity_graph(
     if normalization_out is not None:
         check_name('normalization_out', normalization_out, NORMALIZATIONS)
     num_nodes = check_edges(edge_index, edge_weight, num_nodes)
+    dtype = value_type(edge_weight)
     if edge_weight is None:
-        edge_weight = (
-            like(None).new_ones(edge_index.size(1)).to(edge_index.device)
-        )
+        edge_weight = torch.ones_like(edge_index[0], dtype=dtype)
+    edge_weight = edge_weight.to(dtype)
     if self_loop_weight:
         edge_index, edge_weight = add_self_loops(
             edge_index, edge_weight, float(self_loop_weight), num_nodes

@@ -136,9 +136,11 @@ def row_sums(rowptr: np.ndarray, values: np.ndarray) -> np.ndarray:
     return sums - np.repeat(before, np.diff(rowptr))
 
 
-def like(edge_weight: OptTensor) -> Tensor:
-    """A tensor of the type that similarities have: that of the weights."""
-    return torch.empty(0, dtype=getattr(edge_weight, 'dtype', None))
+def value_type(edge_weight: OptTensor) -> torch.dtype:
+    """The type of similarities: that of the weights, if it has fractions."""
+    if edge_weight is None or not edge_weight.is_floating_point():
+        return torch.get_default_dtype()
+    return edge_weight.dtype
 
 
 def check_edges(
@@ -229,22 +231,25 @@ def most_similar(
                 np.empty(room),
             )
         )
-    dtype = like(edge_weight).numpy().dtype
+    dtype = value_type(edge_weight)
+    stored = np.float64 if dtype == torch.float64 else np.float32
 
     def block(part: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        work, *found = spare.get()
+        work, *found = taken = spare.get()
         counts = np.zeros(len(part), np.int64)
         pieces: list[list[np.ndarray]] = []
         done = 0
-        while done < len(part):
-            out = (counts[done:], *found)
-            new = kernel(part[done:], rows, rule, work, out, *rest)
-            total = counts[done : done + new].sum()
-            pieces.append([array[:total].copy() for array in found])
-            done += new
-        spare.put((work, *found))
+        try:
+            while done < len(part):
+                out = (counts[done:], *found)
+                new = kernel(part[done:], rows, rule, work, out, *rest)
+                total = counts[done : done + new].sum()
+                pieces.append([array[:total].copy() for array in found])
+                done += new
+        finally:  # or another block would wait for it
+            spare.put(taken)
         nodes, values = map(np.concatenate, zip(*pieces, strict=True))
-        return counts, nodes, values.astype(dtype)
+        return counts, nodes, values.astype(stored)
 
     parts = [seeds[i : i + BLOCK] for i in range(0, len(seeds), BLOCK)]
     with ThreadPoolExecutor(threads) as pool:
@@ -254,7 +259,7 @@ def most_similar(
         for counts, nodes, values in bar:
             collected.add(counts, nodes, values)
     edges, weight = collected.edges(seeds)
-    return edges.to(edge_index.device), weight.to(edge_index.device)
+    return edges.to(edge_index.device), weight.to(edge_index.device, dtype)
 
 
 class Collected:

@@ -98,6 +98,14 @@ def test_where_weights_stand(path):
             )
 
 
+def test_kinds_of_edges_are_no_weights(path):
+    path.edge_attr = torch.tensor([3, 3, 3, 4, 4, 4])
+    data = AddRandomWalkEdges(k=3)(path)
+    assert data.edge_weight.max() == 1.0
+    assert data.edge_attr.dtype == torch.long
+    assert set(data.edge_attr.tolist()) == {0, 3, 4}
+
+
 def test_repeated_edges(path):
     """The first one's attributes, the largest weight."""
     path.edge_index = torch.cat([path.edge_index[:, :1]] * 3, dim=1)

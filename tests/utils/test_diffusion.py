@@ -265,6 +265,18 @@ def test_scale_of_weights_does_not_count(kind):
     assert torch.allclose(one[1], two[1], rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    'dtype', [torch.float16, torch.bfloat16, torch.float64, torch.long]
+)
+def test_types(kind, dtype):
+    topk, how = kind
+    weight = torch.tensor([2, 2]).to(dtype)
+    _, value = topk(PAIR, **how, edge_weight=weight)
+    _, same = topk(PAIR, **how)
+    assert value.dtype == (torch.float if dtype == torch.long else dtype)
+    assert torch.allclose(value.float(), same, rtol=0.01)
+
+
 def test_extreme_weights(kind):
     """No entry is met twice, which would write beyond an array."""
     topk, how = kind
