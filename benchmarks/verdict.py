@@ -9,28 +9,33 @@ from rich.table import Table
 from benchmarks import claims, methods, presets, report
 from benchmarks.errors import UsageError
 from benchmarks.published import CELL, beside, margins, reference
-from benchmarks.store import Row, Store
+from benchmarks.store import Row, Store, key
 
 RESULTS = Path(__file__).with_name('results')
 
 
 def read(files: Iterable[str | Path]) -> list[Row]:
-    """The good runs of several stores that follow their preset to the letter.
+    """The good runs of several stores that follow their preset to the letter,
+    each once. A preset of candidates to choose from is nothing to follow.
 
     Raises:
         UsageError: If a file is missing.
     """
-    rows = []
+    rows: dict[tuple, Row] = {}
     for path in map(Path, files):
         if not path.is_file():
             raise UsageError(f'there is no store {path}')
-        rows += Store(path.parent, path.name).read()
-    return [row for row in rows if row['status'] == 'ok' and _is_plain(row)]
+        for row in Store(path.parent, path.name).read():
+            if row['status'] == 'ok' and _is_plain(row):
+                rows.setdefault(key(row), row)
+    return list(rows.values())
 
 
 def _is_plain(row: Row) -> bool:
     method = methods.parse(row['method'])
     try:
+        if 'candidates' in presets.read(row['preset']):
+            return False
         plain = presets.configure(row['preset'], row['dataset'], method, {})
     except UsageError:  # a preset that is gone, or lost the method
         return False

@@ -41,11 +41,14 @@ def store(tmp_path):
         )
     gone = {**row, 'preset': 'classic', 'method': 'gcnii', 'seed': 0}
     out.append({**gone, 'config': {}, 'test': 0.1})
+    gcn = presets.configure('augment', 'cora', methods.parse('gcn'), {})
+    chosen = {**row, 'preset': 'augment', 'method': 'gcn', 'seed': 0}
+    out.append({**chosen, 'config': gcn, 'test': 0.1})
     return tmp_path / 'runs.jsonl'
 
 
 def test_only_runs_of_the_preset(store, tmp_path):
-    lines = verdict.judge(verdict.read([store]))
+    lines = verdict.judge(verdict.read([store, store]))  # each run once
     (line,) = (line for _, line in lines.iterrows())
     assert line['runs'] == 5
     assert line['mean'] == pytest.approx(80.7)
