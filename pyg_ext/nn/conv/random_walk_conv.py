@@ -68,12 +68,12 @@ class RandomWalkConv(GCNConv):
         self.method = method
         self.k = k
         self.similarity_kwargs = similarity_kwargs or {}
-        self._graph: tuple[Tensor, Tensor] | None = None
 
     def reset_parameters(self) -> None:
         """Draws all parameters anew, and forgets the edges."""
         super().reset_parameters()
-        self._graph = None
+        self._graph: tuple[Tensor, ...] | None = None
+        self._similar: CSRTensor | None = None
 
     def forward(
         self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
@@ -107,8 +107,9 @@ class RandomWalkConv(GCNConv):
         graph = (edge_index, edge_weight.to(dtype))
         size = (num_nodes, num_nodes)
         if (
-            self._graph is None
+            self._similar is None
             or self._similar.size() != size
+            or self._similar.device != edge_index.device
             or not all(map(torch.equal, self._graph, graph))
         ):
             (source, target), weight = similarity_graph(
