@@ -135,7 +135,7 @@ def test_list(capsys):
     ('option', 'value', 'message'),
     [
         ('--dataset', 'core', "unknown dataset 'core': did you mean 'cora'"),
-        ('--methods', 'gcn,gnc', "unknown method 'gnc': did you mean 'gcn'"),
+        ('--methods', 'gcn,gccn', "unknown method 'gccn': did you mean 'gcn'"),
         ('--preset', 'clasic', "did you mean 'classic'"),
         ('--set', 'dropuot=1', "did you mean 'dropout'"),
         ('--set', 'dropout', '--set needs key=value'),
