@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import yaml
 from torch_geometric.data import Data
-from torch_geometric.typing import Adj
+from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import dropout_edge
 
 from benchmarks.errors import UsageError, check_name
@@ -28,8 +28,10 @@ from pyg_ext.transforms import AddRandomWalkEdges
 from pyg_ext.utils import gcn_adj, mean_adj
 
 
-def edge_index(edge_index: Adj, edge_weight: None, num_nodes: int) -> Adj:
-    """The edges as they are."""
+def plain_edges(
+    edge_index: Adj, edge_weight: OptTensor, num_nodes: int
+) -> Adj:
+    """The edges as they are, without their weights."""
     return edge_index
 
 
@@ -55,7 +57,7 @@ BACKBONES = {
         GAT,
         'num_layers',
         'attention layers, the first and last included',
-        adjacency=edge_index,
+        adjacency=plain_edges,
     ),
     'sage': Backbone(
         GraphSAGE,
