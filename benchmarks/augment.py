@@ -11,7 +11,7 @@ from scipy import stats
 from benchmarks import datasets, methods, presets, protocols
 from benchmarks.engine import Cell
 from benchmarks.errors import UsageError
-from benchmarks.store import Row, config_hash
+from benchmarks.store import Row, key
 
 PRESET = 'augment'
 DEPTHS = {'appnp': 10}  # all others:
@@ -55,11 +55,11 @@ def best(tried: list[list[Cell]], rows: Iterable[Row]) -> dict[str, Any]:
     Raises:
         UsageError: If every candidate failed.
     """
-    scores = {_key(row): row['val'] for row in rows if row['status'] == 'ok'}
+    scores = {key(row): row['val'] for row in rows if row['status'] == 'ok'}
     ranked = [
-        (sum(scores[_key(cell.row())] for cell in cells), -place)
+        (sum(scores[key(cell.row())] for cell in cells), -place)
         for place, cells in enumerate(tried)
-        if all(_key(cell.row()) in scores for cell in cells)
+        if all(key(cell.row()) in scores for cell in cells)
     ]
     if not ranked:
         raise UsageError(f'all candidates of {tried[0][0].method} failed')
@@ -76,11 +76,6 @@ def chosen(
         Cell(**{**first, 'config': config, 'seed': seed})
         for seed in range(seeds)
     ]
-
-
-def _key(row: Row) -> tuple:
-    names = ('dataset', 'method', 'depth', 'seed', 'protocol')
-    return *(row[name] for name in names), config_hash(row['config'])
 
 
 def compare(rows: Iterable[Row]) -> pd.DataFrame:
