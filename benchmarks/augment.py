@@ -8,7 +8,7 @@ import pandas as pd
 from rich.table import Table
 from scipy import stats
 
-from benchmarks import datasets, methods, presets, protocols
+from benchmarks import datasets, methods, presets, protocols, tables
 from benchmarks.engine import Cell
 from benchmarks.errors import UsageError
 from benchmarks.store import Row, key
@@ -133,28 +133,16 @@ COLUMNS = {
 }
 
 
-def texts(lines: pd.DataFrame) -> Iterable[list[str]]:
-    """The cells of a table."""
-    for _, line in lines.iterrows():
-        yield [
-            '' if pd.isna(line.get(name)) else show(line[name])
-            for name, show in COLUMNS.items()
-        ]
-
-
-def table(lines: pd.DataFrame) -> Table:
-    """The terminal's table."""
-    out = Table(*COLUMNS, caption=WHAT)
-    for line in texts(lines):
-        out.add_row(*line)
-    return out
-
-
 WHAT = (
     'test accuracy in percent; gain in points over the same model, seeds and '
     'splits on unchanged edges, with its 95 % interval and the p-value of a '
     'paired t-test'
 )
+
+
+def table(lines: pd.DataFrame) -> Table:
+    """The terminal's table."""
+    return tables.terminal(lines, COLUMNS, WHAT)
 
 
 def markdown(lines: pd.DataFrame) -> str:
@@ -164,12 +152,10 @@ def markdown(lines: pd.DataFrame) -> str:
         '',
         f'Preset `{PRESET}`: {presets.read(PRESET)["source"].strip()}',
         '',
-        f'In the table: {WHAT}. With {lines["p"].notna().sum()} comparisons, '
-        f'about one in twenty falls below p = 0.05 by chance.',
+        f'In the table: {WHAT}. With {(lines["edges"] != "none").sum()} '
+        f'comparisons, about one in twenty falls below p = 0.05 by chance.',
         '',
-        '| ' + ' | '.join(COLUMNS) + ' |',
-        '|---' * len(COLUMNS) + '|',
-        *('| ' + ' | '.join(line) + ' |' for line in texts(lines)),
+        *tables.page(COLUMNS, tables.cells(lines, COLUMNS)),
         '',
         '## Chosen options',
         '',

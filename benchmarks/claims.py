@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 from scipy import stats
 
-from benchmarks import methods
+from benchmarks import methods, tables
 from benchmarks.published import FOLDER
 from benchmarks.store import Row
 
@@ -81,15 +81,17 @@ def verdict(low: float, high: float, at_least: float) -> str:
 
 def markdown(lines: pd.DataFrame) -> list[str]:
     """The checks as lines of a page."""
-    head = 'claim', 'dataset', 'preset', 'runs', 'difference', 'verdict'
-    out = ['| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|']
-    for line in lines.sort_values(['claim', 'dataset']).itertuples():
-        effect = (
+    rows = [
+        [
+            f'{line.claim}: {line.text}',
+            line.dataset,
+            line.preset,
+            str(line.runs),
             f'{line.difference:+.2f} [{line.ci95_low:+.2f}, '
-            f'{line.ci95_high:+.2f}]'
-        )
-        out.append(
-            f'| {line.claim}: {line.text} | {line.dataset} | {line.preset} | '
-            f'{line.runs} | {effect} | {line.verdict} |'
-        )
-    return out
+            f'{line.ci95_high:+.2f}]',
+            line.verdict,
+        ]
+        for line in lines.sort_values(['claim', 'dataset']).itertuples()
+    ]
+    head = 'claim', 'dataset', 'preset', 'runs', 'difference', 'verdict'
+    return tables.page(head, rows)

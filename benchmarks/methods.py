@@ -1,3 +1,4 @@
+import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -147,7 +148,7 @@ class Network:
             ValueError: If an option of what changes the edges makes no sense.
             TypeError: If an option is unknown.
         """
-        method, augment = self.method, self.augment
+        method, augment, data = self.method, self.augment, copy.copy(data)
         if method.backbone.joins_points:
             data.edge_index = None
         if method.edges == 'walk':

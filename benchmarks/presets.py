@@ -117,13 +117,23 @@ def configure(
         with torch.device('meta'):
             model = network.build(2, 2)
         parameter_groups(model, recipe.weight_decay)
-        network.prepare(NOTHING.clone(), 0)
+        network.prepare(NOTHING, 0)
         redraw = network.redraw(NOTHING)
         if redraw is not None:
             redraw()
     except (TypeError, ValueError) as error:
         raise UsageError(f'{method.name}: {error}') from error
     return config
+
+
+@cache
+def unchanged(preset: str, dataset: str, method: str) -> dict[str, Any]:
+    """The configuration of a method as the preset has it; not to be changed.
+
+    Raises:
+        UsageError: As :func:`configure`.
+    """
+    return configure(preset, dataset, parse(method), {})
 
 
 def split(

@@ -41,6 +41,8 @@ def verdict(line: pd.Series) -> str:
         return 'unverified reference'
     if line['recipe'] != 'yes':
         return 'recipe not published'
+    if pd.isna(line['mean']):
+        return 'no runs'
     inside = line['ci95_low'] <= line['published'] <= line['ci95_high']
     if inside or abs(line['difference']) <= margins()[line['metric']]:
         return 'within'

@@ -317,9 +317,8 @@ def changes(rows: list[Row]) -> list[str]:
     """Where the runs depart from the preset that they name."""
     found = set()
     for row in rows:
-        recipe = presets.configure(
-            row['preset'], row['dataset'], methods.parse(row['method']), {}
-        )
+        names = (row['preset'], row['dataset'], row['method'])
+        recipe = presets.unchanged(*names)
         found |= {
             f'{key}={value}'
             for key, value in row['config'].items()

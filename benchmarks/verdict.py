@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from benchmarks import claims, methods, presets, report
+from benchmarks import claims, presets, report, tables
 from benchmarks.errors import UsageError
 from benchmarks.published import CELL, beside, margins, reference
 from benchmarks.store import Row, Store, key
@@ -32,14 +32,13 @@ def read(files: Iterable[str | Path]) -> list[Row]:
 
 
 def _is_plain(row: Row) -> bool:
-    method = methods.parse(row['method'])
     try:
         if 'candidates' in presets.read(row['preset']):
             return False
-        plain = presets.configure(row['preset'], row['dataset'], method, {})
+        names = (row['preset'], row['dataset'], row['method'])
+        return presets.unchanged(*names) == row['config']
     except UsageError:  # a preset that is gone, or lost the method
         return False
-    return plain == row['config']
 
 
 def judge(rows: list[Row]) -> pd.DataFrame:
@@ -72,15 +71,6 @@ COLUMNS = {
 }
 
 
-def texts(lines: pd.DataFrame) -> Iterable[list[str]]:
-    """The cells of a table, of what has a reference."""
-    for _, line in lines.dropna(subset='published').iterrows():
-        yield [
-            '' if pd.isna(line[name]) else show(line[name])
-            for name, show in COLUMNS.items()
-        ]
-
-
 def counts(lines: pd.DataFrame) -> str:
     """How many cells have which verdict."""
     found = lines['verdict'].value_counts()
@@ -89,14 +79,14 @@ def counts(lines: pd.DataFrame) -> str:
 
 def table(lines: pd.DataFrame) -> Table:
     """The terminal's table."""
-    out = Table(*COLUMNS, caption=f'{len(lines)} cells: {counts(lines)}')
-    for line in texts(lines):
-        out.add_row(*line)
-    return out
+    caption = f'{len(lines)} cells: {counts(lines)}'
+    known = lines.dropna(subset='published')
+    return tables.terminal(known, COLUMNS, caption)
 
 
 def markdown(lines: pd.DataFrame, checks: pd.DataFrame) -> str:
     """Both tables as a page."""
+    known = lines.dropna(subset='published')
     within = ', '.join(f'{m} points of {k}' for k, m in margins().items())
     out = [
         '# Beside the published numbers',
@@ -108,9 +98,7 @@ def markdown(lines: pd.DataFrame, checks: pd.DataFrame) -> str:
         'nothing rests. `recipe not published` are cells whose authors say '
         'that they tuned each, and not how.',
         '',
-        '| ' + ' | '.join(COLUMNS) + ' |',
-        '|---' * len(COLUMNS) + '|',
-        *('| ' + ' | '.join(line) + ' |' for line in texts(lines)),
+        *tables.page(COLUMNS, tables.cells(known, COLUMNS)),
         '',
         '## Claims',
         '',

@@ -8,7 +8,7 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import coalesce
 
 from pyg_ext.utils import similarity_graph
-from pyg_ext.utils.knn import check_name
+from pyg_ext.utils.checks import check_name
 
 MODES = ('add', 'replace')
 WEIGHTS = ('similarity', 'one')

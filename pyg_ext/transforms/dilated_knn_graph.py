@@ -4,8 +4,9 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import to_undirected
 
 from pyg_ext.utils import dilated_knn_graph
+from pyg_ext.utils.checks import check_name
 from pyg_ext.utils.dilation import check_dilation
-from pyg_ext.utils.knn import FLOWS, check_name
+from pyg_ext.utils.knn import FLOWS
 
 
 @functional_transform('dilated_knn_graph')

@@ -7,14 +7,12 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 from tqdm import tqdm
 
-from pyg_ext.utils.knn import check_name
+from pyg_ext.utils.checks import check_edges, check_name, check_targets
 from pyg_ext.utils.walk_steps import (
     Collected,
     Graph,
     Keep,
     Steps,
-    check_edges,
-    check_targets,
     most_similar,
     value_type,
 )

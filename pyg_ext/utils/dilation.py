@@ -4,7 +4,8 @@ from torch_geometric.typing import OptTensor
 from torch_geometric.utils import remove_self_loops
 from torch_geometric.utils.num_nodes import maybe_num_nodes
 
-from pyg_ext.utils.knn import FLOWS, check_name, knn_index, neighbor_edges
+from pyg_ext.utils.checks import check_name
+from pyg_ext.utils.knn import FLOWS, knn_index, neighbor_edges
 
 
 def dilate(

@@ -1,10 +1,11 @@
-from collections.abc import Collection
 from importlib.util import find_spec
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch_geometric.typing import OptTensor
+
+from pyg_ext.utils.checks import check_name
 
 BACKENDS = ('auto', 'tree', 'products', 'faiss', 'torch')
 METRICS = ('euclidean', 'cosine')
@@ -208,13 +209,6 @@ def knn_graph(
     metric = 'cosine' if cosine else 'euclidean'
     near = knn_index(x, x, k, batch, batch, metric, not loop).index
     return neighbor_edges(near, flow)
-
-
-def check_name(what: str, name: str | None, known: Collection) -> None:
-    """Raises a ValueError if a name is not a known one."""
-    if name not in known:
-        names = ', '.join(map(str, known))
-        raise ValueError(f'{what} must be one of {names} (got {name!r})')
 
 
 def neighbor_edges(index: Tensor, flow: str = 'source_to_target') -> Tensor:

@@ -3,14 +3,12 @@ import torch
 from torch import Tensor
 from torch_geometric.typing import OptTensor
 
-from pyg_ext.utils.knn import check_name
+from pyg_ext.utils.checks import check_edges, check_name, check_targets
 from pyg_ext.utils.threads import in_threads
 from pyg_ext.utils.walk_steps import (
     NONE,
     Graph,
     Keep,
-    check_edges,
-    check_targets,
     most_similar,
     row_sums,
 )

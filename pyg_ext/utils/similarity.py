@@ -1,27 +1,18 @@
 import torch
 from torch import Tensor
+from torch_geometric.transforms import GDC
 from torch_geometric.typing import OptTensor
-from torch_geometric.utils import (
-    add_self_loops,
-    coalesce,
-    is_undirected,
-    scatter,
-)
+from torch_geometric.utils import add_self_loops, coalesce, is_undirected
 
+from pyg_ext.utils.checks import check_edges, check_name
 from pyg_ext.utils.diffusion import (
     NORMALIZATIONS,
     diffusion_matrix,
     heat_kernel,
     ppr,
 )
-from pyg_ext.utils.knn import check_name
 from pyg_ext.utils.random_walk import visits
-from pyg_ext.utils.walk_steps import (
-    Keep,
-    check_edges,
-    most_similar,
-    value_type,
-)
+from pyg_ext.utils.walk_steps import Keep, most_similar, value_type
 
 METHODS = ('ppr', 'heat', 'walk')
 
@@ -159,31 +150,9 @@ def similarity_graph(
         edge_index = torch.cat([edge_index, edge_index.flip(0)], dim=1)
         weight = torch.cat([weight, weight]) / 2
     edge_index, weight = coalesce(edge_index, weight, num_nodes)
-    return edge_index, normalize(
+    return GDC().transition_matrix(
         edge_index, weight, num_nodes, normalization_out
     )
-
-
-def normalize(
-    edge_index: Tensor,
-    weight: Tensor,
-    num_nodes: int,
-    normalization: str | None,
-) -> Tensor:
-    """The weights as GDC normalizes them: ``sym`` and ``col`` by the sums
-    over the edges to a node, ``row`` by those over the edges from it.
-    """
-    if normalization is None:
-        return weight
-    row, col = edge_index
-    if normalization == 'row':
-        return weight / scatter(weight, row, 0, num_nodes)[row]
-    degree = scatter(weight, col, 0, num_nodes)
-    if normalization == 'col':
-        return weight / degree[col]
-    root = degree.rsqrt()
-    root[degree == 0.0] = 0.0  # a node without edges to it
-    return root[row] * weight * root[col]
 
 
 def _exact(

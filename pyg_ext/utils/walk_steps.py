@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.typing import OptTensor
-from torch_geometric.utils.num_nodes import maybe_num_nodes
 from tqdm import tqdm
 
+from pyg_ext.utils.checks import check_edges, check_targets
 from pyg_ext.utils.csr import CSRTensor
 
 BLOCK = 256  # seeds that a thread takes at a time
@@ -143,58 +143,6 @@ def value_type(edge_weight: OptTensor) -> torch.dtype:
     return edge_weight.dtype
 
 
-def check_edges(
-    edge_index: Tensor, edge_weight: OptTensor, num_nodes: int | None
-) -> int:
-    """Checks a weighted graph and returns its number of nodes.
-
-    Raises:
-        ValueError: On another shape, nodes out of range, or weights that are
-            negative, infinite or no numbers.
-    """
-    if edge_index.dim() != 2 or edge_index.size(0) != 2:
-        raise ValueError(
-            f'edge_index must be of shape [2, E] (got '
-            f'{list(edge_index.size())})'
-        )
-    num_nodes = maybe_num_nodes(edge_index, num_nodes)
-    if edge_index.numel() > 0:
-        low, high = int(edge_index.min()), int(edge_index.max())
-        if low < 0 or high >= num_nodes:
-            raise ValueError(
-                f'edge_index must name nodes from 0 to {num_nodes - 1} (got '
-                f'{low if low < 0 else high})'
-            )
-    if edge_weight is not None:
-        if edge_weight.size() != edge_index.size()[1:]:
-            raise ValueError(
-                f'edge_weight must be of shape [{edge_index.size(1)}], one '
-                f'for each edge (got {list(edge_weight.size())})'
-            )
-        if not (edge_weight.isfinite() & (edge_weight >= 0)).all():
-            raise ValueError('edge_weight must be finite and not negative')
-    return num_nodes
-
-
-def check_targets(
-    targets: OptTensor, num_nodes: int, name: str = 'targets'
-) -> np.ndarray:
-    """The seeds as an array, all nodes by default."""
-    if targets is None:
-        return np.arange(num_nodes)
-    seeds = targets.cpu().numpy().astype(np.int64)
-    if seeds.ndim != 1 or (
-        seeds.size and not 0 <= seeds.min() <= seeds.max() < num_nodes
-    ):
-        raise ValueError(
-            f'{name} must be a vector of nodes from 0 to {num_nodes - 1} '
-            f'(got shape {list(targets.size())}, from '
-            f'{int(targets.min()) if seeds.size else None} to '
-            f'{int(targets.max()) if seeds.size else None})'
-        )
-    return seeds
-
-
 def most_similar(
     kernel: Callable[..., int],
     rest: tuple[Any, ...],
@@ -276,12 +224,13 @@ class Collected:
         self.parts.append((counts, nodes, values))
         self.size += len(nodes)
         if self.wanted is not None and self.size > 2 * self.wanted + ROOM:
-            self.cut(self.largest(self.wanted + 1)[0])
+            self.cut(self.border()[0])
 
-    def largest(self, number: int) -> np.ndarray:
-        """The largest values, the smallest of them first."""
+    def border(self) -> np.ndarray:
+        """The first value that is not wanted, and the last that is."""
         values = np.concatenate([values for _, _, values in self.parts])
-        return np.sort(np.partition(values, -number)[-number:])
+        places = np.array([-self.wanted - 1, -self.wanted])
+        return np.partition(values, places)[places]
 
     def cut(self, least: float) -> None:
         """Leaves out smaller values."""
@@ -295,8 +244,7 @@ class Collected:
     def edges(self, seeds: np.ndarray) -> tuple[Tensor, Tensor]:
         """Seeds and nodes ``[2, E]``, and the values ``[E]``."""
         if self.wanted is not None and self.size > self.wanted:
-            # Between the last that is wanted and the next, as GDC does.
-            self.cut(self.largest(self.wanted + 1)[:2].mean())
+            self.cut(self.border().mean())  # as GDC does
         none = (np.zeros(0, np.int64), np.zeros(0, np.int32), NONE)
         counts, nodes, values = map(
             np.concatenate, zip(*(self.parts or [none]), strict=True)

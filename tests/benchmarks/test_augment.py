@@ -87,6 +87,13 @@ def test_compare_is_paired(row):
     assert 'gcn, ppr: k=4' in page
 
 
+@pytest.mark.parametrize('method', ['gcn', 'gcn+ppr'])
+def test_nothing_to_compare_with(row, method):
+    lines = augment.compare([row(method=method), row(method=method, seed=1)])
+    page = augment.markdown(lines)
+    assert '| 50.00 | 0.00 |  |  |  |  |' in page
+
+
 def test_end_to_end(capsys, tmp_path, monkeypatch):
     (tmp_path / 'augment.yaml').write_text(PRESET)
     monkeypatch.setattr(presets, 'FOLDER', tmp_path)

@@ -104,6 +104,12 @@ def test_edges(ring, backbone, edges):
         assert not torch.allclose(out, plain, atol=1e-4)
 
 
+def test_data_are_left_alone(ring):
+    network = methods.Network(methods.parse('deepgcn'), 2, {})
+    assert network.prepare(ring, 0).edge_index is None
+    assert ring.num_edges == 40
+
+
 def test_walks_go_by_the_seed(ring):
     method = methods.parse('gcn+walk')
     network = methods.Network(method, 2, {}, {'k': 3, 'num_walks': 2})

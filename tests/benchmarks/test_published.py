@@ -20,22 +20,18 @@ def test_reference_files():
 
 
 def line(**values):
-    return pd.Series(
-        {
-            'published': 80.0,
-            'verified': 'yes',
-            'recipe': 'yes',
-            'metric': 'accuracy',
-            'mean': 80.0,
-            'ci95_low': 79.9,
-            'ci95_high': 80.1,
-            **values,
-        }
-    ).pipe(
-        lambda s: pd.concat(
-            [s, pd.Series({'difference': s['mean'] - s['published']})]
-        )
-    )
+    values = {
+        'published': 80.0,
+        'verified': 'yes',
+        'recipe': 'yes',
+        'metric': 'accuracy',
+        'mean': 80.0,
+        'ci95_low': 79.9,
+        'ci95_high': 80.1,
+        **values,
+    }
+    difference = values['mean'] - values['published']
+    return pd.Series({**values, 'difference': difference})
 
 
 @pytest.mark.parametrize(
@@ -50,6 +46,7 @@ def line(**values):
         ({'verified': 'from memory'}, 'unverified reference'),
         ({'recipe': 'no', 'mean': 50.0}, 'recipe not published'),
         ({'mean': 78.9, 'ci95_low': float('nan')}, 'below'),  # one run
+        ({'mean': float('nan')}, 'no runs'),  # all failed
     ],
 )
 def test_verdict(values, want):

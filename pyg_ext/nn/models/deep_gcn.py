@@ -16,7 +16,7 @@ from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.conv import DilatedKNNConv
 from pyg_ext.nn.conv.dilated_knn_conv import Factory
-from pyg_ext.utils.knn import check_name
+from pyg_ext.utils.checks import check_name
 
 SKIPS = {None: 'plain', 'res': 'res', 'res+': 'res+', 'dense': 'dense'}
 NORMS = {'batch': BatchNorm1d, 'layer': LayerNorm}
