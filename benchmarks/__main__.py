@@ -54,7 +54,7 @@ def depth(args: argparse.Namespace) -> int:
         dataset,
         [
             method if kind == 'none' else f'{method}+{kind}'
-            for method in args.methods
+            for method in methods.expand(args.methods)
             for kind in args.augment
         ],
         args.depths,
@@ -140,11 +140,11 @@ def points(args: argparse.Namespace) -> int:
     ):
         for name in names:
             check_name(what, name, known)
-    args.methods = [
+    args.methods = ','.join(
         kinds[block] + states[state]
         for block in args.blocks
         for state in args.dilation
-    ]
+    )
     args.augment = ['none']
     return depth(args)
 
@@ -283,8 +283,14 @@ def show(args: argparse.Namespace) -> int:
             *((n, f'the same as {s}') for n, s in methods.aliases().items()),
         ],
         'remedy': [
-            (f'+{name}', ', '.join(f'{k}={v}' for k, v in keys.items()))
-            for name, keys in methods.REMEDIES.items()
+            (
+                f'+{name}',
+                ', '.join(
+                    f'{k}={v}'
+                    for k, v in {**remedy.fixed, **remedy.default}.items()
+                ),
+            )
+            for name, remedy in methods.REMEDIES.items()
         ],
         'edges': [
             (f'+{name}', ', '.join(f'{k}={v}' for k, v in keys.items()))

@@ -27,7 +27,10 @@ def parser() -> argparse.ArgumentParser:
         'else digits',
     )
     depth.add_argument(
-        '--methods', default='gcn,resgcn,jknet,appnp,gcnii', type=_words
+        '--methods',
+        default='gcn,resgcn,jknet,appnp,gcnii',
+        help='names that `list` shows, joined by +; {none,res} in braces '
+        'stands for each in turn',
     )
     depth.add_argument(
         '--augment',

@@ -1,5 +1,7 @@
 import copy
 import inspect
+import itertools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -8,9 +10,10 @@ from typing import Any
 
 import torch
 import yaml
+from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.typing import Adj, OptTensor
-from torch_geometric.utils import dropout_edge
+from torch_geometric.utils import dropout_edge, dropout_node
 
 from benchmarks.errors import UsageError, check_name
 from pyg_ext.nn import (
@@ -18,15 +21,20 @@ from pyg_ext.nn import (
     GAT,
     GCN,
     GCNII,
+    GIN,
     GPRGNN,
     SGC,
     APPNPNet,
+    DeeperGCN,
     DeepGCN,
     GraphSAGE,
+    IncepGCN,
+    NodeMLP,
     RevGNN,
 )
+from pyg_ext.nn.norm import NORMS
 from pyg_ext.transforms import AddRandomWalkEdges
-from pyg_ext.utils import gcn_adj, mean_adj
+from pyg_ext.utils import CSRTensor, dropout_path, gcn_adj, mean_adj
 
 
 def plain_edges(
@@ -34,6 +42,16 @@ def plain_edges(
 ) -> Adj:
     """The edges as they are, without their weights."""
     return edge_index
+
+
+def sum_adj(
+    edge_index: Adj, edge_weight: OptTensor, num_nodes: int
+) -> CSRTensor:
+    """The matrix whose product with features sums them over neighbors."""
+    if edge_weight is None:
+        edge_weight = torch.ones(edge_index.size(1))
+    size = num_nodes, num_nodes
+    return CSRTensor.from_coo(edge_index.flip(0), edge_weight, size)
 
 
 @dataclass(frozen=True)
@@ -48,27 +66,36 @@ class Backbone:
     sparse_features: bool = True
 
 
+CONVS = 'graph convolutions, the first and last included'
+BLOCKS = 'hidden blocks'
 STEPS = 'propagation steps'
 
 BACKBONES = {
-    'gcn': Backbone(
-        GCN, 'num_layers', 'graph convolutions, the first and last included'
-    ),
-    'gat': Backbone(
-        GAT,
-        'num_layers',
-        'attention layers, the first and last included',
-        adjacency=plain_edges,
-    ),
+    'gcn': Backbone(GCN, 'num_layers', CONVS),
+    'gat': Backbone(GAT, 'num_layers', CONVS, adjacency=plain_edges),
     'sage': Backbone(
         GraphSAGE,
         'num_layers',
-        'graph convolutions, the first and last included',
+        CONVS,
         adjacency=mean_adj,
         sparse_features=False,
     ),
-    'gcnii': Backbone(GCNII, 'num_layers', 'hidden blocks'),
-    'revgcn': Backbone(RevGNN, 'num_layers', 'hidden blocks'),
+    'gin': Backbone(
+        GIN,
+        'num_layers',
+        CONVS,
+        adjacency=sum_adj,
+        sparse_features=False,
+    ),
+    'mlp': Backbone(NodeMLP, 'num_layers', 'linear layers (no graph)'),
+    'incepgcn': Backbone(
+        IncepGCN, 'num_layers', 'graph convolutions on the longest path'
+    ),
+    'deepergcn': Backbone(
+        DeeperGCN, 'num_layers', BLOCKS, adjacency=plain_edges
+    ),
+    'gcnii': Backbone(GCNII, 'num_layers', BLOCKS),
+    'revgcn': Backbone(RevGNN, 'num_layers', BLOCKS),
     'appnp': Backbone(APPNPNet, 'K', STEPS),
     'dagnn': Backbone(DAGNN, 'K', STEPS),
     'gprgnn': Backbone(GPRGNN, 'K', STEPS),
@@ -81,11 +108,29 @@ BACKBONES = {
     ),
 }
 
-REMEDIES: dict[str, dict[str, Any]] = {
-    'res': {'skip': 'res'},
-    'dense': {'skip': 'dense'},
-    'jump': {'jk': 'cat'},
-    'dilated': {'dilated': True},
+
+@dataclass(frozen=True)
+class Remedy:
+    """What a remedy says to the model, and what a recipe may change."""
+
+    fixed: dict[str, Any] = field(default_factory=dict)
+    default: dict[str, Any] = field(default_factory=dict)
+
+
+REMEDIES = {
+    'res': Remedy({'skip': 'res'}),
+    'residual': Remedy({'skip': 'residual'}),
+    'initial': Remedy({'skip': 'initial', 'lin_in': True}),
+    'dense': Remedy({'skip': 'dense'}),
+    'gate': Remedy({'skip': 'gate'}),
+    'jump': Remedy({'jk': 'cat'}),
+    'dilated': Remedy({'dilated': True}),
+    'unshared': Remedy({'shared_weights': False}),
+    'identity': Remedy({'lin_in': True}, {'theta': 0.5}),
+    **{norm: Remedy({'norm': norm}) for norm in NORMS},
+    'message': Remedy({'norm': 'message', 'lin_in': True}),
+    'skipnode': Remedy(default={'skip_node': 0.5}),
+    'dropmessage': Remedy(default={'message_dropout': 0.5}),
 }
 
 # What changes the edges, and its options; a recipe's `augment` goes before.
@@ -94,6 +139,30 @@ EDGES: dict[str, dict[str, Any]] = {
     'heat': {'k': 64, 't': 5.0, 'mode': 'replace', 'symmetric': False},
     'walk': {'k': 64, 'mode': 'replace', 'symmetric': False},
     'dropedge': {'p': 0.5},
+    'dropnode': {'p': 0.5},
+    'droppath': {'p': 0.5},
+}
+SIMILARITIES = ('ppr', 'heat', 'walk')
+
+
+def _drop_edges(data: Data, **kwargs: Any) -> Tensor:
+    return dropout_edge(data.edge_index, force_undirected=True, **kwargs)[0]
+
+
+def _drop_nodes(data: Data, **kwargs: Any) -> Tensor:
+    size = data.num_nodes
+    return dropout_node(data.edge_index, num_nodes=size, **kwargs)[0]
+
+
+def _drop_paths(data: Data, **kwargs: Any) -> Tensor:
+    size = data.num_nodes
+    return dropout_path(data.edge_index, num_nodes=size, **kwargs)[0]
+
+
+DROPS = {
+    'dropedge': _drop_edges,
+    'dropnode': _drop_nodes,
+    'droppath': _drop_paths,
 }
 
 
@@ -111,8 +180,17 @@ class Method:
     name: str
     backbone: Backbone
     keywords: dict[str, Any]
+    defaults: dict[str, Any] = field(default_factory=dict)
     edges: str | None = None  # a name in EDGES
     base: str = ''  # its name without those edges
+    parts: frozenset[str] = frozenset()  # all words of its full name
+
+    @property
+    def adjacency(self) -> Callable[..., Adj]:
+        """Makes the edges as the model takes them best."""
+        if 'message_dropout' in self.defaults:
+            return plain_edges
+        return self.backbone.adjacency
 
     def options(self) -> set[str]:
         """The names a recipe may set on the model."""
@@ -138,7 +216,7 @@ class Network:
             out_channels=out_channels,
             **{backbone.depth: self.depth},
             **self.method.keywords,
-            **self.options,
+            **{**self.method.defaults, **self.options},
         )
 
     def prepare(self, data: Data, seed: int) -> Data:
@@ -153,7 +231,7 @@ class Network:
             data.edge_index = None
         if method.edges == 'walk':
             augment = {'seed': seed, **augment}
-        if method.edges in ('ppr', 'heat', 'walk'):
+        if method.edges in SIMILARITIES:
             return AddRandomWalkEdges(method.edges, **augment)(data)
         return data
 
@@ -161,13 +239,14 @@ class Network:
         """The edges as the model takes them best."""
         if data.edge_index is None:
             return None
-        return self.method.backbone.adjacency(
+        return self.method.adjacency(
             data.edge_index, data.get('edge_weight'), data.num_nodes
         )
 
     def redraw(self, data: Data) -> Callable[[], Adj] | None:
         """What gives the edges of a training step, where they change."""
-        if self.method.edges != 'dropedge':
+        drop = DROPS.get(self.method.edges)
+        if drop is None:
             return None
         if self.options.get('cached'):
             raise ValueError(
@@ -176,11 +255,8 @@ class Network:
             )
 
         def dropped() -> Adj:
-            some, _ = dropout_edge(
-                data.edge_index, force_undirected=True, **self.augment
-            )
-            adjacency = self.method.backbone.adjacency
-            return adjacency(some, None, data.num_nodes)
+            some = drop(data, **self.augment)
+            return self.method.adjacency(some, None, data.num_nodes)
 
         return dropped
 
@@ -193,8 +269,30 @@ def _parameters(model: type[torch.nn.Module]) -> set[str]:
     return names - {'self', 'last', 'kwargs'}
 
 
+def expand(text: str) -> list[str]:
+    """Splits a list of specification strings at its commas, after expanding
+    braces as a shell does: ``gcn+{none,res}`` is ``gcn+none`` and
+    ``gcn+res``.
+
+    Raises:
+        UsageError: On a brace without its partner, or one inside another.
+    """
+    words = []
+    for word in re.split(r',(?![^{]*\})', text):
+        pieces = re.split(r'\{([^{}]*)\}', word.strip())
+        if re.search('[{}]', ''.join(pieces[::2])):
+            raise UsageError(f'braces do not match in {word.strip()!r}')
+        choices = [
+            [part.strip() for part in piece.split(',')] if i % 2 else [piece]
+            for i, piece in enumerate(pieces)
+        ]
+        words += [''.join(chosen) for chosen in itertools.product(*choices)]
+    return [word for word in words if word]
+
+
 def parse(spec: str) -> Method:
-    """Reads a specification string such as ``gcn+res`` or ``jknet+ppr``.
+    """Reads a specification string such as ``gcn+res`` or ``jknet+ppr``; a
+    part ``none`` says nothing.
 
     Raises:
         UsageError: On an unknown backbone or remedy, a remedy that the
@@ -203,8 +301,10 @@ def parse(spec: str) -> Method:
     first, *rest = spec.split('+')
     name, *remedies = '+'.join([aliases().get(first, first), *rest]).split('+')
     check_name('method', name, [*BACKBONES, *aliases()])
-    check = _parameters(BACKBONES[name].model)
+    remedies = [remedy for remedy in remedies if remedy != 'none']
+    known = _parameters(BACKBONES[name].model)
     keywords: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
     edges = None
     for remedy in remedies:
         check_name('remedy', remedy, [*REMEDIES, *EDGES])
@@ -216,17 +316,38 @@ def parse(spec: str) -> Method:
                 )
             edges = remedy
             continue
-        for key, value in REMEDIES[remedy].items():
-            if key not in check:
-                raise UsageError(f'{name} has no remedy {remedy!r} ({spec})')
-            if key in keywords:
-                raise UsageError(
-                    f'remedy {remedy!r} excludes another in {spec!r}: both '
-                    f'set {key}'
-                )
-            keywords[key] = value
-    ordered = '+'.join([name, *(r for r in REMEDIES if r in remedies)])
+        fixed, default = REMEDIES[remedy].fixed, REMEDIES[remedy].default
+        if not {*fixed, *default} <= known:
+            raise UsageError(f'{name} has no remedy {remedy!r} ({spec})')
+        clash = remedies.count(remedy) > 1 or any(
+            keywords.get(key, value) != value for key, value in fixed.items()
+        )
+        if clash:
+            raise UsageError(
+                f'remedy {remedy!r} excludes another in {spec!r}: both set '
+                f'{", ".join({**fixed, **default})}'
+            )
+        keywords |= fixed
+        defaults |= default
+    if 'message_dropout' in defaults and edges in SIMILARITIES:
+        raise UsageError(
+            f'{spec!r}: messages are dropped on edges without weights, and '
+            f'{edges!r} gives weighted ones'
+        )
+    full = [name, *(r for r in REMEDIES if r in remedies)]
     common = {value: key for key, value in aliases().items()}
-    base = common.get(ordered, ordered)
-    full = base if edges is None else f'{base}+{edges}'
-    return Method(full, BACKBONES[name], keywords, edges, base)
+    for length in range(len(full), 1, -1):
+        first = '+'.join(full[:length])
+        if first in common:
+            full = [common[first], *full[length:]]
+            break
+    base = '+'.join(full)
+    return Method(
+        base if edges is None else f'{base}+{edges}',
+        BACKBONES[name],
+        keywords,
+        defaults,
+        edges,
+        base,
+        frozenset([name, *remedies]),
+    )

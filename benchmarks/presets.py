@@ -82,23 +82,26 @@ def configure(
 ) -> dict[str, Any]:
     """The full configuration of a method: defaults, preset, command line.
 
+    Of the preset's recipes, the one counts whose method has the most parts
+    and none that is not in the given one: what the preset does not mention
+    takes the recipe of what is left without it.
+
     Raises:
         UsageError: If the preset has no recipe for the method on the
             dataset, or if a key is unknown.
     """
-    recipes = {
-        parse(name).name: recipe
-        for name, recipe in read(preset)['recipes'].get(dataset, {}).items()
-    }
-    recipe = recipes.get(method.name, recipes.get(method.base))
-    if recipe is None:
+    recipes = read(preset)['recipes'].get(dataset, {})
+    fits = [name for name in recipes if parse(name).parts <= method.parts]
+    if not fits:
         have = ', '.join(recipes) or 'none'
         raise UsageError(
             f'preset {preset!r} has no recipe for {method.name!r} on '
             f'{dataset} (it has: {have})'
         )
+    recipe = recipes[max(fits, key=lambda name: len(parse(name).parts))]
     config = {
         **{f.name: f.default for f in dataclasses.fields(Recipe)},
+        **method.defaults,
         **recipe,
         **overrides,
     }

@@ -30,6 +30,13 @@ PROTOCOLS = {
             'max',
         ),
         Protocol(
+            'tunedgnn-random',
+            'one random split: 20 labels per class to train, 500 nodes to '
+            'validate, 1,000 to test (Luo et al. 2024)',
+            'accuracy',
+            'max',
+        ),
+        Protocol(
             'shapes-official',
             'points on 40 meshes to train, other points on them to validate, '
             'and 40 other meshes to test, one for each class',

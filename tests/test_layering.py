@@ -10,8 +10,15 @@ ROOT = Path(__file__).parent.parent
 # From above to below; a folder may use itself only file by file, downwards.
 LAYERS = [
     ['pyg_ext/utils'],
-    ['pyg_ext/nn/aggr', 'pyg_ext/nn/dropout.py', 'pyg_ext/nn/reversible.py'],
-    ['pyg_ext/nn/block.py'],
+    [
+        'pyg_ext/nn/aggr',
+        'pyg_ext/nn/norm',
+        'pyg_ext/nn/dropout.py',
+        'pyg_ext/nn/identity_mapping.py',
+        'pyg_ext/nn/reversible.py',
+        'pyg_ext/nn/skip.py',
+    ],
+    ['pyg_ext/nn/block.py', 'pyg_ext/nn/drop_message.py'],
     ['pyg_ext/nn/conv'],
     ['pyg_ext/nn/models'],
     ['pyg_ext/transforms'],

@@ -8,44 +8,73 @@ from pyg_ext.nn.conv import (
     RandomWalkConv,
     RevGCNConv,
 )
+from pyg_ext.nn.drop_message import DropMessage
 from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.identity_mapping import IdentityLinear, identity_mapping
 from pyg_ext.nn.models import (
     DAGNN,
     GAT,
     GCN,
     GCNII,
+    GIN,
     GPRGNN,
     SGC,
     APPNPNet,
     ConvStack,
     DecoupledNet,
+    DeeperGCN,
     DeepGCN,
     GraphSAGE,
+    IncepGCN,
+    NodeMLP,
     RevGNN,
 )
+from pyg_ext.nn.norm import NodeNorm, PairNormSCS, make_norm
 from pyg_ext.nn.reversible import GroupAddRev, ReversibleSequential
+from pyg_ext.nn.skip import (
+    DenseConnection,
+    GradientGating,
+    InitialConnection,
+    ResidualConnection,
+    SkipNode,
+)
 
 __all__ = [
     'DAGNN',
     'GAT',
     'GCN',
     'GCNII',
+    'GIN',
     'GPRGNN',
     'SGC',
     'APPNPNet',
     'ConvStack',
     'DecoupledNet',
     'DeepGCN',
+    'DeeperGCN',
+    'DenseConnection',
     'DilatedKNNConv',
+    'DropMessage',
     'Dropout',
     'GNNBlock',
+    'GradientGating',
     'GraphSAGE',
     'GroupAddRev',
+    'IdentityLinear',
+    'IncepGCN',
+    'InitialConnection',
     'MRConv',
+    'NodeMLP',
+    'NodeNorm',
+    'PairNormSCS',
     'PowerSumAggregation',
     'RandomWalkConv',
+    'ResidualConnection',
     'RevGCNConv',
     'RevGNN',
     'ReversibleSequential',
+    'SkipNode',
     'SoftmaxSumAggregation',
+    'identity_mapping',
+    'make_norm',
 ]

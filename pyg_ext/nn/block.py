@@ -1,11 +1,10 @@
 from torch import Tensor
-from torch.nn import LayerNorm, Module
-from torch_geometric.nn import BatchNorm
+from torch.nn import Module
+from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
-
-NORMS = {'layer': LayerNorm, 'batch': BatchNorm}
+from pyg_ext.nn.norm import make_norm
 
 
 class GNNBlock(Module):
@@ -23,12 +22,13 @@ class GNNBlock(Module):
             ``conv(x, edge_index)``, or with edge weights or features after
             those.
         channels (int): Size of each input sample.
-        norm (str, optional): :obj:`'layer'`, :obj:`'batch'` or :obj:`None`.
-            (default: :obj:`'layer'`)
+        norm (str, optional): A name of :func:`~pyg_ext.nn.make_norm`, or
+            :obj:`None`. (default: :obj:`'layer'`)
         dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
 
     Raises:
-        ValueError: On an unknown norm.
+        ValueError: On an unknown norm, or on :obj:`'message'`, which goes
+            behind a convolution.
 
     Shapes:
         - **input:** features :math:`(|\mathcal{V}|, F)`, the edges as the
@@ -45,19 +45,17 @@ class GNNBlock(Module):
         dropout: float = 0.0,
     ):
         super().__init__()
-        if norm is not None and norm not in NORMS:
+        if norm == 'message':
             raise ValueError(
-                f'norm must be one of {", ".join(NORMS)} or None (got '
-                f'{norm!r})'
+                'norm="message" goes behind a convolution, and not ahead'
             )
-        self.norm = NORMS[norm](channels) if norm is not None else None
+        self.norm = make_norm(norm, channels) if norm is not None else None
         self.dropout = Dropout(dropout)
         self.conv = conv
 
     def reset_parameters(self) -> None:
         """Draws all parameters anew."""
-        if self.norm is not None:
-            self.norm.reset_parameters()
+        reset(self.norm)
         self.conv.reset_parameters()
 
     def forward(

@@ -39,5 +39,7 @@ def test_reset_parameters():
 
 
 def test_error():
-    with pytest.raises(ValueError, match=r"layer, batch or None \(got 'l2'\)"):
+    with pytest.raises(
+        ValueError, match=r"norm must be one of .*\(got 'l2'\)"
+    ):
         GNNBlock(GCNConv(5, 3), 5, norm='l2')

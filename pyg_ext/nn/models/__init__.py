@@ -1,12 +1,19 @@
 """Whole networks that PyG lacks."""
 
 from pyg_ext.nn.models.appnp import APPNPNet
-from pyg_ext.nn.models.conv_stack import GAT, GCN, ConvStack, GraphSAGE
+from pyg_ext.nn.models.conv_stack import ConvStack
 from pyg_ext.nn.models.dagnn import DAGNN
 from pyg_ext.nn.models.decoupled import DecoupledNet
 from pyg_ext.nn.models.deep_gcn import DeepGCN
+from pyg_ext.nn.models.deeper_gcn import DeeperGCN
+from pyg_ext.nn.models.gat import GAT
+from pyg_ext.nn.models.gcn import GCN
 from pyg_ext.nn.models.gcnii import GCNII
+from pyg_ext.nn.models.gin import GIN
 from pyg_ext.nn.models.gprgnn import GPRGNN
+from pyg_ext.nn.models.graph_sage import GraphSAGE
+from pyg_ext.nn.models.incep_gcn import IncepGCN
+from pyg_ext.nn.models.mlp import NodeMLP
 from pyg_ext.nn.models.rev_gnn import RevGNN
 from pyg_ext.nn.models.sgc import SGC
 
@@ -15,12 +22,16 @@ __all__ = [
     'GAT',
     'GCN',
     'GCNII',
+    'GIN',
     'GPRGNN',
     'SGC',
     'APPNPNet',
     'ConvStack',
     'DecoupledNet',
     'DeepGCN',
+    'DeeperGCN',
     'GraphSAGE',
+    'IncepGCN',
+    'NodeMLP',
     'RevGNN',
 ]

@@ -1,47 +1,61 @@
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Linear, ModuleList
-from torch_geometric.nn import (
-    GATConv,
-    GCNConv,
-    JumpingKnowledge,
-    MessagePassing,
-    SAGEConv,
-)
+from torch_geometric.nn import JumpingKnowledge, MessagePassing
+from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor
 
+from pyg_ext.nn.drop_message import DropMessage
 from pyg_ext.nn.dropout import Dropout
-from pyg_ext.utils import CSRTensor, edges_of, gcn_norm_once, mean_adj
+from pyg_ext.nn.identity_mapping import identity_mapping
+from pyg_ext.nn.norm import make_norm
+from pyg_ext.nn.skip import (
+    DenseConnection,
+    GradientGating,
+    InitialConnection,
+    ResidualConnection,
+    SkipNode,
+)
+from pyg_ext.utils.checks import check_name
 
-SKIPS = ('res', 'dense')
+SKIPS = ('res', 'residual', 'initial', 'dense', 'gate')
 
 
 class ConvStack(torch.nn.Module):
-    r"""A stack of graph convolutions of any depth with skip connections.
+    r"""A stack of graph convolutions of any depth, with the published
+    remedies against over-smoothing.
 
     Layer :math:`\ell` of :math:`L` computes
 
     .. math::
-        \mathbf{H}^{(\ell)} = \mathrm{ReLU} \left( \mathrm{conv}^{(\ell)}
-        \left( \mathrm{dropout}(\mathbf{H}^{(\ell - 1)}) \right) \right)
+        \mathbf{H}^{(\ell)} = \mathrm{skip} \left( \mathrm{ReLU} \left(
+        \mathrm{norm} \left( \mathrm{conv}^{(\ell)} \left(
+        \mathrm{dropout}(\mathbf{H}^{(\ell - 1)}) \right) \right) \right)
+        \right)
 
-    and, depending on :obj:`skip`,
+    where :obj:`skip` is one of
 
-    * :obj:`'res'`: adds :math:`\mathbf{H}^{(\ell - 1)}` where the widths
-      agree, as in `"Deep Residual Learning for Image Recognition"
-      <https://arxiv.org/abs/1512.03385>`_ and, on graphs, `"DeepGCNs: Can GCNs
-      Go as Deep as CNNs?" <https://arxiv.org/abs/1904.03751>`_;
+    * :obj:`'res'`: adds :math:`\mathbf{H}^{(\ell - 1)}`
+      (:class:`~pyg_ext.nn.ResidualConnection`);
+    * :obj:`'residual'`: mixes with it, with share :obj:`alpha` (the same);
+    * :obj:`'initial'`: mixes with :math:`\mathbf{H}^{(0)}`, with share
+      :obj:`alpha` (:class:`~pyg_ext.nn.InitialConnection`);
     * :obj:`'dense'`: concatenates :math:`\mathbf{H}^{(\ell - 1)}`, so that
-      each layer reads all earlier ones and adds :obj:`growth` channels, as in
-      `"Densely Connected Convolutional Networks"
-      <https://arxiv.org/abs/1608.06993>`_.
+      each layer reads all earlier ones and adds :obj:`growth` channels
+      (:class:`~pyg_ext.nn.DenseConnection`);
+    * :obj:`'gate'`: :class:`~pyg_ext.nn.GradientGating`.
 
-    The last convolution gives the output, without activation.
-    With :obj:`jk` all :math:`L` layers are hidden ones, and a linear layer
-    reads their combination, as in `"Representation Learning on Graphs with
-    Jumping Knowledge Networks" <https://arxiv.org/abs/1806.03536>`_.
+    The first convolution changes the number of channels and has no skip
+    connection, and the last one gives the output, without norm, activation
+    or skip. With :obj:`lin_in` a linear layer and ReLU go ahead of all
+    convolutions, and with :obj:`lin_out` a linear layer comes behind them, so
+    that all :math:`L` of them are hidden ones.
+    With :obj:`jk` that layer reads the combination of all hidden states, as
+    in `"Representation Learning on Graphs with Jumping Knowledge Networks"
+    <https://arxiv.org/abs/1806.03536>`_.
 
     Subclasses choose the convolution in :meth:`init_conv` and may prepare the
     edges once for all layers in :meth:`prepare`.
@@ -50,23 +64,49 @@ class ConvStack(torch.nn.Module):
         in_channels (int): Size of each input sample.
         hidden_channels (int): Size of each hidden sample.
         num_layers (int): Number of graph convolutions :math:`L`, the first
-            and the last included.
+            and the last included; linear layers do not count.
         out_channels (int): Size of each output sample.
         dropout (float, optional): Dropout probability of the input of each
             layer. (default: :obj:`0.0`)
-        skip (str, optional): :obj:`'res'`, :obj:`'dense'` or :obj:`None`.
+        skip (str, optional): :obj:`'res'`, :obj:`'residual'`,
+            :obj:`'initial'`, :obj:`'dense'`, :obj:`'gate'` or :obj:`None`.
             (default: :obj:`None`)
         growth (int, optional): The channels that a layer adds with
             :obj:`skip='dense'`; :obj:`hidden_channels` if not given.
             (default: :obj:`None`)
         jk (str, optional): :obj:`'cat'`, :obj:`'max'`, :obj:`'lstm'` or
             :obj:`None`. (default: :obj:`None`)
+        alpha (float, optional): The share that :obj:`skip='residual'` and
+            :obj:`skip='initial'` mix in. (default: :obj:`0.1`)
+        norm (str, optional): A name of :func:`~pyg_ext.nn.make_norm`, or
+            :obj:`None`. (default: :obj:`None`)
+        norm_kwargs (dict, optional): Further arguments of the norm.
+            (default: :obj:`None`)
+        theta (float, optional): With a value, convolutions that keep the
+            number of channels get the identity mapping of
+            :func:`~pyg_ext.nn.identity_mapping`, with :math:`\beta_{\ell} =
+            \log(\theta / \ell + 1)`. (default: :obj:`None`)
+        skip_node (float, optional): Probability of a node to skip a layer in
+            training, as in :class:`~pyg_ext.nn.SkipNode`.
+            (default: :obj:`0.0`)
+        message_dropout (float, optional): Dropout probability of messages, as
+            in :class:`~pyg_ext.nn.DropMessage`. (default: :obj:`0.0`)
+        input_dropout (float, optional): Dropout probability of the input of
+            the network; :obj:`None` takes :obj:`dropout`.
+            (default: :obj:`None`)
+        lin_in (bool, optional): Whether a linear layer goes ahead.
+            (default: :obj:`False`)
+        lin_out (bool, optional): Whether a linear layer comes behind, which
+            :obj:`jk` always has. (default: :obj:`False`)
         **kwargs (optional): Further arguments of :meth:`init_conv`.
 
     Raises:
-        ValueError: On an unknown :obj:`skip`, on less than one layer, on
-            :obj:`growth` without dense connections, or on dense connections
-            with :obj:`jk`, which repeat each other.
+        ValueError: On an unknown :obj:`skip` or :obj:`norm`, on less than one
+            layer, on :obj:`growth` without dense connections, on dense
+            connections with what they cannot go with (:obj:`jk`, which
+            repeats them, and :obj:`skip_node`, which mixes widths), or on
+            :obj:`skip='initial'` or :obj:`norm='message'` without
+            :obj:`lin_in`.
 
     Shapes:
         - **input:**
@@ -87,6 +127,15 @@ class ConvStack(torch.nn.Module):
         skip: str | None = None,
         growth: int | None = None,
         jk: str | None = None,
+        alpha: float = 0.1,
+        norm: str | None = None,
+        norm_kwargs: dict[str, Any] | None = None,
+        theta: float | None = None,
+        skip_node: float = 0.0,
+        message_dropout: float = 0.0,
+        input_dropout: float | None = None,
+        lin_in: bool = False,
+        lin_out: bool = False,
         **kwargs: Any,
     ):
         super().__init__()
@@ -94,8 +143,7 @@ class ConvStack(torch.nn.Module):
             raise ValueError(
                 f'num_layers must be at least 1 (got {num_layers})'
             )
-        if skip is not None and skip not in SKIPS:
-            raise ValueError(f'skip must be one of {SKIPS} (got {skip!r})')
+        check_name('skip', skip, [None, *SKIPS])
         if growth is not None and skip != 'dense':
             raise ValueError(f'growth needs skip="dense" (got skip={skip!r})')
         if skip == 'dense' and jk is not None:
@@ -103,30 +151,69 @@ class ConvStack(torch.nn.Module):
                 f'dense connections hand all layers to the last one already '
                 f'(got jk={jk!r} on top)'
             )
+        if skip == 'dense' and skip_node > 0.0:
+            raise ValueError(
+                f'nodes cannot skip a layer of dense connections, whose '
+                f'output is wider than its input (got skip_node={skip_node})'
+            )
+        if not lin_in and (skip == 'initial' or norm == 'message'):
+            raise ValueError(
+                f'skip="initial" and norm="message" need lin_in=True, whose '
+                f'output they look at (got skip={skip!r}, norm={norm!r})'
+            )
         self.in_channels = in_channels
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers
         self.out_channels = out_channels
         self.skip = skip
         self.growth = growth or hidden_channels
+        self.norm_sees_input = norm == 'message'
 
         self.dropout = Dropout(dropout)
-        self.convs = ModuleList()
+        self.input_dropout = Dropout(
+            dropout if input_dropout is None else input_dropout
+        )
+        self.lin_in = None
         width = in_channels
+        if lin_in:
+            self.lin_in = Linear(in_channels, hidden_channels)
+            width = hidden_channels
+        lin_out = lin_out or jk is not None
+        self.convs = ModuleList()
+        self.norms = None if norm is None else ModuleList()
         for i in range(num_layers):
-            last = i == num_layers - 1 and jk is None
-            if last:
-                out = out_channels
-            elif i > 0 and skip == 'dense':
-                out = self.growth
-            else:
-                out = hidden_channels
-            self.convs.append(self.init_conv(width, out, last, **kwargs))
-            width = width + out if i > 0 and skip == 'dense' else out
+            last = i == num_layers - 1 and not lin_out
+            grows = skip == 'dense' and (i > 0 or lin_in)
+            out = self.growth if grows else hidden_channels
+            out = out_channels if last else out
+            conv = self.init_conv(width, out, last, **kwargs)
+            if theta is not None and width == out and not last:
+                identity_mapping(conv, math.log(theta / (i + 1) + 1))
+            if message_dropout > 0.0:
+                conv = DropMessage(conv, message_dropout)
+            self.convs.append(conv)
+            if norm is not None and not last:
+                self.norms.append(make_norm(norm, out, **(norm_kwargs or {})))
+            width = width + out if grows and not last else out
+        self.connection = {
+            None: lambda: None,
+            'res': ResidualConnection,
+            'residual': lambda: ResidualConnection(alpha),
+            'initial': lambda: InitialConnection(alpha),
+            'dense': DenseConnection,
+            'gate': lambda: GradientGating(
+                self.init_conv(
+                    hidden_channels, hidden_channels, False, **kwargs
+                )
+            ),
+        }[skip]()
+        self.skip_node = SkipNode(skip_node) if skip_node > 0.0 else None
         self.jk = self.lin = None
         if jk is not None:
-            self.jk = JumpingKnowledge(jk, hidden_channels, num_layers)
-            width = hidden_channels * (num_layers if jk == 'cat' else 1)
+            states = num_layers + lin_in
+            self.jk = JumpingKnowledge(jk, hidden_channels, states)
+            width = hidden_channels * (states if jk == 'cat' else 1)
+        if lin_out:
             self.lin = Linear(width, out_channels)
 
     def init_conv(
@@ -145,35 +232,51 @@ class ConvStack(torch.nn.Module):
 
     def reset_parameters(self) -> None:
         """Draws all parameters anew."""
-        for module in (*self.convs, self.jk, self.lin):
-            if module is not None:
-                module.reset_parameters()
+        for module in self.children():
+            reset(module)
 
     def forward(
         self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
     ) -> Tensor:
         edge_index, edge_weight = self.prepare(edge_index, edge_weight, x)
-        edges = (
-            (edge_index,)
-            if edge_weight is None
-            else (
-                edge_index,
-                edge_weight,
-            )
-        )
-        states = []
-        for i, conv in enumerate(self.convs):
-            out = conv(self.dropout(x), *edges)
-            if i == self.num_layers - 1 and self.jk is None:
-                return out
-            out = out.relu()
-            if i > 0 and self.skip == 'res':
-                out = out + x
-            elif i > 0 and self.skip == 'dense':
-                out = torch.cat([x, out], dim=-1)  # [N, hidden + i * growth]
-            x = out
+        edges = (edge_index,)
+        if edge_weight is not None:
+            edges = (edge_index, edge_weight)
+        states = []  # all are kept for jumping knowledge, else the first
+        drop = self.input_dropout
+        if self.lin_in is not None:
+            x = self.lin_in(drop(x)).relu()
             states.append(x)
-        return self.lin(self.dropout(self.jk(states)))
+            drop = self.dropout
+        for i, conv in enumerate(self.convs):
+            dropped = drop(x)
+            out = conv(dropped, *edges)
+            if i == self.num_layers - 1 and self.lin is None:
+                return out
+            if self.norms is not None:
+                inputs = (dropped, out) if self.norm_sees_input else (out,)
+                out = self.norms[i](*inputs)
+            out = out.relu()
+            if i > 0 or self.lin_in is not None:
+                out = self._skip(out, x, states, edges)
+            x = out
+            if self.jk is not None or not states:
+                states.append(x)
+            drop = self.dropout
+        if self.jk is not None:
+            x = self.jk(states)
+        return self.lin(self.dropout(x))
+
+    def _skip(
+        self, out: Tensor, x: Tensor, states: list[Tensor], edges: tuple
+    ) -> Tensor:
+        if self.skip == 'initial':
+            out = self.connection(out, states[0])
+        elif self.skip == 'gate':
+            out = self.connection(out, x, *edges)
+        elif self.skip is not None:
+            out = self.connection(out, x)
+        return out if self.skip_node is None else self.skip_node(out, x)
 
     def __repr__(self) -> str:
         return (
@@ -181,104 +284,3 @@ class ConvStack(torch.nn.Module):
             f'{self.out_channels}, num_layers={self.num_layers}, '
             f'skip={self.skip}, jk={self.jk})'
         )
-
-
-class GCN(ConvStack):
-    r"""The graph convolutional network of the `"Semi-supervised
-    Classification with Graph Convolutional Networks"
-    <https://arxiv.org/abs/1609.02907>`_ paper at any depth, with the skip
-    connections of :class:`ConvStack`.
-
-    The layers are :class:`torch_geometric.nn.GCNConv`.
-    The adjacency is normalized once for all of them, or not at all when it
-    comes from :func:`pyg_ext.utils.gcn_adj`, which is the fast way to train
-    on one graph:
-
-    .. code-block:: python
-
-        adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes)
-        x = CSRTensor.from_dense(data.x)  # where most entries are zero
-        out = model(x, adj)
-
-    Args, errors and shapes are those of :class:`ConvStack`.
-    """
-
-    def init_conv(
-        self, in_channels: int, out_channels: int, last: bool
-    ) -> MessagePassing:
-        return GCNConv(in_channels, out_channels, normalize=False)
-
-    def prepare(
-        self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
-    ) -> tuple[Adj, OptTensor]:
-        return gcn_norm_once(edge_index, edge_weight, x.size(0), x.dtype)
-
-
-class GAT(ConvStack):
-    r"""The graph attention network of the `"Graph Attention Networks"
-    <https://arxiv.org/abs/1710.10903>`_ paper at any depth, with the skip
-    connections of :class:`ConvStack`.
-
-    The layers are :class:`torch_geometric.nn.GATConv`, of which the last
-    takes the mean of its heads. They know no weights of edges.
-
-    Args, errors and shapes are those of :class:`ConvStack`, and
-
-    Args:
-        heads (int, optional): Number of heads, a divisor of
-            :obj:`hidden_channels`. (default: :obj:`8`)
-        attention_dropout (float, optional): Dropout probability of the
-            attention. (default: :obj:`0.0`)
-    """
-
-    def init_conv(
-        self,
-        in_channels: int,
-        out_channels: int,
-        last: bool,
-        heads: int = 8,
-        attention_dropout: float = 0.0,
-    ) -> MessagePassing:
-        if not last and out_channels % heads:
-            raise ValueError(
-                f'heads must divide the {out_channels} channels of a layer '
-                f'(got {heads})'
-            )
-        return GATConv(
-            in_channels,
-            out_channels if last else out_channels // heads,
-            heads,
-            concat=not last,
-            dropout=attention_dropout,
-        )
-
-    def prepare(
-        self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
-    ) -> tuple[Adj, OptTensor]:
-        return edges_of(edge_index, edge_weight)[0], None
-
-
-class GraphSAGE(ConvStack):
-    r"""The network of the `"Inductive Representation Learning on Large
-    Graphs" <https://arxiv.org/abs/1706.02216>`_ paper with mean aggregation
-    at any depth, with the skip connections of :class:`ConvStack`.
-
-    The layers are :class:`torch_geometric.nn.SAGEConv`. The adjacency is
-    divided by its sums once for all of them, so that weights of edges give a
-    weighted mean, or not at all when it comes from
-    :func:`pyg_ext.utils.mean_adj`. Node features must be dense.
-
-    Args, errors and shapes are those of :class:`ConvStack`.
-    """
-
-    def init_conv(
-        self, in_channels: int, out_channels: int, last: bool
-    ) -> MessagePassing:
-        return SAGEConv(in_channels, out_channels, aggr='sum')
-
-    def prepare(
-        self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
-    ) -> tuple[Adj, OptTensor]:
-        if isinstance(edge_index, CSRTensor):
-            return edge_index, None
-        return mean_adj(edge_index, edge_weight, x.size(0), x.dtype), None

@@ -1,0 +1,106 @@
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Linear, ModuleList
+from torch_geometric.nn import GENConv
+from torch_geometric.nn.inits import reset
+from torch_geometric.typing import Adj, OptTensor
+
+from pyg_ext.nn.block import GNNBlock
+from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.norm import make_norm
+from pyg_ext.utils import edges_of
+
+
+class DeeperGCN(torch.nn.Module):
+    r"""The network of the `"DeeperGCN: All You Need to Train Deeper GCNs"
+    <https://arxiv.org/abs/2006.07739>`_ paper: a linear layer, a
+    :class:`torch_geometric.nn.GENConv`, blocks of norm, ReLU, dropout and
+    such a convolution with a residual connection ("res+",
+    :class:`~pyg_ext.nn.GNNBlock`), then norm, ReLU, dropout and a linear
+    layer.
+
+    Args:
+        in_channels (int): Size of each input sample.
+        hidden_channels (int): Size of each hidden sample.
+        num_layers (int): Number of graph convolutions; the two linear layers
+            do not count.
+        out_channels (int): Size of each output sample.
+        dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
+        norm (str, optional): As in :class:`~pyg_ext.nn.GNNBlock`.
+            (default: :obj:`'batch'`)
+        aggr (str, optional): :obj:`'softmax'`, :obj:`'powermean'`, or
+            another aggregation. (default: :obj:`'softmax'`)
+        **kwargs (optional): Further arguments of
+            :class:`torch_geometric.nn.GENConv`.
+
+    Raises:
+        ValueError: On an unknown norm, or on less than one layer.
+
+    Shapes:
+        - **input:**
+          node features :math:`(|\mathcal{V}|, F_{in})`, dense or a
+          :class:`~pyg_ext.utils.CSRTensor`;
+          edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency,
+          whose weights do not count,
+          edge features :math:`(|\mathcal{E}|, D)` *(optional)*, with
+          :obj:`edge_dim` among the further arguments
+        - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        num_layers: int,
+        out_channels: int,
+        dropout: float = 0.0,
+        norm: str | None = 'batch',
+        aggr: str = 'softmax',
+        **kwargs: Any,
+    ):
+        super().__init__()
+        if num_layers < 1:
+            raise ValueError(
+                f'num_layers must be at least 1 (got {num_layers})'
+            )
+
+        def conv() -> GENConv:
+            width = hidden_channels
+            return GENConv(width, width, aggr, **kwargs)
+
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.num_layers = num_layers
+        self.dropout = Dropout(dropout)
+        self.lin_in = Linear(in_channels, hidden_channels)
+        self.first = conv()
+        self.blocks = ModuleList(
+            GNNBlock(conv(), hidden_channels, norm, dropout)
+            for _ in range(num_layers - 1)
+        )
+        self.norm = make_norm(norm, hidden_channels) if norm else None
+        self.lin_out = Linear(hidden_channels, out_channels)
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew."""
+        for module in self.children():
+            reset(module)
+
+    def forward(
+        self, x: Tensor, edge_index: Adj, edge_attr: OptTensor = None
+    ) -> Tensor:
+        edges = edges_of(edge_index)[0]
+        x = self.first(self.lin_in(x), edges, edge_attr)
+        for block in self.blocks:
+            x = x + block(x, edges, edge_attr)
+        if self.norm is not None:
+            x = self.norm(x)
+        return self.lin_out(self.dropout(x.relu()))
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.in_channels}, '
+            f'{self.out_channels}, num_layers={self.num_layers})'
+        )

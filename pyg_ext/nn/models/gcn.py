@@ -1,0 +1,37 @@
+from torch import Tensor
+from torch_geometric.nn import GCNConv, MessagePassing
+from torch_geometric.typing import Adj, OptTensor
+
+from pyg_ext.nn.models.conv_stack import ConvStack
+from pyg_ext.utils import gcn_norm_once
+
+
+class GCN(ConvStack):
+    r"""The graph convolutional network of the `"Semi-supervised
+    Classification with Graph Convolutional Networks"
+    <https://arxiv.org/abs/1609.02907>`_ paper at any depth, with the
+    remedies of :class:`ConvStack`.
+
+    The layers are :class:`torch_geometric.nn.GCNConv`.
+    The adjacency is normalized once for all of them, or not at all when it
+    comes from :func:`pyg_ext.utils.gcn_adj`, which is the fast way to train
+    on one graph:
+
+    .. code-block:: python
+
+        adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes)
+        x = CSRTensor.from_dense(data.x)  # where most entries are zero
+        out = model(x, adj)
+
+    Args, errors and shapes are those of :class:`ConvStack`.
+    """
+
+    def init_conv(
+        self, in_channels: int, out_channels: int, last: bool
+    ) -> MessagePassing:
+        return GCNConv(in_channels, out_channels, normalize=False)
+
+    def prepare(
+        self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
+    ) -> tuple[Adj, OptTensor]:
+        return gcn_norm_once(edge_index, edge_weight, x.size(0), x.dtype)

@@ -1,0 +1,74 @@
+"""Normalization of node features: what PyG lacks, and names for all."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch.nn import LayerNorm, Module, Sequential
+from torch_geometric.nn import (
+    BatchNorm,
+    DiffGroupNorm,
+    MeanSubtractionNorm,
+    MessageNorm,
+    PairNorm,
+)
+
+from pyg_ext.nn.norm.node_norm import NodeNorm
+from pyg_ext.nn.norm.pair_norm_scs import PairNormSCS
+from pyg_ext.utils.checks import check_name
+
+__all__ = ['NORMS', 'NodeNorm', 'PairNormSCS', 'make_norm']
+
+
+def _group(channels: int, groups: int = 10, lamda: float = 0.01) -> Module:
+    return DiffGroupNorm(channels, groups, lamda)
+
+
+def _comb(channels: int, groups: int = 10, lamda: float = 0.01) -> Module:
+    node = NodeNorm(center=True)
+    return Sequential(_group(channels, groups, lamda), node)
+
+
+NORMS: dict[str, Callable[..., Module]] = {
+    'batch': BatchNorm,
+    'layer': LayerNorm,
+    'pair': lambda channels, **kwargs: PairNorm(**kwargs),
+    'pair-si': lambda channels, **kwargs: PairNorm(
+        scale_individually=True, **kwargs
+    ),
+    'pair-scs': lambda channels, **kwargs: PairNormSCS(**kwargs),
+    'node': lambda channels, **kwargs: NodeNorm(**kwargs),
+    'mean': lambda channels: MeanSubtractionNorm(),
+    'group': _group,
+    'comb': _comb,
+    'message': lambda channels, **kwargs: MessageNorm(**kwargs),
+}
+
+
+def make_norm(name: str, channels: int, **kwargs: Any) -> Module:
+    r"""Returns a norm by its short name:
+
+    * :obj:`'batch'`: :class:`torch_geometric.nn.BatchNorm`;
+    * :obj:`'layer'`: :class:`torch.nn.LayerNorm`;
+    * :obj:`'pair'`, :obj:`'pair-si'`, :obj:`'pair-scs'`:
+      :class:`torch_geometric.nn.PairNorm`, the same with
+      :obj:`scale_individually=True`, and :class:`PairNormSCS`;
+    * :obj:`'node'`: :class:`NodeNorm`;
+    * :obj:`'mean'`: :class:`torch_geometric.nn.MeanSubtractionNorm`;
+    * :obj:`'group'`: :class:`torch_geometric.nn.DiffGroupNorm` with 10
+      groups;
+    * :obj:`'comb'`: that and then a centered :class:`NodeNorm`, as in `"Bag
+      of Tricks for Training Deeper Graph Neural Networks"
+      <https://arxiv.org/abs/2108.10521>`_;
+    * :obj:`'message'`: :class:`torch_geometric.nn.MessageNorm`, which is
+      called with the layer's input and its output.
+
+    Args:
+        name (str): One of these names.
+        channels (int): Size of each sample.
+        **kwargs (optional): Further arguments of the norm.
+
+    Raises:
+        ValueError: On an unknown name.
+    """
+    check_name('norm', name, NORMS)
+    return NORMS[name](channels, **kwargs)
