@@ -23,6 +23,7 @@ from pyg_ext.nn import (
     GCNII,
     GIN,
     GPRGNN,
+    NORMS,
     SGC,
     APPNPNet,
     DeeperGCN,
@@ -32,7 +33,6 @@ from pyg_ext.nn import (
     NodeMLP,
     RevGNN,
 )
-from pyg_ext.nn.norm import NORMS
 from pyg_ext.transforms import AddRandomWalkEdges
 from pyg_ext.utils import CSRTensor, dropout_path, gcn_adj, mean_adj
 

@@ -29,7 +29,7 @@ from pyg_ext.nn.models import (
     NodeMLP,
     RevGNN,
 )
-from pyg_ext.nn.norm import NodeNorm, PairNormSCS, make_norm
+from pyg_ext.nn.norm import NORMS, NodeNorm, PairNormSCS, make_norm
 from pyg_ext.nn.reversible import GroupAddRev, ReversibleSequential
 from pyg_ext.nn.skip import (
     DenseConnection,
@@ -46,6 +46,7 @@ __all__ = [
     'GCNII',
     'GIN',
     'GPRGNN',
+    'NORMS',
     'SGC',
     'APPNPNet',
     'ConvStack',

@@ -164,6 +164,19 @@ def test_protocol_of_gdc(root):
     assert sizes(public) == SIZES['cora']
 
 
+def test_protocol_of_tuned_gnns(root):
+    first, again = (
+        datasets.load('cora', root, 'tunedgnn-random', seed) for seed in (0, 4)
+    )
+    assert sizes(first) == (2708, 1433, 10556, 7, (140, 500, 1000))
+    assert first.y[first.train_mask].bincount().tolist() == [20] * 7
+    masks = torch.stack([first[f'{s}_mask'] for s in ('train', 'val', 'test')])
+    assert masks.sum(0).max() == 1
+    assert torch.equal(first.train_mask, again.train_mask)  # one split
+    public = datasets.load('cora', root)
+    assert not torch.equal(first.train_mask, public.train_mask)
+
+
 def test_unknown_protocol():
     with pytest.raises(UsageError, match='unknown protocol of digits'):
         datasets.load('digits', protocol='gdc-lcc')

@@ -5,11 +5,15 @@ from torch_geometric.data import Data
 from benchmarks import methods
 from benchmarks.errors import UsageError
 
+OTHERS = ('dilated', 'unshared')  # remedies that a GCN does not know
 SPECS = [
     *methods.BACKBONES,
     *methods.aliases(),
     'gcn+res+jump',
     'resgcn+ppr',
+    *(f'gcn+{remedy}' for remedy in methods.REMEDIES if remedy not in OTHERS),
+    'mlp+initial+pair',
+    'gat+gate+skipnode',
 ]
 
 
@@ -17,7 +21,7 @@ SPECS = [
 @pytest.mark.parametrize('depth', [2, 5])
 def test_build(spec, depth):
     method = methods.parse(spec)
-    options = {'hidden_channels': 8}
+    options = {'hidden_channels': 16}
     if 'hidden_channels' not in method.options():
         options = {}
     model = methods.Network(method, depth, options).build(4, 3)
@@ -51,6 +55,9 @@ def test_depth_counts_graph_convolutions():
         ('gcn+res+dense', "'dense' excludes another"),
         ('gcn+res+res', "'res' excludes another"),
         ('appnp+res', "appnp has no remedy 'res'"),
+        ('gcn+pair+batch', "'batch' excludes another in .* both set norm"),
+        ('appnp+skipnode', "appnp has no remedy 'skipnode'"),
+        ('gcn+dropmessage+ppr', "edges without weights, and 'ppr' gives"),
         ('', "unknown method ''"),
         ('gcn+ppr+heat', "'heat' cannot change the edges in .*: ppr does"),
         ('deepgcn+ppr', "'ppr' cannot change the edges in .*: deepgcn does"),
@@ -83,7 +90,7 @@ def test_edges(ring, backbone, edges):
     """Each model gets the other edges in the form that it takes best."""
     method = methods.parse(f'{backbone}+{edges}')
     augment = {**methods.EDGES[edges]}
-    if edges != 'dropedge':
+    if edges in methods.SIMILARITIES:
         augment['k'] = 5
     network = methods.Network(method, 2, {'hidden_channels': 8}, augment)
     data = network.prepare(ring, seed=0)
@@ -92,7 +99,7 @@ def test_edges(ring, backbone, edges):
     out = model(data.x, adj)
     plain = model(data.x, ring.edge_index)
     redraw = network.redraw(data)
-    if edges == 'dropedge':
+    if edges in methods.DROPS:
         assert torch.allclose(out, plain, atol=1e-6)  # tested on all edges
         torch.manual_seed(0)
         first, second = model(data.x, redraw()), model(data.x, redraw())
@@ -123,3 +130,59 @@ def test_no_other_edges_for_what_is_kept(ring):
     network = methods.Network(method, 2, {'cached': True}, {'p': 0.5})
     with pytest.raises(ValueError, match='no other edges can be drawn'):
         network.redraw(ring)
+
+
+def test_remedies_that_say_the_same_go_together():
+    method = methods.parse('gcn+initial+identity+message+none')
+    assert method.name == 'gcn+initial+identity+message'
+    assert method.keywords['lin_in'] is True
+    assert method.defaults == {'theta': 0.5}
+    assert 'theta' in method.options()
+    assert 'skip' not in method.options()
+
+
+def test_a_default_of_a_remedy_may_be_set():
+    method = methods.parse('gcn+skipnode')
+    sizes = {'hidden_channels': 8}
+    assert methods.Network(method, 3, sizes).build(4, 3).skip_node.p == 0.5
+    sizes['skip_node'] = 0.9
+    assert methods.Network(method, 3, sizes).build(4, 3).skip_node.p == 0.9
+
+
+@pytest.mark.parametrize(
+    ('text', 'specs'),
+    [
+        ('gcn, resgcn,', ['gcn', 'resgcn']),
+        ('gcn+{none,res},mlp', ['gcn+none', 'gcn+res', 'mlp']),
+        ('{gcn,gat}+{a,b}', ['gcn+a', 'gcn+b', 'gat+a', 'gat+b']),
+    ],
+)
+def test_expand(text, specs):
+    assert methods.expand(text) == specs
+
+
+@pytest.mark.parametrize('text', ['gcn+{res', 'gcn}', 'gcn+{a,{b,c}}'])
+def test_expand_errors(text):
+    with pytest.raises(UsageError, match='braces do not match'):
+        methods.expand(text)
+
+
+@pytest.mark.parametrize('edges', methods.DROPS)
+def test_dropped_edges(ring, edges):
+    method = methods.parse(f'gcn+{edges}')
+    augment = methods.EDGES[edges]
+    network = methods.Network(method, 2, {'hidden_channels': 8}, augment)
+    redraw = network.redraw(network.prepare(ring, 0))
+    torch.manual_seed(0)
+    first = redraw()
+    torch.manual_seed(0)
+    assert torch.equal(redraw().to_dense(), first.to_dense())
+    loops_only = torch.eye(20)
+    full = network.adjacency(ring).to_dense()
+    assert 20 < (first.to_dense() > 0).sum() < (full > 0).sum()
+    assert torch.equal(loops_only, loops_only * (first.to_dense() > 0))
+
+
+def test_sums_over_neighbors(ring):
+    adj = methods.sum_adj(ring.edge_index, None, 20)
+    assert torch.equal(adj.to_dense().sum(1), torch.full((20,), 2.0))

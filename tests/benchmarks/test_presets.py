@@ -81,7 +81,7 @@ def test_values_of_the_command_line():
     ('overrides', 'message'),
     [
         ({'dropuot': 0.1}, "key of gcn 'dropuot': did you mean 'dropout'"),
-        ({'alpha': 0.1}, "unknown key of gcn 'alpha'"),
+        ({'alpha': 0.1}, 'alpha needs skip'),
         ({'num_layers': 3}, "unknown key of gcn 'num_layers'"),
         ({'skip': 'res'}, None),
         ({'skip': 'rse'}, 'skip must be one of'),
@@ -139,3 +139,19 @@ def test_strict_files(tmp_path, monkeypatch, text, message):
     (tmp_path / f'{name}.yaml').write_text(text)
     with pytest.raises(UsageError, match=message):
         presets.read(name)
+
+
+def test_the_recipe_with_most_parts_counts():
+    """What a preset does not mention takes the recipe of the rest."""
+
+    def config(spec):
+        return presets.configure('tricks', 'cora', methods.parse(spec), {})
+
+    plain = config('gcn')
+    assert config('gcn+pair') == plain
+    assert config('gcn+initial+pair') == config('gcn+initial')
+    assert config('gcn+initial')['lin_out'] is True
+    assert 'lin_out' not in plain
+    assert config('gcn+dropedge')['augment'] == {'p': 0.2}
+    with pytest.raises(UsageError, match="no recipe for 'appnp' on cora"):
+        config('appnp')

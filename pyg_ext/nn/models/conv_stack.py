@@ -77,7 +77,8 @@ class ConvStack(torch.nn.Module):
         jk (str, optional): :obj:`'cat'`, :obj:`'max'`, :obj:`'lstm'` or
             :obj:`None`. (default: :obj:`None`)
         alpha (float, optional): The share that :obj:`skip='residual'` and
-            :obj:`skip='initial'` mix in. (default: :obj:`0.1`)
+            :obj:`skip='initial'` mix in; :obj:`0.1` if not given.
+            (default: :obj:`None`)
         norm (str, optional): A name of :func:`~pyg_ext.nn.make_norm`, or
             :obj:`None`. (default: :obj:`None`)
         norm_kwargs (dict, optional): Further arguments of the norm.
@@ -102,11 +103,11 @@ class ConvStack(torch.nn.Module):
 
     Raises:
         ValueError: On an unknown :obj:`skip` or :obj:`norm`, on less than one
-            layer, on :obj:`growth` without dense connections, on dense
-            connections with what they cannot go with (:obj:`jk`, which
-            repeats them, and :obj:`skip_node`, which mixes widths), or on
-            :obj:`skip='initial'` or :obj:`norm='message'` without
-            :obj:`lin_in`.
+            layer, on :obj:`growth`, :obj:`alpha` or :obj:`norm_kwargs`
+            without what they belong to, on dense connections with
+            :obj:`jk`, which repeats them, or :obj:`skip_node`, which mixes
+            widths, or on :obj:`skip='initial'` or :obj:`norm='message'`
+            without :obj:`lin_in`.
 
     Shapes:
         - **input:**
@@ -127,7 +128,7 @@ class ConvStack(torch.nn.Module):
         skip: str | None = None,
         growth: int | None = None,
         jk: str | None = None,
-        alpha: float = 0.1,
+        alpha: float | None = None,
         norm: str | None = None,
         norm_kwargs: dict[str, Any] | None = None,
         theta: float | None = None,
@@ -146,6 +147,12 @@ class ConvStack(torch.nn.Module):
         check_name('skip', skip, [None, *SKIPS])
         if growth is not None and skip != 'dense':
             raise ValueError(f'growth needs skip="dense" (got skip={skip!r})')
+        if alpha is not None and skip not in ('residual', 'initial'):
+            raise ValueError(
+                f'alpha needs skip="residual" or "initial" (got skip={skip!r})'
+            )
+        if norm_kwargs and norm is None:
+            raise ValueError(f'norm_kwargs needs a norm (got {norm_kwargs})')
         if skip == 'dense' and jk is not None:
             raise ValueError(
                 f'dense connections hand all layers to the last one already '
@@ -195,6 +202,7 @@ class ConvStack(torch.nn.Module):
             if norm is not None and not last:
                 self.norms.append(make_norm(norm, out, **(norm_kwargs or {})))
             width = width + out if grows and not last else out
+        alpha = 0.1 if alpha is None else alpha
         self.connection = {
             None: lambda: None,
             'res': ResidualConnection,

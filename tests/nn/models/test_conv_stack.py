@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric.nn import GATConv, GCNConv
 
-from pyg_ext.nn import GCN, ConvStack
+from pyg_ext.nn import GCN, ConvStack, GradientGating
 from pyg_ext.utils import CSRTensor, gcn_adj
 
 
@@ -118,3 +118,123 @@ def test_errors(graph):
     adj = gcn_adj(graph.edge_index, num_nodes=8)
     with pytest.raises(ValueError, match='give no edge_weight'):
         GCN(5, 16, 2, 3)(graph.x, adj, graph.edge_weight)
+
+
+def layers(model, graph):
+    """PyG's layers of the model, each as a function of the features."""
+    return [
+        lambda x, conv=conv: conv(x, graph.edge_index).relu()
+        for conv in stock(model)
+    ]
+
+
+def test_mixed_residual(graph):
+    model = GCN(5, 16, 3, 3, skip='residual', alpha=0.3, lin_out=True).double()
+    first, second, third = layers(model, graph)
+    h = first(graph.x)
+    h = 0.7 * second(h) + 0.3 * h
+    h = 0.7 * third(h) + 0.3 * h
+    assert torch.allclose(model(graph.x, graph.edge_index), model.lin(h))
+
+
+def test_initial_connection(graph):
+    options = {'skip': 'initial', 'alpha': 0.3, 'lin_in': True}
+    model = GCN(5, 16, 3, 3, **options).double()
+    first, second, _ = layers(model, graph)
+    start = model.lin_in(graph.x).relu()
+    h = 0.7 * first(start) + 0.3 * start
+    h = 0.7 * second(h) + 0.3 * start
+    last = stock(model)[-1](h, graph.edge_index)
+    assert torch.allclose(model(graph.x, graph.edge_index), last)
+
+
+def test_linear_ends_with_jumping_knowledge(graph):
+    model = GCN(5, 16, 2, 3, jk='cat', lin_in=True).double()
+    first, second = layers(model, graph)
+    start = model.lin_in(graph.x).relu()
+    states = [start, first(start), second(first(start))]
+    out = model.lin(torch.cat(states, dim=-1))
+    assert torch.allclose(model(graph.x, graph.edge_index), out)
+
+
+def test_dense_connections_with_linear_ends(graph):
+    options = {'skip': 'dense', 'growth': 4, 'lin_in': True, 'lin_out': True}
+    model = GCN(5, 16, 3, 3, **options).double()
+    widths = [(c.in_channels, c.out_channels) for c in model.convs]
+    assert widths == [(16, 4), (20, 4), (24, 4)]
+    assert model.lin.in_features == 28
+    assert model(graph.x, graph.edge_index).size() == (8, 3)
+
+
+def test_gating(graph):
+    model = GCN(5, 16, 3, 3, skip='gate').double()
+    first, second, _ = layers(model, graph)
+    gate = GradientGating(GCNConv(16, 16)).double()
+    gate.load_state_dict(model.connection.state_dict())
+    h = first(graph.x)
+    h = gate(second(h), h, graph.edge_index)
+    last = stock(model)[-1](h, graph.edge_index)
+    assert torch.allclose(model(graph.x, graph.edge_index), last)
+
+
+def test_norm_comes_before_the_activation(graph):
+    model = GCN(5, 16, 3, 3, norm='pair', norm_kwargs={'scale': 2.0}).double()
+    h = graph.x
+    *hidden, last = stock(model)
+    for conv, norm in zip(hidden, model.norms, strict=True):
+        h = norm(conv(h, graph.edge_index)).relu()
+    out = last(h, graph.edge_index)
+    assert torch.allclose(model(graph.x, graph.edge_index), out)
+    assert model.norms[0].scale == 2.0
+
+
+def test_message_norm_sees_the_input(graph):
+    options = {'norm': 'message', 'lin_in': True, 'lin_out': True}
+    model = GCN(5, 16, 1, 3, **options).double()
+    start = model.lin_in(graph.x).relu()
+    h = model.norms[0](start, stock(model)[0](start, graph.edge_index))
+    out = model.lin(h.relu())
+    assert torch.allclose(model(graph.x, graph.edge_index), out)
+
+
+def test_all_nodes_skip_all_layers(graph):
+    options = {'skip_node': 1.0, 'lin_in': True, 'lin_out': True}
+    model = GCN(5, 16, 6, 3, **options).double()
+    start = model.lin_in(graph.x).relu()
+    out = model(graph.x, graph.edge_index)
+    assert torch.allclose(out, model.lin(start))
+    again = model.eval()(graph.x, graph.edge_index)
+    assert not torch.allclose(again, out)
+
+
+def test_dropout_of_the_input_alone(graph):
+    model = GCN(5, 16, 2, 3, dropout=0.0, input_dropout=1.0).double()
+    empty = model(torch.zeros_like(graph.x), graph.edge_index)
+    assert torch.allclose(model(graph.x, graph.edge_index), empty)
+    model = GCN(5, 16, 2, 3, dropout=1.0, input_dropout=0.0).double()
+    out = model(graph.x, graph.edge_index)
+    assert torch.allclose(out, model.convs[1].bias.expand(8, -1))
+
+
+def test_message_dropout_needs_messages(graph):
+    model = GCN(5, 16, 2, 3, message_dropout=0.5).double()
+    first, second = (model(graph.x, graph.edge_index) for _ in range(2))
+    assert not torch.allclose(first, second)
+    with pytest.raises(ValueError, match='DropMessage needs edge indices'):
+        model(graph.x, gcn_adj(graph.edge_index, num_nodes=8))
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'skip': 'initial'}, r"need lin_in=True.*skip='initial'"),
+        ({'norm': 'message'}, r"need lin_in=True.*norm='message'"),
+        ({'norm': 'x'}, "norm must be one of.*'x'"),
+        ({'alpha': 0.5}, r'alpha needs skip="residual" or "initial"'),
+        ({'norm_kwargs': {'p': 2}}, 'norm_kwargs needs a norm'),
+        ({'skip': 'dense', 'skip_node': 0.5}, 'cannot skip a layer of dense'),
+    ],
+)
+def test_errors_of_remedies(options, message):
+    with pytest.raises(ValueError, match=message):
+        GCN(5, 16, 3, 3, **options)

@@ -1,0 +1,40 @@
+import pytest
+import torch
+from torch_geometric.nn import DeepGCNLayer
+
+from pyg_ext.nn import DeeperGCN
+
+
+def test_equals_pygs_layers(graph):
+    """The same network of PyG's DeepGCNLayer, the way its example does."""
+    model = DeeperGCN(5, 8, 4, 2, norm='layer').double()
+    layers = [
+        DeepGCNLayer(block.conv, block.norm, torch.relu, block='res+')
+        for block in model.blocks
+    ]
+    x = model.first(model.lin_in(graph.x), graph.edge_index)
+    for layer in layers:
+        x = layer(x, graph.edge_index)
+    out = model.lin_out(model.norm(x).relu())
+    assert torch.allclose(model(graph.x, graph.edge_index), out)
+
+
+def test_edge_features(graph):
+    model = DeeperGCN(5, 8, 3, 2, edge_dim=1, norm=None).double()
+    attr = graph.edge_weight.view(-1, 1)
+    out = model(graph.x, graph.edge_index, attr)
+    other = model(graph.x, graph.edge_index, attr + 1)
+    assert not torch.allclose(out, other)
+
+
+def test_arguments_of_the_convolution():
+    model = DeeperGCN(5, 8, 3, 2, aggr='powermean', learn_p=True, p=2.0)
+    powers = [n for n, _ in model.named_parameters() if n.endswith('.p')]
+    assert len(powers) == 3
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r'at least 1 \(got 0\)'):
+        DeeperGCN(5, 8, 0, 2)
+    with pytest.raises(ValueError, match='norm must be one of'):
+        DeeperGCN(5, 8, 2, 2, norm='x')
