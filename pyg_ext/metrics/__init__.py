@@ -1,5 +1,33 @@
 """Measures of what depth does to a graph network."""
 
+from pyg_ext.metrics.cosine import mad, mad_gap, mad_rusch, smv
+from pyg_ext.metrics.energy import dirichlet_energy, rayleigh_quotient
+from pyg_ext.metrics.rank import (
+    effective_rank,
+    feature_correlation,
+    numerical_rank,
+)
 from pyg_ext.metrics.receptive_field import receptive_field
+from pyg_ext.metrics.spread import (
+    column_difference,
+    group_distance_ratio,
+    row_difference,
+)
+from pyg_ext.metrics.subspace import smooth_distance
 
-__all__ = ['receptive_field']
+__all__ = [
+    'column_difference',
+    'dirichlet_energy',
+    'effective_rank',
+    'feature_correlation',
+    'group_distance_ratio',
+    'mad',
+    'mad_gap',
+    'mad_rusch',
+    'numerical_rank',
+    'rayleigh_quotient',
+    'receptive_field',
+    'row_difference',
+    'smooth_distance',
+    'smv',
+]

@@ -1,0 +1,238 @@
+import torch
+from torch import Tensor
+from torch_geometric.typing import Adj
+from torch_geometric.utils import scatter
+
+from pyg_ext.metrics.components import components
+from pyg_ext.metrics.pairs import pair_mean, sample_nodes
+from pyg_ext.metrics.per_graph import (
+    estimate,
+    per_graph,
+    squared_differences,
+    unit_scale,
+)
+from pyg_ext.metrics.receptive_field import BLOCK
+from pyg_ext.utils import CSRTensor
+
+
+def _cosine_distances(x: Tensor, edge_index: Tensor) -> Tensor:
+    return squared_differences(x, edge_index, unit_scale(x)) / 2
+
+
+@per_graph
+def mad(x: Tensor, edge_index: Adj | None = None) -> Tensor:
+    r"""The mean average distance of `"Measuring and Relieving the
+    Over-smoothing Problem for Graph Neural Networks from the Topological
+    View" <https://arxiv.org/abs/1909.03211>`_: the mean over nodes of the
+    mean cosine distance to their neighbors, or to all other nodes,
+
+    .. math::
+        \frac{1}{|\mathcal{V}|} \sum_i \frac{1}{|\mathcal{N}(i)|}
+        \sum_{j \in \mathcal{N}(i)} \left( 1 - \frac{\mathbf{x}_i^{\top}
+        \mathbf{x}_j}{{\| \mathbf{x}_i \|} {\| \mathbf{x}_j \|}} \right).
+
+    It does not see the size of features: with one channel of positive values
+    it is zero whatever they are. Nodes without neighbors do not count. Pairs
+    at distance zero do; the paper's code leaves out those whose distance is
+    zero in floating-point numbers. A node of zeros has distance zero from
+    another one, and a half from others.
+
+    Args:
+        x (torch.Tensor): The node features.
+        edge_index (torch.Tensor or SparseTensor, optional): The edges, of
+            which :obj:`edge_index[0]` are the neighbors; all pairs of nodes
+            if :obj:`None`. (default: :obj:`None`)
+        batch (torch.Tensor, optional): The graph of each node.
+            (default: :obj:`None`)
+
+    Shapes:
+        - **input:** node features :math:`(|\mathcal{V}|, F)`, edge indices
+          :math:`(2, |\mathcal{E}|)` or a sparse adjacency
+        - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
+          :obj:`batch`; in :math:`[0, 2]`
+    """
+    if edge_index is None:
+        unit = x.double() * unit_scale(x).view(-1, 1)
+        apart = (unit - unit.mean(dim=0)).square().sum()
+        return apart / max(len(x) - 1, 1)
+    distance = _cosine_distances(x, edge_index)
+    mean = scatter(distance, edge_index[1], 0, len(x), 'mean')
+    has_any = torch.zeros_like(mean).index_fill_(0, edge_index[1], 1.0)
+    return mean.sum() / has_any.sum().clamp(min=1.0)
+
+
+@per_graph
+def mad_rusch(x: Tensor, edge_index: Adj) -> Tensor:
+    r"""What `"A Survey on Oversmoothing in Graph Neural Networks"
+    <https://arxiv.org/abs/2303.10993>`_ calls mean average distance, another
+    number than :func:`mad`: the sum, and not the mean, over the neighbors,
+
+    .. math::
+        \frac{1}{|\mathcal{V}|} \sum_i \sum_{j \in \mathcal{N}(i)} \left( 1 -
+        \frac{\mathbf{x}_i^{\top} \mathbf{x}_j}{{\| \mathbf{x}_i \|}
+        {\| \mathbf{x}_j \|}} \right),
+
+    so that it grows with the mean degree. It is as blind to the size of
+    features, which is why the survey does not count it among node
+    similarity measures.
+
+    Args:
+        x (torch.Tensor): The node features.
+        edge_index (torch.Tensor or SparseTensor): The edges.
+        batch (torch.Tensor, optional): The graph of each node.
+            (default: :obj:`None`)
+
+    Shapes:
+        - **input:** node features :math:`(|\mathcal{V}|, F)`, edge indices
+          :math:`(2, |\mathcal{E}|)` or a sparse adjacency
+        - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
+          :obj:`batch`; from 0 to twice the mean degree
+    """
+    return _cosine_distances(x, edge_index).sum() / max(len(x), 1)
+
+
+@per_graph
+def mad_gap(
+    x: Tensor,
+    edge_index: Adj,
+    neighbor_hops: int = 3,
+    remote_hops: int = 8,
+    num_samples: int | None = None,
+    generator: torch.Generator | None = None,
+    return_std_error: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    r"""The MADGap of `"Measuring and Relieving the Over-smoothing Problem for
+    Graph Neural Networks from the Topological View"
+    <https://arxiv.org/abs/1909.03211>`_: the mean cosine distance to remote
+    nodes minus that to near ones, the mean over all nodes that have both,
+
+    .. math::
+        \mathrm{MAD}^{\mathrm{rmt}} - \mathrm{MAD}^{\mathrm{neb}}.
+
+    Near are nodes within :obj:`neighbor_hops` edges, remote those of the same
+    component that are at least :obj:`remote_hops` away. Where it is positive,
+    features tell more than noise. It does not see whether near nodes have the
+    same label. Cosine distances are those of :func:`mad`.
+
+    Args:
+        x (torch.Tensor): The node features.
+        edge_index (torch.Tensor or SparseTensor): The edges of an undirected
+            graph.
+        neighbor_hops (int, optional): How far near nodes are at most.
+            (default: :obj:`3`)
+        remote_hops (int, optional): How far remote nodes are at least.
+            (default: :obj:`8`)
+        num_samples (int, optional): Takes the mean over so many random nodes;
+            all if :obj:`None`, in time :math:`O(|\mathcal{V}|
+            |\mathcal{E}|)`. (default: :obj:`None`)
+        generator (torch.Generator, optional): Where random numbers come from;
+            by default PyTorch's own. (default: :obj:`None`)
+        return_std_error (bool, optional): Whether to return the standard
+            error of the sample as well. (default: :obj:`False`)
+        batch (torch.Tensor, optional): The graph of each node.
+            (default: :obj:`None`)
+
+    Raises:
+        ValueError: If near nodes would be remote, or on a number of samples
+            that is not between 2 and the number of nodes.
+
+    Shapes:
+        - **input:** node features :math:`(|\mathcal{V}|, F)`, edge indices
+          :math:`(2, |\mathcal{E}|)` or a sparse adjacency
+        - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
+          :obj:`batch`; in :math:`[-2, 2]`, and no number where no node has
+          both
+    """
+    if not 1 <= neighbor_hops < remote_hops:
+        raise ValueError(
+            f'remote_hops must be above neighbor_hops, and that at least 1 '
+            f'(got {remote_hops} and {neighbor_hops})'
+        )
+    size = len(x)
+    nodes = sample_nodes(size, num_samples, generator).to(x.device)
+    unit = x.double() * unit_scale(x).view(-1, 1)
+    ones = torch.ones_like(edge_index[0], dtype=torch.float)
+    step = CSRTensor.from_coo(edge_index, ones, (size, size))
+    component = components(edge_index, size)
+    gaps = [
+        _gaps(unit, part, step, component, neighbor_hops, remote_hops)
+        for part in nodes.split(BLOCK)
+    ]
+    gap = torch.cat(gaps)
+    gap = gap[gap.isfinite()]
+    return estimate(gap, len(nodes) / max(size, 1), return_std_error)
+
+
+def _gaps(
+    unit: Tensor,
+    part: Tensor,
+    step: CSRTensor,
+    component: Tensor,
+    neighbor_hops: int,
+    remote_hops: int,
+) -> Tensor:
+    """The gap of each of some nodes; no number where one side is empty."""
+    seen = torch.zeros(len(unit), len(part), device=unit.device)  # [N, B]
+    column = torch.arange(len(part), device=unit.device)
+    seen[part, column] = 1.0
+    for hop in range(1, remote_hops):
+        seen = (seen + step @ seen).clamp_(max=1.0)
+        if hop == neighbor_hops:
+            near = seen.clone()
+            near[part, column] = 0.0
+    same = component.view(-1, 1) == component[part]
+    remote = (same & (seen == 0.0)).float()
+    means = [_mean_distance(unit, part, mask) for mask in (remote, near)]
+    return means[0] - means[1]
+
+
+def _mean_distance(unit: Tensor, part: Tensor, mask: Tensor) -> Tensor:
+    mask = mask.t().double()  # [B, N]
+    count = mask.sum(dim=1)
+    length = unit.square().sum(dim=-1)
+    total = (mask @ length + count * length[part]) / 2
+    total = total - ((mask @ unit) * unit[part]).sum(dim=-1)
+    return total / count
+
+
+@per_graph
+def smv(
+    x: Tensor,
+    num_samples: int | None = None,
+    generator: torch.Generator | None = None,
+    return_std_error: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    r"""The smoothness metric value of `"Towards Deeper Graph Neural Networks"
+    <https://arxiv.org/abs/2007.09296>`_ over all pairs of nodes, neighbors or
+    not,
+
+    .. math::
+        \frac{1}{|\mathcal{V}| (|\mathcal{V}| - 1)} \sum_{i \neq j}
+        \frac{1}{2} {\left\| \frac{\mathbf{x}_i}{\| \mathbf{x}_i \|} -
+        \frac{\mathbf{x}_j}{\| \mathbf{x}_j \|} \right\|}_2.
+
+    It sees neither the size of features nor the graph.
+
+    Args:
+        x (torch.Tensor): The node features.
+        num_samples (int, optional): Takes the mean over so many random pairs;
+            all if :obj:`None`, in time :math:`O({|\mathcal{V}|}^2 F)`.
+            (default: :obj:`None`)
+        generator (torch.Generator, optional): Where random numbers come from;
+            by default PyTorch's own. (default: :obj:`None`)
+        return_std_error (bool, optional): Whether to return the standard
+            error of the sample as well. (default: :obj:`False`)
+        batch (torch.Tensor, optional): The graph of each node.
+            (default: :obj:`None`)
+
+    Raises:
+        ValueError: On less than two samples, or two nodes.
+
+    Shapes:
+        - **input:** node features :math:`(|\mathcal{V}|, F)`
+        - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
+          :obj:`batch`; in :math:`[0, 1]`
+    """
+    return pair_mean(
+        x, unit_scale(x) / 2, num_samples, generator, return_std_error
+    )

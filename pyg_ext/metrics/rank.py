@@ -1,0 +1,115 @@
+import torch
+from torch import Tensor
+
+from pyg_ext.metrics.per_graph import per_graph, rows_at_a_time
+
+
+def _singular_values(x: Tensor) -> Tensor:
+    """In float64, by triangular factors of blocks of rows."""
+    factor = x.new_zeros(0, x.size(1), dtype=torch.double)
+    for part in x.split(max(rows_at_a_time(x.size(1)), x.size(1))):
+        stacked = torch.cat([factor, part.double()])
+        factor = torch.linalg.qr(stacked, mode='r').R
+    return torch.linalg.svdvals(factor)
+
+
+@per_graph
+def numerical_rank(x: Tensor) -> Tensor:
+    r"""The numerical (or stable) rank,
+
+    .. math::
+        \frac{{\| \mathbf{X} \|}_F^2}{{\| \mathbf{X} \|}_2^2} = \frac{\sum_k
+        \sigma_k^2}{\sigma_1^2},
+
+    which `"Rethinking Oversmoothing in Graph Neural Networks: A Rank-Based
+    Perspective" <https://arxiv.org/abs/2502.04591>`_ proposes: it comes to
+    one where all nodes lie on a line, whatever their size, also where energies
+    do not show it. It sees neither the graph nor labels, and features with a
+    large mean have a low rank from the start.
+
+    Args:
+        x (torch.Tensor): The node features.
+        batch (torch.Tensor, optional): The graph of each node.
+            (default: :obj:`None`)
+
+    Shapes:
+        - **input:** node features :math:`(|\mathcal{V}|, F)`
+        - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
+          :obj:`batch`; from 1 to the rank, and no number where all features
+          are zero
+    """
+    values = _singular_values(x)
+    relative = values / values.max()
+    return relative.square().sum()
+
+
+@per_graph
+def effective_rank(x: Tensor) -> Tensor:
+    r"""The effective rank of `"The Effective Rank: A Measure of Effective
+    Dimensionality" <https://doi.org/10.5281/zenodo.40328>`_ (Roy and
+    Vetterli, 2007), the exponential of the entropy of the singular values,
+
+    .. math::
+        \exp \left( - \sum_k p_k \log p_k \right), \qquad p_k =
+        \frac{\sigma_k}{\sum_l \sigma_l}.
+
+    It counts small singular values for more than :func:`numerical_rank` does,
+    and is blind to the same.
+
+    Args:
+        x (torch.Tensor): The node features.
+        batch (torch.Tensor, optional): The graph of each node.
+            (default: :obj:`None`)
+
+    Shapes:
+        - **input:** node features :math:`(|\mathcal{V}|, F)`
+        - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
+          :obj:`batch`; from 1 to the rank, and no number where all features
+          are zero
+    """
+    values = _singular_values(x)
+    share = values / values.sum()
+    return torch.special.entr(share).sum().exp()
+
+
+@per_graph
+def feature_correlation(x: Tensor) -> Tensor:
+    r"""The mean absolute correlation of two channels, of `"Feature
+    Overcorrelation in Deep Graph Neural Networks: A New Perspective"
+    <https://arxiv.org/abs/2206.07743>`_,
+
+    .. math::
+        \frac{1}{F (F - 1)} \sum_{i \neq j} | \rho(\mathbf{x}_{\cdot i},
+        \mathbf{x}_{\cdot j}) |.
+
+    Channels that do not vary have no correlation, and do not count.
+    Over-correlation is not over-smoothing: the features of different nodes
+    may differ much and all channels say the same.
+
+    Args:
+        x (torch.Tensor): The node features.
+        batch (torch.Tensor, optional): The graph of each node.
+            (default: :obj:`None`)
+
+    Shapes:
+        - **input:** node features :math:`(|\mathcal{V}|, F)`
+        - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
+          :obj:`batch`; in :math:`[0, 1]`, and no number where less than two
+          channels vary
+    """
+    rows = rows_at_a_time(x.size(1))
+    mean = sum(part.double().sum(dim=0) for part in x.split(rows)) / len(x)
+    moment = sum(
+        centered.t() @ centered
+        for centered in (part.double() - mean for part in x.split(rows))
+    )
+    spread = moment.diagonal().sqrt()
+    noise = torch.finfo(x.dtype).eps * len(x) ** 0.5
+    varies = spread > noise * mean.abs()
+    moment, spread = moment[varies][:, varies], spread[varies]
+    count = len(spread)
+    if count < 2:
+        return moment.new_tensor(float('nan'))
+    correlation = (moment / spread / spread.view(-1, 1)).abs()
+    others = correlation.sum() - correlation.diagonal().sum()
+    return others / (count * (count - 1))
