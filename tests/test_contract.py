@@ -220,6 +220,7 @@ ELSEWHERE = {
     'GNNBlock',
     'GradientGating',
     'GroupAddRev',
+    'HiddenState',
     'IdentityLinear',
     'InitialConnection',
     'NodeNorm',

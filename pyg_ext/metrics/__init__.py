@@ -1,7 +1,10 @@
 """Measures of what depth does to a graph network."""
 
 from pyg_ext.metrics.cosine import mad, mad_gap, mad_rusch, smv
+from pyg_ext.metrics.diagnosis import Diagnosis, Finding, diagnose
 from pyg_ext.metrics.energy import dirichlet_energy, rayleigh_quotient
+from pyg_ext.metrics.linear_probe import linear_probe
+from pyg_ext.metrics.probe import OverSmoothingProbe
 from pyg_ext.metrics.rank import (
     effective_rank,
     feature_correlation,
@@ -16,11 +19,16 @@ from pyg_ext.metrics.spread import (
 from pyg_ext.metrics.subspace import smooth_distance
 
 __all__ = [
+    'Diagnosis',
+    'Finding',
+    'OverSmoothingProbe',
     'column_difference',
+    'diagnose',
     'dirichlet_energy',
     'effective_rank',
     'feature_correlation',
     'group_distance_ratio',
+    'linear_probe',
     'mad',
     'mad_gap',
     'mad_rusch',

@@ -10,6 +10,7 @@ from pyg_ext.nn.conv import (
 )
 from pyg_ext.nn.drop_message import DropMessage
 from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.identity_mapping import IdentityLinear, identity_mapping
 from pyg_ext.nn.models import (
     DAGNN,
@@ -61,6 +62,7 @@ __all__ = [
     'GradientGating',
     'GraphSAGE',
     'GroupAddRev',
+    'HiddenState',
     'IdentityLinear',
     'IncepGCN',
     'InitialConnection',

@@ -53,6 +53,7 @@ class APPNPNet(DecoupledNet):
         x_0 = x
         for _ in range(self.K):
             x = torch.lerp(self.edge_dropout(adj) @ x, x_0, self.alpha)
+            x = self.state(x)
         return x
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.drop_message import DropMessage
 from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.identity_mapping import identity_mapping
 from pyg_ext.nn.norm import make_norm
 from pyg_ext.nn.skip import (
@@ -176,6 +177,7 @@ class ConvStack(torch.nn.Module):
         self.growth = growth or hidden_channels
         self.norm_sees_input = norm == 'message'
 
+        self.state = HiddenState()
         self.dropout = Dropout(dropout)
         self.input_dropout = Dropout(
             dropout if input_dropout is None else input_dropout
@@ -253,7 +255,7 @@ class ConvStack(torch.nn.Module):
         states = []  # all are kept for jumping knowledge, else the first
         drop = self.input_dropout
         if self.lin_in is not None:
-            x = self.lin_in(drop(x)).relu()
+            x = self.state(self.lin_in(drop(x)).relu())
             states.append(x)
             drop = self.dropout
         for i, conv in enumerate(self.convs):
@@ -267,7 +269,7 @@ class ConvStack(torch.nn.Module):
             out = out.relu()
             if i > 0 or self.lin_in is not None:
                 out = self._skip(out, x, states, edges)
-            x = out
+            x = self.state(out)
             if self.jk is not None or not states:
                 states.append(x)
             drop = self.dropout

@@ -49,6 +49,6 @@ class DAGNN(DecoupledNet):
     def spread(self, x: Tensor, adj: CSRTensor) -> Tensor:
         hops = [x]
         for _ in range(self.K):
-            hops.append(adj @ hops[-1])
+            hops.append(self.state(adj @ hops[-1]))
         states = torch.stack(hops, dim=1)  # [N, K + 1, F]
         return (self.lin_score(states).sigmoid() * states).sum(dim=1)

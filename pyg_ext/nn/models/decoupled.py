@@ -4,6 +4,7 @@ from torch.nn import Linear
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.utils import CSRTensor, gcn_adj
 
 
@@ -16,8 +17,9 @@ class DecoupledNet(torch.nn.Module):
         \mathbf{\Theta}_2,
 
     then :math:`K` steps of propagation without parameters, which subclasses
-    define in :meth:`spread`, with :math:`\mathbf{\hat{P}}` the normalized
-    adjacency with self-loops.
+    define in :meth:`spread`, where they hand each through
+    :obj:`self.state`, with :math:`\mathbf{\hat{P}}` the normalized adjacency
+    with self-loops.
 
     Args:
         in_channels (int): Size of each input sample.
@@ -55,6 +57,7 @@ class DecoupledNet(torch.nn.Module):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.K = K
+        self.state = HiddenState()
         self.dropout = Dropout(dropout)
         self.lin_in = Linear(in_channels, hidden_channels)
         self.lin_out = Linear(hidden_channels, out_channels)
@@ -71,7 +74,8 @@ class DecoupledNet(torch.nn.Module):
         if not isinstance(adj, CSRTensor):
             adj = gcn_adj(edge_index, edge_weight, x.size(0), dtype=x.dtype)
         x = self.lin_in(self.dropout(x)).relu()
-        return self.spread(self.lin_out(self.dropout(x)), adj)
+        x = self.state(self.lin_out(self.dropout(x)))
+        return self.spread(x, adj)
 
     def spread(self, x: Tensor, adj: CSRTensor) -> Tensor:
         r"""Propagates :math:`\mathbf{Z}^{(0)}`."""

@@ -9,6 +9,7 @@ from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.norm import make_norm
 from pyg_ext.utils import edges_of
 
@@ -73,6 +74,7 @@ class DeeperGCN(torch.nn.Module):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_layers = num_layers
+        self.state = HiddenState()
         self.dropout = Dropout(dropout)
         self.lin_in = Linear(in_channels, hidden_channels)
         self.first = conv()
@@ -92,9 +94,9 @@ class DeeperGCN(torch.nn.Module):
         self, x: Tensor, edge_index: Adj, edge_attr: OptTensor = None
     ) -> Tensor:
         edges = edges_of(edge_index)[0]
-        x = self.first(self.lin_in(x), edges, edge_attr)
+        x = self.state(self.first(self.lin_in(x), edges, edge_attr))
         for block in self.blocks:
-            x = x + block(x, edges, edge_attr)
+            x = self.state(x + block(x, edges, edge_attr))
         if self.norm is not None:
             x = self.norm(x)
         return self.lin_out(self.dropout(x.relu()))

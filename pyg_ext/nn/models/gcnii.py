@@ -5,6 +5,7 @@ from torch_geometric.nn import GCN2Conv
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.utils import gcn_norm_once
 
 
@@ -71,6 +72,7 @@ class GCNII(torch.nn.Module):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_layers = num_layers
+        self.state = HiddenState()
         self.dropout = Dropout(dropout)
         self.lin_in = Linear(in_channels, hidden_channels)
         self.convs = ModuleList(
@@ -97,9 +99,10 @@ class GCNII(torch.nn.Module):
         edge_index, edge_weight = gcn_norm_once(
             edge_index, edge_weight, x.size(0), x.dtype
         )
-        x = x_0 = self.lin_in(self.dropout(x)).relu()
+        x = x_0 = self.state(self.lin_in(self.dropout(x)).relu())
         for conv in self.convs:
-            x = conv(self.dropout(x), x_0, edge_index, edge_weight).relu()
+            x = conv(self.dropout(x), x_0, edge_index, edge_weight)
+            x = self.state(x.relu())
         return self.lin_out(self.dropout(x))
 
     def __repr__(self) -> str:

@@ -71,7 +71,7 @@ class GPRGNN(DecoupledNet):
         x = self.spread_dropout(x)
         out = self.gamma[0] * x
         for weight in self.gamma[1:]:
-            x = adj @ x
+            x = self.state(adj @ x)
             out = out + weight * x
         return out
 

@@ -4,6 +4,7 @@ from torch.nn import Linear
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.utils import CSRTensor, gcn_adj
 
 
@@ -60,6 +61,7 @@ class SGC(torch.nn.Module):
         self.out_channels = out_channels
         self.K = K
         self.cached = cached
+        self.state = HiddenState()
         self.dropout = Dropout(dropout)
         self.lin = Linear(in_channels, out_channels, bias)
         self._cached_x: Tensor | None = None
@@ -80,7 +82,7 @@ class SGC(torch.nn.Module):
         if isinstance(x, CSRTensor):
             x = x.to_dense()
         for _ in range(self.K):
-            x = adj @ x
+            x = self.state(adj @ x)
         if self.cached:
             self._cached_x = x
         return self.lin(self.dropout(x))

@@ -1,0 +1,176 @@
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from torch_geometric.nn import MessagePassing
+
+from pyg_ext.metrics.probe import OverSmoothingProbe
+from pyg_ext.nn.models import SGC, DecoupledNet
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A failure that numbers show, and what to try."""
+
+    name: str
+    evidence: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f'{self.name}: {self.evidence} Try {self.advice}.'
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What :func:`diagnose` found."""
+
+    findings: tuple[Finding, ...] = ()
+    names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = tuple(finding.name for finding in self.findings)
+        object.__setattr__(self, 'names', names)
+
+    def __str__(self) -> str:
+        if not self.findings:
+            return 'Nothing found.'
+        return '\n'.join(map(str, self.findings))
+
+
+def diagnose(
+    probe: OverSmoothingProbe,
+    train_score: float | None = None,
+    val_score: float | None = None,
+    step: int = -1,
+    smooth_below: float = 1e-3,
+    rank_below: float = 1.02,
+    gradient_below: float = 1e-3,
+    activation_below: float = 1e-4,
+    gap_above: float = 0.3,
+    uses_graph: bool | None = None,
+) -> Diagnosis:
+    r"""Says in words what the numbers of a probe show: over-smoothing, a lost
+    gradient, features that collapse in size, or overfitting. Nothing is found
+    in a healthy network; several may be found at once, and the first to stop
+    learning need not be the first in the list.
+
+    * **vanishing gradient**: what reaches the first state is less than
+      :obj:`gradient_below` of what reaches the last one. Then the first
+      layers do not learn, whatever they output.
+    * **norm collapse**: a state is smaller than :obj:`activation_below`.
+      Energies are small then, too, which is no smoothing.
+    * **over-smoothing**: in a network with message passing, the Rayleigh
+      quotient or the mean average distance of the last state is below
+      :obj:`smooth_below`, or the numerical rank of any state below
+      :obj:`rank_below`, and less than that of the first state. The three are
+      free of size. Networks that learn well may go down to a hundredth in the
+      first two, which is why the threshold is low.
+    * **overfitting**: :obj:`train_score` is more than :obj:`gap_above` better
+      than :obj:`val_score`.
+
+    The thresholds are rules of thumb; read the table beside the words.
+
+    Args:
+        probe (OverSmoothingProbe): What has seen a forward pass, and a
+            backward pass for gradients.
+        train_score (float, optional): Score on what was trained on, in
+            [0, 1]. (default: :obj:`None`)
+        val_score (float, optional): Score on what was not.
+            (default: :obj:`None`)
+        step (int, optional): Which step of the probe, the last one by
+            default. (default: :obj:`-1`)
+        smooth_below (float, optional): See above. (default: :obj:`1e-3`)
+        rank_below (float, optional): See above. (default: :obj:`1.02`)
+        gradient_below (float, optional): See above. (default: :obj:`1e-3`)
+        activation_below (float, optional): See above. (default: :obj:`1e-4`)
+        gap_above (float, optional): See above. (default: :obj:`0.3`)
+        uses_graph (bool, optional): Whether the network passes messages; by
+            default whether it has a
+            :class:`torch_geometric.nn.MessagePassing`, or is a network of
+            this package that multiplies with the adjacency itself.
+            (default: :obj:`None`)
+
+    Raises:
+        IndexError: If the probe has seen no such step.
+    """
+    rows = probe.step(step)
+    first, last = rows[0], rows[-1]
+    if uses_graph is None:
+        kinds = (MessagePassing, DecoupledNet, SGC)
+        uses_graph = any(isinstance(m, kinds) for m in probe.model.modules())
+    checks = [
+        _gradient(first, last, gradient_below),
+        _size(rows, activation_below),
+        _smoothing(rows, smooth_below, rank_below) if uses_graph else None,
+        _overfitting(train_score, val_score, gap_above),
+    ]
+    return Diagnosis(tuple(check for check in checks if check is not None))
+
+
+def _gradient(
+    first: dict[str, Any], last: dict[str, Any], below: float
+) -> Finding | None:
+    start, end = first['gradient'], last['gradient']
+    if not (isfinite(start) and isfinite(end)):
+        return None
+    if end > 0.0 and start >= below * end:
+        return None
+    return Finding(
+        'vanishing gradient',
+        f'of a gradient of {end:.1e} at the last state, {start:.1e} reaches '
+        f'the first one.',
+        'residual, initial or dense connections, jumping knowledge, or a norm '
+        'ahead of each layer',
+    )
+
+
+def _size(rows: list[dict[str, Any]], below: float) -> Finding | None:
+    smallest = min(rows, key=lambda row: row['activation'])
+    if smallest['activation'] >= below:
+        return None
+    return Finding(
+        'norm collapse',
+        f'state {smallest["layer"]} of {len(rows)} has a size of '
+        f'{smallest["activation"]:.1e}.',
+        'less weight decay, a norm in each layer, or residual connections',
+    )
+
+
+def _smoothing(
+    rows: list[dict[str, Any]], below: float, rank_below: float
+) -> Finding | None:
+    found = []
+    for name, threshold, among in (
+        ('rayleigh_quotient', below, rows[-1:]),
+        ('mad', below, rows[-1:]),
+        ('numerical_rank', rank_below, rows),
+    ):
+        values = [row[name] for row in among if name in row]
+        values = [value for value in values if isfinite(value)]
+        if not values or min(values) >= threshold:
+            continue
+        start = rows[0][name]
+        if not isfinite(start) or min(values) < start:
+            words = name.replace('_', ' ')
+            found.append(f'{words} from {start:.3g} to {min(values):.3g}')
+    if not found:
+        return None
+    return Finding(
+        'over-smoothing',
+        f'nodes become alike: {", ".join(found)}.',
+        'fewer layers, initial or residual connections, jumping knowledge, '
+        'PairNorm, or dropping edges',
+    )
+
+
+def _overfitting(
+    train: float | None, val: float | None, above: float
+) -> Finding | None:
+    if train is None or val is None or train - val <= above:
+        return None
+    return Finding(
+        'overfitting',
+        f'{train:.1%} on what it was trained on, {val:.1%} on the rest.',
+        'more labels, more dropout or weight decay, dropping edges, fewer '
+        'channels, or features of unlabeled nodes',
+    )
