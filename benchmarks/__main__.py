@@ -24,6 +24,7 @@ from benchmarks import (
     engine,
     methods,
     presets,
+    probe,
     protocols,
     report,
     speed,
@@ -33,6 +34,7 @@ from benchmarks.arguments import parser
 from benchmarks.errors import UsageError, check_name
 from benchmarks.store import Row, Store, key
 
+PROBES = 'probe.jsonl'  # a store of its own
 WIDE = 12  # columns that a terminal has room for
 
 # No markup: an error text may hold brackets of its own.
@@ -65,15 +67,36 @@ def depth(args: argparse.Namespace) -> int:
     )
     engine.check_device(args.device)
     datasets.load(dataset, args.root, args.protocol)  # one error, not many
+    points = [cell.method for cell in cells if _joins_points(cell.method)]
+    if args.probe and points:
+        raise UsageError(f'--probe needs a graph, and {points[0]} has none')
     rows = _sweep(cells, args)
-    return 130 if rows is None else _report(rows, args.out)
+    if rows is None:
+        return 130
+    code = _report(rows, args.out)
+    if not args.probe:
+        return code
+    cells = [cell for cell in cells if cell.seed == 0]
+    rows = _sweep(cells, args, PROBES)
+    if rows is None:
+        return 130
+    console.print(
+        f'written to {args.out}: {" ".join(probe.write(rows, args.out))}'
+    )
+    return max(code, int(any(row['status'] != 'ok' for row in rows)))
+
+
+def _joins_points(method: str) -> bool:
+    return methods.parse(method).backbone.joins_points
 
 
 def _sweep(
-    cells: list[engine.Cell], args: argparse.Namespace
+    cells: list[engine.Cell],
+    args: argparse.Namespace,
+    file: str = 'results.jsonl',
 ) -> list[Row] | None:
     """Does what the store lacks, and returns all rows; none if stopped."""
-    store = Store(args.out)
+    store = Store(args.out, file)
     wanted = {key(cell.row()) for cell in cells}
     stored = [
         row
@@ -145,7 +168,7 @@ def points(args: argparse.Namespace) -> int:
         for block in args.blocks
         for state in args.dilation
     )
-    args.augment = ['none']
+    args.augment, args.probe = ['none'], False
     return depth(args)
 
 
@@ -170,7 +193,13 @@ def _watch(
         if row['status'] == 'ok':
             scores[row['method'], row['depth']].append(100 * row['test'])
     rows = engine.sweep(
-        cells, store, args.root, args.jobs, args.device, args.retry_failed
+        cells,
+        store,
+        args.root,
+        args.jobs,
+        args.device,
+        args.retry_failed,
+        probed=store.path.name == PROBES,
     )
     if stored:
         console.print(f'{len(stored)} of {len(cells)} runs are in the store')

@@ -39,6 +39,12 @@ def parser() -> argparse.ArgumentParser:
         help='each method on these kinds of edges: none, '
         + ', '.join(methods.EDGES),
     )
+    depth.add_argument(
+        '--probe',
+        action='store_true',
+        help='train seed 0 of each cell once more and look at each layer, '
+        'before and after',
+    )
     _add_sweep(depth, '2,4,8,16,32,64', 'classic')
 
     points = commands.add_parser(

@@ -81,6 +81,7 @@ def sweep(
     jobs: int,
     device: str,
     retry_failed: bool = False,
+    probed: bool = False,
 ) -> Iterator[Row]:
     """Does the runs that the store lacks, each in a process of its own.
 
@@ -102,7 +103,7 @@ def sweep(
     stamp = {'commit': commit(), 'versions': versions()}
     try:
         futures = {
-            pool.schedule(_work, args=[cell, root, device]): cell
+            pool.schedule(_work, args=[cell, root, device, probed]): cell
             for cell in todo
         }
         for future in as_completed(futures):
@@ -145,7 +146,9 @@ def _result(future: pebble.ProcessFuture) -> dict[str, Any]:
     return {'status': 'failed', 'error': reason}
 
 
-def _work(cell: Cell, root: str | None, device: str) -> dict[str, Any]:
+def _work(
+    cell: Cell, root: str | None, device: str, probed: bool
+) -> dict[str, Any]:
     """Runs in the child: one thread, and no longer than the parent lives."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     threading.Thread(target=_follow_parent, daemon=True).start()
@@ -155,7 +158,9 @@ def _work(cell: Cell, root: str | None, device: str) -> dict[str, Any]:
     network, recipe = presets.split(cell.config, method, cell.depth)
     protocol = protocols.PROTOCOLS[cell.protocol]
     data = datasets.load(cell.dataset, root, cell.protocol, cell.seed)
-    scores = train.run(network, data, recipe, protocol, cell.seed, device)
+    scores = train.run(
+        network, data, recipe, protocol, cell.seed, device, probed
+    )
     return {**scores, 'device': device_name(device)}
 
 

@@ -14,6 +14,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import NormalizeFeatures
 from torch_geometric.typing import Adj
 
+from benchmarks import probe
 from benchmarks.methods import Network
 from benchmarks.protocols import Protocol
 from pyg_ext.utils import CSRTensor
@@ -275,6 +276,7 @@ def run(
     protocol: Protocol,
     seed: int,
     device: str = 'cpu',
+    probed: bool = False,
 ) -> dict[str, Any]:
     """One training from a seed: the measured part of a row of the store.
 
@@ -285,8 +287,10 @@ def run(
         protocol: What to measure.
         seed: Seed of the parameters, of the dropout masks and of walks.
         device: Where to run.
+        probed: Whether to look at each layer before and after.
     """
     start = time.perf_counter()
+    edges = data.edge_index
     data = network.prepare(data, seed)
     sparse = network.method.backbone.sparse_features
     x, y, index = prepare(data, recipe, device, sparse)
@@ -299,7 +303,14 @@ def run(
     if data.batch is not None:
         model = OnClouds(model, data.batch, data.train_mask)
     model.to(device)
-    scores = fit(model, x, adj, y, index, recipe, protocol, redraw)
+    states = {}
+    given = (x, adj, y, index)
+    if probed:
+        states['initial'] = probe.look(model, *given, edges.to(device))
+    scores = fit(model, *given, recipe, protocol, redraw)
+    if probed:
+        states['trained'] = probe.look(model, *given, edges.to(device))
+        scores['probe'] = states
     return {
         **scores,
         'seconds': time.perf_counter() - start,

@@ -1,11 +1,13 @@
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 from torch_geometric.nn import MessagePassing
 
 from pyg_ext.metrics.probe import OverSmoothingProbe
 from pyg_ext.nn.models import SGC, DecoupledNet
+
+FALL = 0.2  # of what the first state has is left where nodes got alike
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,10 @@ def diagnose(
     * **over-smoothing**: in a network with message passing, the Rayleigh
       quotient or the mean average distance of the last state is below
       :obj:`smooth_below`, or the numerical rank of any state below
-      :obj:`rank_below`, and less than that of the first state. The three are
-      free of size. Networks that learn well may go down to a hundredth in the
-      first two, which is why the threshold is low.
+      :obj:`rank_below`, and what it is above its least value is no more than
+      a fifth of that of the first state. The three are free of size.
+      Networks that learn well may go down to a hundredth in the first two,
+      which is why the threshold is low.
     * **overfitting**: :obj:`train_score` is more than :obj:`gap_above` better
       than :obj:`val_score`.
 
@@ -140,19 +143,17 @@ def _smoothing(
     rows: list[dict[str, Any]], below: float, rank_below: float
 ) -> Finding | None:
     found = []
-    for name, threshold, among in (
-        ('rayleigh_quotient', below, rows[-1:]),
-        ('mad', below, rows[-1:]),
-        ('numerical_rank', rank_below, rows),
+    for name, least, threshold, among in (
+        ('rayleigh_quotient', 0.0, below, rows[-1:]),
+        ('mad', 0.0, below, rows[-1:]),
+        ('numerical_rank', 1.0, rank_below, rows),
     ):
-        values = [row[name] for row in among if name in row]
-        values = [value for value in values if isfinite(value)]
-        if not values or min(values) >= threshold:
-            continue
-        start = rows[0][name]
-        if not isfinite(start) or min(values) < start:
+        values = [row.get(name, nan) for row in among]
+        low = min(filter(isfinite, values), default=nan)
+        start = rows[0].get(name, nan)
+        if low < threshold and not low - least > FALL * (start - least):
             words = name.replace('_', ' ')
-            found.append(f'{words} from {start:.3g} to {min(values):.3g}')
+            found.append(f'{words} from {start:.3g} to {low:.3g}')
     if not found:
         return None
     return Finding(

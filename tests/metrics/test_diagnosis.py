@@ -60,7 +60,7 @@ def test_vanishing_gradient_without_a_graph(cora):
 
 def test_norm_collapse(cora):
     torch.manual_seed(0)
-    found = probed(GCN(cora.num_features, 64, 2, 7), cora, 60, 1.0)
+    found = probed(GCN(cora.num_features, 64, 2, 7), cora, 150, 1.0)
     assert found.names == ('norm collapse',)
 
 

@@ -12,9 +12,10 @@ class GIN(ConvStack):
     the remedies of :class:`ConvStack`.
 
     The layers are :class:`torch_geometric.nn.GINConv` with a perceptron of
-    two layers without norm and a learned :math:`\epsilon`. Weights of edges
-    do not count, unless a :class:`~pyg_ext.utils.CSRTensor` holds them, which
-    is used as it is. Node features must be dense.
+    two layers, batch norm between them, and a learned :math:`\epsilon`.
+    Weights of edges do not count, unless a
+    :class:`~pyg_ext.utils.CSRTensor` holds them, which is used as it is. Node
+    features must be dense.
 
     Args, errors and shapes are those of :class:`ConvStack`.
     """
@@ -22,7 +23,7 @@ class GIN(ConvStack):
     def init_conv(
         self, in_channels: int, out_channels: int, last: bool
     ) -> MessagePassing:
-        mlp = MLP([in_channels, out_channels, out_channels], norm=None)
+        mlp = MLP([in_channels, out_channels, out_channels])
         return GINConv(mlp, train_eps=True)
 
     def prepare(
