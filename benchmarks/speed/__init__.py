@@ -1,6 +1,15 @@
 """Speed against peers: correctness first, then ratios within one process."""
 
-from benchmarks.speed import augment, drift, epoch, knn, parts, reversible
+from benchmarks.speed import (
+    augment,
+    drift,
+    epoch,
+    knn,
+    metrics,
+    parts,
+    probe,
+    reversible,
+)
 
 FILES = {
     'epoch': epoch,
@@ -9,6 +18,8 @@ FILES = {
     'drift': drift,
     'knn': knn,
     'augment': augment,
+    'metrics': metrics,
+    'probe': probe,
 }
 
 __all__ = ['FILES']

@@ -8,10 +8,11 @@ from pyg_ext.metrics.pairs import pair_mean, sample_nodes
 from pyg_ext.metrics.per_graph import (
     estimate,
     per_graph,
+    rows_at_a_time,
     squared_differences,
+    unit_rows,
     unit_scale,
 )
-from pyg_ext.metrics.receptive_field import BLOCK
 from pyg_ext.utils import CSRTensor
 
 
@@ -52,8 +53,8 @@ def mad(x: Tensor, edge_index: Adj | None = None) -> Tensor:
           :obj:`batch`; in :math:`[0, 2]`
     """
     if edge_index is None:
-        unit = x.double() * unit_scale(x).view(-1, 1)
-        apart = (unit - unit.mean(dim=0)).square().sum()
+        mean = sum(part.sum(dim=0) for _, part in unit_rows(x)) / len(x)
+        apart = sum((p - mean).square_().sum() for _, p in unit_rows(x))
         return apart / max(len(x) - 1, 1)
     distance = _cosine_distances(x, edge_index)
     mean = scatter(distance, edge_index[1], 0, len(x), 'mean')
@@ -156,7 +157,7 @@ def mad_gap(
     component = components(edge_index, size)
     gaps = [
         _gaps(unit, part, step, component, neighbor_hops, remote_hops)
-        for part in nodes.split(BLOCK)
+        for part in nodes.split(2 * rows_at_a_time(size))
     ]
     gap = torch.cat(gaps)
     gap = gap[gap.isfinite()]

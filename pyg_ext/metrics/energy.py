@@ -105,4 +105,4 @@ def rayleigh_quotient(
           are zero
     """
     energy = dirichlet_energy(x, edge_index, edge_weight, 'sym')
-    return energy / x.double().square().sum()
+    return energy / x.norm(dtype=torch.double).square()

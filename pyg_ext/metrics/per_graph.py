@@ -93,27 +93,41 @@ def squared_differences(
     r"""The squared distance along each edge in float64,
     :math:`(|\mathcal{E}|)`, of rows times :obj:`scale` if given.
     """
-    blocks = edge_index.split(rows_at_a_time(x.size(1)), dim=1)
-    out = []
-    for source, target in blocks:
+    # Small results among large temporaries would break up the memory, so all
+    # have their place from the start.
+    out = x.new_empty(edge_index.size(1), dtype=torch.double)
+    rows = rows_at_a_time(x.size(1))
+    for start in range(0, len(out), rows):
+        place = slice(start, start + rows)
+        source, target = edge_index[:, place]
         one, other = x[source].double(), x[target].double()
         if scale is not None:
             one = one * scale[source].view(-1, 1)
             other = other * scale[target].view(-1, 1)
-        out.append((one - other).square().sum(dim=-1))
-    return torch.cat(out)
+        out[place] = (one - other).square().sum(dim=-1)
+    return out
 
 
 def unit_scale(x: Tensor) -> Tensor:
     """What makes each row of length one, and zero for a row of zeros, in
     float64, ``[N]``.
     """
-    norms = [
-        part.double().norm(dim=-1)
-        for part in x.split(rows_at_a_time(x.size(1)))
-    ]
-    norm = torch.cat(norms)
+    norm = x.new_empty(len(x), dtype=torch.double)
+    rows = rows_at_a_time(x.size(1))
+    for place, part in zip(norm.split(rows), x.split(rows), strict=True):
+        place.copy_(part.double().norm(dim=-1))
     return torch.where(norm > 0.0, 1.0 / norm, 0.0)
+
+
+def unit_rows(x: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Some rows after the other, in float64 and of length one, each with its
+    place.
+    """
+    scale = unit_scale(x).view(-1, 1)
+    rows = rows_at_a_time(x.size(1))
+    for start in range(0, len(x), rows):
+        place = slice(start, start + rows)
+        yield place, x[place].double() * scale[place]
 
 
 def estimate(

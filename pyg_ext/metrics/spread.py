@@ -1,9 +1,12 @@
 import torch
 from torch import Tensor
-from torch_geometric.utils import one_hot
 
 from pyg_ext.metrics.pairs import pair_mean, sum_of_distances
-from pyg_ext.metrics.per_graph import per_graph, squared_differences
+from pyg_ext.metrics.per_graph import (
+    per_graph,
+    squared_differences,
+    unit_rows,
+)
 from pyg_ext.utils.checks import check_name
 
 
@@ -160,11 +163,14 @@ def group_distance_ratio(
 
 def _ratio_of_squares(x: Tensor, y: Tensor, classes: int) -> Tensor:
     """By the means and variances of classes alone."""
-    x = torch.nn.functional.normalize(x.double(), dim=-1)
-    member = one_hot(y, classes, dtype=torch.double)  # [N, C]
-    share = member / member.sum(dim=0)
-    mean = share.t() @ x  # [C, F]
-    variance = share.t() @ (x - mean[y]).square().sum(dim=-1)  # [C]
+    count = y.bincount(minlength=classes).double().view(-1, 1)
+    mean = x.new_zeros(classes, x.size(1), dtype=torch.double)
+    variance = x.new_zeros(classes, dtype=torch.double)
+    for place, part in unit_rows(x):
+        mean.index_add_(0, y[place], part / count[y[place]])
+    for place, part in unit_rows(x):
+        apart = (part - mean[y[place]]).square_().sum(dim=-1)
+        variance.index_add_(0, y[place], apart / count[y[place], 0])
     pairs = torch.combinations(torch.arange(classes, device=x.device))
     one, other = pairs.t()
     between = (mean[one] - mean[other]).square().sum(dim=-1)

@@ -4,7 +4,7 @@ from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import scatter
 
 from pyg_ext.metrics.components import components
-from pyg_ext.metrics.per_graph import per_graph
+from pyg_ext.metrics.per_graph import per_graph, rows_at_a_time
 from pyg_ext.utils.checks import check_name
 
 
@@ -67,7 +67,10 @@ def smooth_distance(
         direction = (1.0 + degree).sqrt()
     length = scatter(direction.square(), label, 0).sqrt()
     direction = (direction / length[label]).view(-1, 1)  # [N, 1]
-    x = x.double()
-    inside = scatter(direction * x, label, 0)[label]
-    distance = (x - direction * inside).norm()
-    return distance / x.norm() if relative else distance
+    outside = x.new_zeros((), dtype=torch.double)
+    for some in x.split(rows_at_a_time(size), dim=1):  # columns
+        part = some.double()
+        inside = scatter(direction * part, label, 0)
+        outside = outside + (part - direction * inside[label]).square().sum()
+    distance = outside.sqrt()
+    return distance / x.double().norm() if relative else distance

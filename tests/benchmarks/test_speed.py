@@ -200,3 +200,20 @@ def test_physics(root, tmp_path):
     assert (data.num_nodes, data.num_edges) == (34_493, 495_924)
     with pytest.raises(UsageError, match='shchur/gnn-benchmark'):
         datasets.physics(tmp_path)
+
+
+def test_metrics(tmp_path):
+    rows = speed(tmp_path, *('metrics', '--nodes', '1000', '--channels', '8'))
+    names = {row['measure'].partition(',')[0] for row in rows}
+    assert {'mad_gap', 'smv', 'numerical_rank', 'dirichlet_energy'} <= names
+    assert all(row['seconds'] > 0 and row['MB'] >= 0 for row in rows)
+
+
+def test_probe(tmp_path):
+    (row,) = speed(
+        tmp_path,
+        *('probe', '--dataset', 'digits', '--depths', '4', '--repeats', '1'),
+    )
+    assert row['depth'] == 4
+    assert row['epoch ms'] > 0
+    assert row['each epoch probed, % more'] > -100

@@ -187,7 +187,6 @@ def test_blocks_change_nothing(data, monkeypatch):
     names = sorted({*ON_EDGES, *ON_NODES})
     before = [call(metrics, name, data) for name in names]
     monkeypatch.setattr('pyg_ext.metrics.per_graph.BLOCK_BYTES', 1)
-    monkeypatch.setattr('pyg_ext.metrics.cosine.BLOCK', 7)
     after = [call(metrics, name, data) for name in names]
     assert torch.allclose(torch.stack(before), torch.stack(after))
 
@@ -253,12 +252,16 @@ def test_zeros_and_nothing():
     assert math.isnan(metrics.mad_gap(torch.rand(4, 3), edges))
 
 
-def test_energy_is_differentiable(data):
+def test_energy_is_differentiable(data, monkeypatch):
     x = data.x.double().requires_grad_()
     energy = metrics.dirichlet_energy(x, data.edge_index, normalization='sym')
     (grad,) = torch.autograd.grad(energy, x)
     delta = oracles.laplacian(data.edge_index, 60)
     assert torch.allclose(grad, 2 * delta @ x.detach())
+    # In blocks, too:
+    monkeypatch.setattr('pyg_ext.metrics.per_graph.BLOCK_BYTES', 1)
+    energy = metrics.dirichlet_energy(x, data.edge_index, normalization='sym')
+    assert torch.allclose(torch.autograd.grad(energy, x)[0], grad)
 
 
 @pytest.mark.parametrize(
