@@ -151,12 +151,12 @@ def mad_gap(
         )
     size = len(x)
     nodes = sample_nodes(size, num_samples, generator).to(x.device)
-    unit = x.double() * unit_scale(x).view(-1, 1)
+    scale = unit_scale(x)
     ones = torch.ones_like(edge_index[0], dtype=torch.float)
     step = CSRTensor.from_coo(edge_index, ones, (size, size))
     component = components(edge_index, size)
     gaps = [
-        _gaps(unit, part, step, component, neighbor_hops, remote_hops)
+        _gaps(x, scale, part, step, component, neighbor_hops, remote_hops)
         for part in nodes.split(2 * rows_at_a_time(size))
     ]
     gap = torch.cat(gaps)
@@ -165,7 +165,8 @@ def mad_gap(
 
 
 def _gaps(
-    unit: Tensor,
+    x: Tensor,
+    scale: Tensor,
     part: Tensor,
     step: CSRTensor,
     component: Tensor,
@@ -173,27 +174,35 @@ def _gaps(
     remote_hops: int,
 ) -> Tensor:
     """The gap of each of some nodes; no number where one side is empty."""
-    seen = torch.zeros(len(unit), len(part), device=unit.device)  # [N, B]
-    column = torch.arange(len(part), device=unit.device)
+    seen = torch.zeros(len(x), len(part), device=x.device)  # [N, B]
+    column = torch.arange(len(part), device=x.device)
     seen[part, column] = 1.0
     for hop in range(1, remote_hops):
         seen = (seen + step @ seen).clamp_(max=1.0)
         if hop == neighbor_hops:
-            near = seen.clone()
-            near[part, column] = 0.0
+            near = seen.bool()
+            near[part, column] = False
     same = component.view(-1, 1) == component[part]
-    remote = (same & (seen == 0.0)).float()
-    means = [_mean_distance(unit, part, mask) for mask in (remote, near)]
-    return means[0] - means[1]
+    remote = same & (seen == 0.0)
+    far, close = (
+        _mean_distance(x, scale, part, mask) for mask in (remote, near)
+    )
+    return far - close
 
 
-def _mean_distance(unit: Tensor, part: Tensor, mask: Tensor) -> Tensor:
-    mask = mask.t().double()  # [B, N]
-    count = mask.sum(dim=1)
-    length = unit.square().sum(dim=-1)
-    total = (mask @ length + count * length[part]) / 2
-    total = total - ((mask @ unit) * unit[part]).sum(dim=-1)
-    return total / count
+def _mean_distance(
+    x: Tensor, scale: Tensor, part: Tensor, mask: Tensor
+) -> Tensor:
+    """The mean cosine distance of some nodes to those in their column."""
+    mine = x[part].double() * scale[part].view(-1, 1)  # [B, F]
+    total, lengths = torch.zeros_like(mine), torch.zeros_like(mine[:, 0])
+    for place, unit in unit_rows(x, scale):
+        some = mask[place].t().double()
+        total += some @ unit
+        lengths += some @ unit.square().sum(dim=-1)
+    count = mask.sum(dim=0)
+    both = (lengths + count * mine.square().sum(dim=-1)) / 2
+    return (both - (total * mine).sum(dim=-1)) / count
 
 
 @per_graph

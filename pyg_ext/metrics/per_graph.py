@@ -119,11 +119,13 @@ def unit_scale(x: Tensor) -> Tensor:
     return torch.where(norm > 0.0, 1.0 / norm, 0.0)
 
 
-def unit_rows(x: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Some rows after the other, in float64 and of length one, each with its
-    place.
+def unit_rows(
+    x: Tensor, scale: OptTensor = None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Some rows after the other, in float64 and times :obj:`scale`, which by
+    default makes each of length one; with their place.
     """
-    scale = unit_scale(x).view(-1, 1)
+    scale = (unit_scale(x) if scale is None else scale).view(-1, 1)
     rows = rows_at_a_time(x.size(1))
     for start in range(0, len(x), rows):
         place = slice(start, start + rows)
