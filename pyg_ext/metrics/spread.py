@@ -76,9 +76,8 @@ def column_difference(x: Tensor) -> Tensor:
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
           :obj:`batch`; in :math:`[0, 2]`
     """
-    columns = x.double().t()  # [F, N]
-    size = columns.abs().sum(dim=1, keepdim=True)
-    columns = columns / torch.where(size > 0.0, size, 1.0)
+    size = x.abs().sum(dim=0, dtype=torch.double)
+    columns = x.t() / torch.where(size > 0.0, size, 1.0).view(-1, 1)  # [F, N]
     count = len(columns)
     return sum_of_distances(columns, columns) / max(count * (count - 1), 1)
 
