@@ -77,7 +77,8 @@ def column_difference(x: Tensor) -> Tensor:
           :obj:`batch`; in :math:`[0, 2]`
     """
     size = x.abs().sum(dim=0, dtype=torch.double)
-    columns = x.t() / torch.where(size > 0.0, size, 1.0).view(-1, 1)  # [F, N]
+    size = torch.where(size > 0.0, size, 1.0)
+    columns = x.t().contiguous() / size.view(-1, 1)  # [F, N]
     count = len(columns)
     return sum_of_distances(columns, columns) / max(count * (count - 1), 1)
 
