@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from rich.console import Console
 from rich.progress import (
@@ -66,14 +67,18 @@ def depth(args: argparse.Namespace) -> int:
         args.protocol,
     )
     engine.check_device(args.device)
-    datasets.load(dataset, args.root, args.protocol)  # one error, not many
+    # Before any run, so that there is one error and not many:
+    data = datasets.load(dataset, args.root, args.protocol)
     points = [cell.method for cell in cells if _joins_points(cell.method)]
     if args.probe and points:
         raise UsageError(f'--probe needs a graph, and {points[0]} has none')
     rows = _sweep(cells, args)
     if rows is None:
         return 130
-    code = _report(rows, args.out)
+    seen = None
+    if data.edge_index is not None and not points:
+        seen = report.reach(data, max(args.depths))
+    code = _report(rows, args.out, seen)
     if not args.probe:
         return code
     cells = [cell for cell in cells if cell.seed == 0]
@@ -229,8 +234,10 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def _report(rows: list[Row], folder: str) -> int:
-    summary = report.write(rows, folder)
+def _report(
+    rows: list[Row], folder: str, seen: pd.DataFrame | None = None
+) -> int:
+    summary = report.write(rows, folder, seen)
     console.print(report.table(summary))
     changes = report.changes(rows)
     if changes:

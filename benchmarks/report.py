@@ -5,13 +5,16 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
+import torch
 from rich.table import Table
 from scipy import stats
+from torch_geometric.data import Data
 
 from benchmarks import datasets, methods, presets, protocols
 from benchmarks.errors import UsageError
 from benchmarks.published import beside
 from benchmarks.store import Row, config_hash
+from pyg_ext.metrics import receptive_field
 
 matplotlib.use('Agg')  # files only, no window
 
@@ -26,6 +29,7 @@ COLORS = (
     '#000000',
 )
 MARKERS = 'osD^vPX'
+REACH_NODES = 256  # whose receptive fields are looked at
 
 SCORES = ['test', 'val', 'train', 'test_at_best_loss', 'test_at_best_metric']
 MEASURED = [*SCORES, 'best_epoch', 'epochs', 'seconds', 'peak_mb']
@@ -167,13 +171,36 @@ def table(summary: pd.DataFrame) -> Table:
     return out
 
 
-def draw(summary: pd.DataFrame, folder: Path) -> None:
-    """Writes ``curve.png`` and ``curve.svg``."""
+def reach(data: Data, hops: int) -> pd.DataFrame:
+    """The share of nodes that reach a node, in percent, by convolutions;
+    the mean over at most 256 random nodes.
+    """
+    some = min(REACH_NODES, data.num_nodes)
+    draw = torch.Generator().manual_seed(0)
+    shares = receptive_field(data.edge_index, hops, data.num_nodes, some, draw)
+    return pd.DataFrame({'hops': range(hops + 1), 'percent': 100 * shares})
+
+
+def draw(
+    summary: pd.DataFrame, folder: Path, seen: pd.DataFrame | None = None
+) -> None:
+    """Writes ``curve.png`` and ``curve.svg``, with the receptive field below
+    the curves if it is given.
+    """
     from matplotlib import pyplot as plt
 
     first = summary.iloc[0]
     with plt.style.context({'font.size': 11, 'svg.hashsalt': 'pyg_ext'}):
-        figure, axes = plt.subplots(figsize=(7, 4.5), layout='constrained')
+        panels = 1 if seen is None else 2
+        figure, grid = plt.subplots(
+            panels,
+            figsize=(7, 3.5 + panels),
+            sharex=True,
+            squeeze=False,
+            height_ratios=(4, 1)[:panels],
+            layout='constrained',
+        )
+        axes, *below = grid[:, 0]
         good = summary[summary['runs'] > 0]
         for i, method in enumerate(good['method'].unique()):
             curve = good[good['method'] == method]
@@ -210,7 +237,15 @@ def draw(summary: pd.DataFrame, folder: Path) -> None:
         axes.set_xscale('log', base=2)
         axes.set_xticks(depths, [str(d) for d in depths])
         axes.minorticks_off()
-        axes.set_xlabel('depth (layers or propagation steps)')
+        for low in below:
+            axes.tick_params(labelbottom=True)
+            some = seen[seen['hops'] >= summary['depth'].min()]
+            low.plot(some['hops'], some['percent'], color='0.4')
+            low.set_ylim(0, 105)
+            low.set_ylabel('% of nodes\nin reach', fontsize=9)
+            low.grid(alpha=0.3)
+            low.spines[['top', 'right']].set_visible(False)
+        (below or [axes])[-1].set_xlabel('depth (layers or propagation steps)')
         axes.set_ylabel(f'test {first["metric"]} (%)')
         low, high = good['runs'].min(), good['runs'].max()
         runs = f'{low}' if low == high else f'{low} to {high}'
@@ -335,8 +370,12 @@ def _depth_text(method: str, rows: list[Row]) -> str:
     return text
 
 
-def write(rows: list[Row], folder: str | Path) -> pd.DataFrame:
-    """Writes ``summary.csv``, ``curve.png``, ``curve.svg``, ``report.md``.
+def write(
+    rows: list[Row], folder: str | Path, seen: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Writes ``summary.csv``, ``curve.png``, ``curve.svg``, ``report.md``,
+    and ``receptive_field.csv`` if it is given; else that of the folder is
+    drawn, if there is one.
 
     Raises:
         UsageError: If the rows must not stand in one table, or are none.
@@ -355,6 +394,11 @@ def write(rows: list[Row], folder: str | Path) -> pd.DataFrame:
         summary[['published', 'difference', 'verified']] = np.nan
         summary['verdict'] = 'no reference'
     summary.to_csv(folder / 'summary.csv', index=False, float_format='%.4f')
-    draw(summary, folder)
+    file = folder / 'receptive_field.csv'
+    if seen is not None:
+        seen.to_csv(file, index=False, float_format='%.4f')
+    elif file.is_file():
+        seen = pd.read_csv(file)
+    draw(summary, folder, seen)
     (folder / 'report.md').write_text(markdown(summary, rows))
     return summary

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from benchmarks import methods, presets
@@ -33,7 +34,11 @@ def test_depth_end_to_end(capsys, tmp_path):
         'curve.png',
         'curve.svg',
         'report.md',
+        'receptive_field.csv',
     }
+    seen = pd.read_csv(tmp_path / 'receptive_field.csv')
+    assert seen['hops'].tolist() == [0, 1, 2, 3, 4]
+    assert seen['percent'].is_monotonic_increasing
     rows = Store(tmp_path).read()
     assert len(rows) == 8
     assert {row['config']['epochs'] for row in rows} == {3}
