@@ -49,6 +49,7 @@ def diagnose(
     gradient_below: float = 1e-3,
     activation_below: float = 1e-4,
     gap_above: float = 0.3,
+    fits_above: float = 0.9,
     uses_graph: bool | None = None,
 ) -> Diagnosis:
     r"""Says in words what the numbers of a probe show: over-smoothing, a lost
@@ -71,6 +72,10 @@ def diagnose(
     * **overfitting**: :obj:`train_score` is more than :obj:`gap_above` better
       than :obj:`val_score`.
 
+    The first three keep a network from learning: with a :obj:`train_score` of
+    :obj:`fits_above` or more it has learned, and they are not looked for. (A
+    trained GCNII is smoother than many a network that fails.)
+
     The thresholds are rules of thumb; read the table beside the words.
 
     Args:
@@ -87,6 +92,7 @@ def diagnose(
         gradient_below (float, optional): See above. (default: :obj:`1e-3`)
         activation_below (float, optional): See above. (default: :obj:`1e-4`)
         gap_above (float, optional): See above. (default: :obj:`0.3`)
+        fits_above (float, optional): See above. (default: :obj:`0.9`)
         uses_graph (bool, optional): Whether the network passes messages; by
             default whether it has a
             :class:`torch_geometric.nn.MessagePassing`, or is a network of
@@ -101,12 +107,13 @@ def diagnose(
     if uses_graph is None:
         kinds = (MessagePassing, DecoupledNet, SGC)
         uses_graph = any(isinstance(m, kinds) for m in probe.model.modules())
-    checks = [
-        _gradient(first, last, gradient_below),
-        _size(rows, activation_below),
-        _smoothing(rows, smooth_below, rank_below) if uses_graph else None,
-        _overfitting(train_score, val_score, gap_above),
-    ]
+    checks = [_overfitting(train_score, val_score, gap_above)]
+    if train_score is None or train_score < fits_above:
+        checks += [
+            _gradient(first, last, gradient_below),
+            _size(rows, activation_below),
+            _smoothing(rows, smooth_below, rank_below) if uses_graph else None,
+        ]
     return Diagnosis(tuple(check for check in checks if check is not None))
 
 

@@ -45,9 +45,9 @@ def numerical_rank(x: Tensor) -> Tensor:
 
 @per_graph
 def effective_rank(x: Tensor) -> Tensor:
-    r"""The effective rank of `"The Effective Rank: A Measure of Effective
-    Dimensionality" <https://doi.org/10.5281/zenodo.40328>`_ (Roy and
-    Vetterli, 2007), the exponential of the entropy of the singular values,
+    r"""The effective rank of "The Effective Rank: A Measure of Effective
+    Dimensionality" (Roy and Vetterli, EUSIPCO 2007), the exponential of the
+    entropy of the singular values,
 
     .. math::
         \exp \left( - \sum_k p_k \log p_k \right), \qquad p_k =

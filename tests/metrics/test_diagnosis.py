@@ -95,10 +95,12 @@ def test_thresholds_and_missing_numbers(cora):
     model = GCN(cora.num_features, 64, 8, 7)
     with OverSmoothingProbe(model, cora.edge_index, ['mad']) as probe:
         model(cora.x, cora.adj)
-    assert diagnose(probe, 0.9, 0.8).names == ()
+    assert diagnose(probe, 0.8, 0.7).names == ()
+    assert diagnose(probe, 0.9, 0.8, smooth_below=0.5).names == ()  # it fits
     assert diagnose(probe, smooth_below=0.5).names == ('over-smoothing',)
     assert diagnose(probe, smooth_below=0.5, uses_graph=False).names == ()
-    assert diagnose(probe, 0.9, 0.8, gap_above=0.05).names == ('overfitting',)
+    found = diagnose(probe, 0.9, 0.8, gap_above=0.05)
+    assert found.names == ('overfitting',)
     assert diagnose(probe, activation_below=1.0).names == ('norm collapse',)
     empty = OverSmoothingProbe(model, cora.edge_index)
     with pytest.raises(IndexError, match='seen 0 steps'):
