@@ -53,13 +53,14 @@ def diagnose(
     uses_graph: bool | None = None,
 ) -> Diagnosis:
     r"""Says in words what the numbers of a probe show: over-smoothing, a lost
-    gradient, features that collapse in size, or overfitting. Nothing is found
+    or exploding gradient, features that collapse in size, or overfitting. Nothing is found
     in a healthy network; several may be found at once, and the first to stop
     learning need not be the first in the list.
 
     * **vanishing gradient**: what reaches the first state is less than
       :obj:`gradient_below` of what reaches the last one. Then the first
-      layers do not learn, whatever they output.
+      layers do not learn, whatever they output. **Exploding gradient**: it is
+      as many times more.
     * **norm collapse**: a state is smaller than :obj:`activation_below`.
       Energies are small then, too, which is no smoothing.
     * **over-smoothing**: in a network with message passing, the Rayleigh
@@ -123,15 +124,25 @@ def _gradient(
     start, end = first['gradient'], last['gradient']
     if not (isfinite(start) and isfinite(end)):
         return None
-    if end > 0.0 and start >= below * end:
-        return None
-    return Finding(
-        'vanishing gradient',
-        f'of a gradient of {end:.1e} at the last state, {start:.1e} reaches '
-        f'the first one.',
-        'residual, initial or dense connections, jumping knowledge, or a norm '
-        'ahead of each layer',
+    evidence = (
+        f'a gradient of {end:.1e} at the last state comes to {start:.1e} at '
+        f'the first one.'
     )
+    if end == 0.0 or start < below * end:
+        return Finding(
+            'vanishing gradient',
+            evidence,
+            'residual, initial or dense connections, jumping knowledge, or a '
+            'norm ahead of each layer',
+        )
+    if start * below > end:
+        return Finding(
+            'exploding gradient',
+            evidence,
+            'a norm in each layer, mixing in place of adding connections, '
+            'smaller initial weights, or clipping',
+        )
+    return None
 
 
 def _size(rows: list[dict[str, Any]], below: float) -> Finding | None:

@@ -90,6 +90,15 @@ def test_a_deep_network_has_them_all(cora):
     )
 
 
+def test_exploding_gradient(cora):
+    """States that double in each layer."""
+    torch.manual_seed(0)
+    model = GCN(cora.num_features, 64, 32, 7, skip='res')
+    found = probed(model, cora)
+    assert found.names[0] == 'exploding gradient'
+    assert 'a norm in each layer' in str(found)
+
+
 def test_thresholds_and_missing_numbers(cora):
     torch.manual_seed(0)
     model = GCN(cora.num_features, 64, 8, 7)
