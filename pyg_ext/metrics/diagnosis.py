@@ -53,9 +53,9 @@ def diagnose(
     uses_graph: bool | None = None,
 ) -> Diagnosis:
     r"""Says in words what the numbers of a probe show: over-smoothing, a lost
-    or exploding gradient, features that collapse in size, or overfitting. Nothing is found
-    in a healthy network; several may be found at once, and the first to stop
-    learning need not be the first in the list.
+    or exploding gradient, features that collapse in size, or overfitting.
+    Nothing is found in a healthy network; several may be found at once, and
+    the first to stop learning need not be the first in the list.
 
     * **vanishing gradient**: what reaches the first state is less than
       :obj:`gradient_below` of what reaches the last one. Then the first
