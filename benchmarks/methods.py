@@ -185,13 +185,6 @@ class Method:
     base: str = ''  # its name without those edges
     parts: frozenset[str] = frozenset()  # all words of its full name
 
-    @property
-    def adjacency(self) -> Callable[..., Adj]:
-        """Makes the edges as the model takes them best."""
-        if 'message_dropout' in self.defaults:
-            return plain_edges
-        return self.backbone.adjacency
-
     def options(self) -> set[str]:
         """The names a recipe may set on the model."""
         names = _parameters(self.backbone.model)
@@ -239,9 +232,15 @@ class Network:
         """The edges as the model takes them best."""
         if data.edge_index is None:
             return None
-        return self.method.adjacency(
+        return self._convert(
             data.edge_index, data.get('edge_weight'), data.num_nodes
         )
+
+    def _convert(self, *edges: Any) -> Adj:
+        options = {**self.method.defaults, **self.options}
+        if options.get('message_dropout', 0.0) > 0.0:  # needs messages
+            return plain_edges(*edges)
+        return self.method.backbone.adjacency(*edges)
 
     def redraw(self, data: Data) -> Callable[[], Adj] | None:
         """What gives the edges of a training step, where they change."""
@@ -256,7 +255,7 @@ class Network:
 
         def dropped() -> Adj:
             some = drop(data, **self.augment)
-            return self.method.adjacency(some, None, data.num_nodes)
+            return self._convert(some, None, data.num_nodes)
 
         return dropped
 

@@ -186,3 +186,14 @@ def test_dropped_edges(ring, edges):
 def test_sums_over_neighbors(ring):
     adj = methods.sum_adj(ring.edge_index, None, 20)
     assert torch.equal(adj.to_dense().sum(1), torch.full((20,), 2.0))
+
+
+@pytest.mark.parametrize('spec', ['gcn+dropmessage', 'gcn+dropedge'])
+def test_messages_are_dropped_on_edge_indices(ring, spec):
+    """Whether a remedy says so or an option does."""
+    sizes = {'hidden_channels': 8, 'message_dropout': 0.3}
+    network = methods.Network(methods.parse(spec), 2, sizes, {})
+    model = network.build(4, 3)
+    assert torch.equal(network.adjacency(ring), ring.edge_index)
+    first, second = (model(ring.x, network.adjacency(ring)) for _ in range(2))
+    assert not torch.allclose(first, second)
