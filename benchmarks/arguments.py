@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     )
     edges.add_argument('--models', default='gcn,gat,sage,appnp', type=_words)
     edges.add_argument(
-        '--augment', default=f'none,{",".join(methods.EDGES)}', type=_words
+        '--augment', default='none,ppr,heat,walk,dropedge', type=_words
     )
     _add_store(edges, 20)
 

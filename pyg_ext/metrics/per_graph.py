@@ -114,8 +114,9 @@ def unit_scale(x: Tensor) -> Tensor:
     """
     norm = x.new_empty(len(x), dtype=torch.double)
     rows = rows_at_a_time(x.size(1))
-    for place, part in zip(norm.split(rows), x.split(rows), strict=True):
-        place.copy_(part.double().norm(dim=-1))
+    for start in range(0, len(x), rows):
+        place = slice(start, start + rows)
+        norm[place] = x[place].double().norm(dim=-1)
     return torch.where(norm > 0.0, 1.0 / norm, 0.0)
 
 
