@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from torch.autograd import gradcheck
 from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
 
 from pyg_ext.nn import DropMessage
@@ -41,6 +42,17 @@ def test_messages_and_not_features_are_dropped():
     dropped = (out == 0.0).double().mean().item()
     assert abs(dropped - 0.25) < 0.02
     assert torch.allclose(out[out != 0.0], torch.tensor(4 / 3), atol=1e-4)
+
+
+def test_gradients(graph):
+    conv = DropMessage(GCNConv(5, 4), 0.5).double()
+    x = graph.x.clone().requires_grad_()
+
+    def dropped(x):
+        torch.manual_seed(0)  # the same mask
+        return conv(x, graph.edge_index)
+
+    assert gradcheck(dropped, (x,))
 
 
 def test_a_copy_drops_by_itself(graph):
