@@ -158,6 +158,9 @@ class OverSmoothingProbe:
         self._handles: list[RemovableHandle] = []
         self._steps = 0
         self._now: list[dict[str, Any]] | None = None  # of the present step
+        # Of reversible stacks: the rows of this step, and of that whose
+        # gradients are to come.
+        self._passed: dict[str, list[dict[str, Any]]] = {}
         self._of_stack: dict[str, list[dict[str, Any]]] = {}
 
     def __enter__(self) -> 'OverSmoothingProbe':
@@ -188,7 +191,9 @@ class OverSmoothingProbe:
             return
         due = self._steps % self.every == 0
         self._now = [] if due else None
-        self._of_stack = {}
+        self._passed = {}
+        if torch.is_grad_enabled():
+            self._of_stack = self._passed
         self._steps += 1
 
     def _stop(self, model: Module, inputs: Any, out: Any) -> None:
@@ -210,7 +215,7 @@ class OverSmoothingProbe:
 
         def look(layer: Module, inputs: Any, out: Tensor) -> None:
             if self._now is not None and not _in_backward():
-                rows = self._of_stack.setdefault(name, [])
+                rows = self._passed.setdefault(name, [])
                 rows.append(self._record(f'{name}.{len(rows)}', out))
 
         def note(i: int, state: Tensor, grad: Tensor) -> None:

@@ -124,6 +124,18 @@ def test_reversible_and_plain_stacks_agree(graph):
     )
 
 
+def test_evaluation_before_the_backward_pass(graph):
+    """Gradients go to the step that they belong to."""
+    model = RevGNN(5, 8, 3, 2).double()
+    with OverSmoothingProbe(model, graph.edge_index) as probe:
+        out = model(graph.x, graph.edge_index)
+        with torch.no_grad():
+            model(graph.x, graph.edge_index)
+        out.sum().backward()
+    table = probe.to_pandas()
+    assert table['gradient'].notna().tolist() == [True] * 3 + [False] * 3
+
+
 def test_tied_blocks_are_layers_of_their_own(graph):
     model = RevGNN(5, 8, 4, 2, weight_tied=True).double()
     with OverSmoothingProbe(model, graph.edge_index) as probe:
