@@ -20,8 +20,8 @@ class DropMessage(Dropout):
             zero. (default: :obj:`0.5`)
 
     Raises:
-        ValueError: If :obj:`p` is outside :math:`[0, 1]`, or on a sparse
-            adjacency.
+        ValueError: If :obj:`p` is outside :math:`[0, 1]`, on a layer that
+            passes no messages, or on a sparse adjacency.
 
     Shapes:
         - **input:** node features, edge indices :math:`(2, |\mathcal{E}|)`,
@@ -31,6 +31,10 @@ class DropMessage(Dropout):
 
     def __init__(self, conv: MessagePassing, p: float = 0.5):
         super().__init__(p)
+        if not isinstance(conv, MessagePassing):
+            raise ValueError(
+                f'DropMessage needs a MessagePassing layer (got {conv})'
+            )
         self.conv = conv
         conv.register_message_forward_hook(self._drop)
 

@@ -73,6 +73,8 @@ def test_errors(graph):
         conv(graph.x, adj)
     with pytest.raises(ValueError, match='p must be a probability'):
         DropMessage(GCNConv(5, 4), 1.5)
+    with pytest.raises(ValueError, match=r'MessagePassing layer \(got Linear'):
+        DropMessage(torch.nn.Linear(5, 4))
 
 
 def test_repr():
