@@ -271,7 +271,9 @@ def draw(
         plt.close(figure)
 
 
-def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
+def markdown(
+    summary: pd.DataFrame, rows: list[Row], seen: pd.DataFrame | None = None
+) -> str:
     """The report as a page."""
     first = summary.iloc[0]
     protocol = protocols.PROTOCOLS[first['protocol']]
@@ -296,6 +298,7 @@ def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
         '',
         '![test score against depth](curve.png)',
         '',
+        *_reach_text(seen),
         *_beside_text(summary),
         '## What depth counts',
         '',
@@ -328,6 +331,17 @@ def markdown(summary: pd.DataFrame, rows: list[Row]) -> str:
             for row in failures
         ]
     return '\n'.join(lines) + '\n'
+
+
+def _reach_text(seen: pd.DataFrame | None) -> list[str]:
+    if seen is None:
+        return []
+    return [
+        f'Below the curves: the share of all nodes whose features reach a '
+        f'node in so many convolutions, the mean over at most {REACH_NODES} '
+        f'random nodes.',
+        '',
+    ]
 
 
 def _beside_text(summary: pd.DataFrame) -> list[str]:
@@ -400,5 +414,5 @@ def write(
     elif file.is_file():
         seen = pd.read_csv(file)
     draw(summary, folder, seen)
-    (folder / 'report.md').write_text(markdown(summary, rows))
+    (folder / 'report.md').write_text(markdown(summary, rows, seen))
     return summary

@@ -39,6 +39,9 @@ def test_depth_end_to_end(capsys, tmp_path):
     seen = pd.read_csv(tmp_path / 'receptive_field.csv')
     assert seen['hops'].tolist() == [0, 1, 2, 3, 4]
     assert seen['percent'].is_monotonic_increasing
+    assert 'Below the curves: the share' in (
+        (tmp_path / 'report.md').read_text()
+    )
     rows = Store(tmp_path).read()
     assert len(rows) == 8
     assert {row['config']['epochs'] for row in rows} == {3}
