@@ -82,7 +82,7 @@ def depth(args: argparse.Namespace) -> int:
     if not args.probe:
         return code
     cells = [cell for cell in cells if cell.seed == 0]
-    rows = _sweep(cells, args, PROBES)
+    rows = _sweep(cells, args, probed=True)
     if rows is None:
         return 130
     console.print(
@@ -98,10 +98,10 @@ def _joins_points(method: str) -> bool:
 def _sweep(
     cells: list[engine.Cell],
     args: argparse.Namespace,
-    file: str = 'results.jsonl',
+    probed: bool = False,
 ) -> list[Row] | None:
     """Does what the store lacks, and returns all rows; none if stopped."""
-    store = Store(args.out, file)
+    store = Store(args.out, PROBES if probed else 'results.jsonl')
     wanted = {key(cell.row()) for cell in cells}
     stored = [
         row
@@ -110,7 +110,7 @@ def _sweep(
         and (row['status'] == 'ok' or not args.retry_failed)
     ]
     try:
-        _watch(cells, store, args, stored)
+        _watch(cells, store, args, stored, probed)
     except KeyboardInterrupt:
         done = sum(key(row) in wanted for row in store.read())
         console.print(
@@ -182,6 +182,7 @@ def _watch(
     store: Store,
     args: argparse.Namespace,
     stored: list[Row],
+    probed: bool,
 ) -> None:
     """Runs the sweep behind a live bar with the running means."""
     bar = Progress(
@@ -204,7 +205,7 @@ def _watch(
         args.jobs,
         args.device,
         args.retry_failed,
-        probed=store.path.name == PROBES,
+        probed,
     )
     if stored:
         console.print(f'{len(stored)} of {len(cells)} runs are in the store')

@@ -1,22 +1,20 @@
 """Measures of what depth does to a graph network."""
 
-from pyg_ext.metrics.cosine import mad, mad_gap, mad_rusch, smv
 from pyg_ext.metrics.diagnosis import Diagnosis, Finding, diagnose
 from pyg_ext.metrics.energy import dirichlet_energy, rayleigh_quotient
+from pyg_ext.metrics.feature_correlation import feature_correlation
+from pyg_ext.metrics.group_distance_ratio import group_distance_ratio
 from pyg_ext.metrics.linear_probe import linear_probe
-from pyg_ext.metrics.probe import OverSmoothingProbe
-from pyg_ext.metrics.rank import (
-    effective_rank,
-    feature_correlation,
-    numerical_rank,
-)
-from pyg_ext.metrics.receptive_field import receptive_field
-from pyg_ext.metrics.spread import (
+from pyg_ext.metrics.mad import mad, mad_gap, mad_rusch
+from pyg_ext.metrics.pair_distances import (
     column_difference,
-    group_distance_ratio,
     row_difference,
+    smv,
 )
-from pyg_ext.metrics.subspace import smooth_distance
+from pyg_ext.metrics.probe import OverSmoothingProbe
+from pyg_ext.metrics.rank import effective_rank, numerical_rank
+from pyg_ext.metrics.receptive_field import receptive_field
+from pyg_ext.metrics.smooth_distance import smooth_distance
 
 __all__ = [
     'Diagnosis',

@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any
 
@@ -26,12 +26,12 @@ class Finding:
 class Diagnosis:
     """What :func:`diagnose` found."""
 
-    findings: tuple[Finding, ...] = ()
-    names: tuple[str, ...] = field(init=False)
+    findings: tuple[Finding, ...]
 
-    def __post_init__(self) -> None:
-        names = tuple(finding.name for finding in self.findings)
-        object.__setattr__(self, 'names', names)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the findings."""
+        return tuple(finding.name for finding in self.findings)
 
     def __str__(self) -> str:
         if not self.findings:

@@ -1,9 +1,12 @@
 import torch
 from torch import Tensor
 from torch_geometric.typing import Adj, OptTensor
-from torch_geometric.utils import scatter
 
-from pyg_ext.metrics.per_graph import per_graph, squared_differences
+from pyg_ext.metrics.per_graph import (
+    augmented_degree,
+    per_graph,
+    squared_differences,
+)
 from pyg_ext.utils.checks import check_name
 
 
@@ -62,15 +65,13 @@ def dirichlet_energy(
           :obj:`batch`; in :math:`[0, \infty)`
     """
     check_name('normalization', normalization, (None, 'sym'))
-    weight = edge_weight
-    if weight is None:
-        weight = torch.ones_like(edge_index[0], dtype=torch.double)
     scale = None
     if normalization == 'sym':
-        degree = scatter(weight.double(), edge_index[1], 0, len(x))
-        scale = (1.0 + degree).rsqrt()
-    total = (squared_differences(x, edge_index, scale) * weight).sum()
-    return total / (2.0 if normalization == 'sym' else max(len(x), 1))
+        scale = augmented_degree(edge_index, edge_weight, len(x)).rsqrt()
+    squared = squared_differences(x, edge_index, scale)
+    if edge_weight is not None:
+        squared = squared * edge_weight
+    return squared.sum() / (2.0 if normalization == 'sym' else max(len(x), 1))
 
 
 @per_graph

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.typing import OptTensor
-from torch_geometric.utils import is_sparse, subgraph
+from torch_geometric.utils import is_sparse, scatter, subgraph
 
 from pyg_ext.utils import edges_of
 
@@ -80,6 +80,15 @@ def _graphs(given: dict[str, Any], batch: Tensor) -> Iterator[dict[str, Any]]:
             if 'edge_weight' in given:
                 part['edge_weight'] = weight
         yield part
+
+
+def augmented_degree(
+    edge_index: Tensor, edge_weight: OptTensor, size: int
+) -> Tensor:
+    """One and the sum of the weights that come in, in float64, ``[N]``."""
+    if edge_weight is None:
+        edge_weight = torch.ones_like(edge_index[0])
+    return 1.0 + scatter(edge_weight.double(), edge_index[1], 0, size)
 
 
 def rows_at_a_time(channels: int) -> int:

@@ -10,20 +10,18 @@ from torch.utils.hooks import RemovableHandle
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptTensor
 
-from pyg_ext.metrics.cosine import mad, mad_gap, mad_rusch, smv
 from pyg_ext.metrics.energy import dirichlet_energy, rayleigh_quotient
+from pyg_ext.metrics.feature_correlation import feature_correlation
+from pyg_ext.metrics.group_distance_ratio import group_distance_ratio
 from pyg_ext.metrics.linear_probe import linear_probe
-from pyg_ext.metrics.rank import (
-    effective_rank,
-    feature_correlation,
-    numerical_rank,
-)
-from pyg_ext.metrics.spread import (
+from pyg_ext.metrics.mad import mad, mad_gap, mad_rusch
+from pyg_ext.metrics.pair_distances import (
     column_difference,
-    group_distance_ratio,
     row_difference,
+    smv,
 )
-from pyg_ext.metrics.subspace import smooth_distance
+from pyg_ext.metrics.rank import effective_rank, numerical_rank
+from pyg_ext.metrics.smooth_distance import smooth_distance
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import edges_of

@@ -4,7 +4,6 @@ from torch_geometric.typing import Adj
 from torch_geometric.utils import scatter
 
 from pyg_ext.metrics.components import components
-from pyg_ext.metrics.pairs import pair_mean, sample_nodes
 from pyg_ext.metrics.per_graph import (
     estimate,
     per_graph,
@@ -150,7 +149,7 @@ def mad_gap(
             f'(got {remote_hops} and {neighbor_hops})'
         )
     size = len(x)
-    nodes = sample_nodes(size, num_samples, generator).to(x.device)
+    nodes = _sample(size, num_samples, generator).to(x.device)
     scale = unit_scale(x)
     ones = torch.ones_like(edge_index[0], dtype=torch.float)
     step = CSRTensor.from_coo(edge_index, ones, (size, size))
@@ -162,6 +161,20 @@ def mad_gap(
     gap = torch.cat(gaps)
     gap = gap[gap.isfinite()]
     return estimate(gap, len(nodes) / max(size, 1), return_std_error)
+
+
+def _sample(
+    size: int, num_samples: int | None, generator: torch.Generator | None
+) -> Tensor:
+    """So many nodes without replacement, or all of them."""
+    if num_samples is None:
+        return torch.arange(size)
+    if not 2 <= num_samples <= size:
+        raise ValueError(
+            f'num_samples must be between 2 and the {size} nodes (got '
+            f'{num_samples})'
+        )
+    return torch.randperm(size, generator=generator)[:num_samples]
 
 
 def _gaps(
@@ -203,46 +216,3 @@ def _mean_distance(
     count = mask.sum(dim=0)
     both = (lengths + count * mine.square().sum(dim=-1)) / 2
     return (both - (total * mine).sum(dim=-1)) / count
-
-
-@per_graph
-def smv(
-    x: Tensor,
-    num_samples: int | None = None,
-    generator: torch.Generator | None = None,
-    return_std_error: bool = False,
-) -> Tensor | tuple[Tensor, Tensor]:
-    r"""The smoothness metric value of `"Towards Deeper Graph Neural Networks"
-    <https://arxiv.org/abs/2007.09296>`_ over all pairs of nodes, neighbors or
-    not,
-
-    .. math::
-        \frac{1}{|\mathcal{V}| (|\mathcal{V}| - 1)} \sum_{i \neq j}
-        \frac{1}{2} {\left\| \frac{\mathbf{x}_i}{\| \mathbf{x}_i \|} -
-        \frac{\mathbf{x}_j}{\| \mathbf{x}_j \|} \right\|}_2.
-
-    It sees neither the size of features nor the graph.
-
-    Args:
-        x (torch.Tensor): The node features.
-        num_samples (int, optional): Takes the mean over so many random pairs;
-            all if :obj:`None`, in time :math:`O({|\mathcal{V}|}^2 F)`.
-            (default: :obj:`None`)
-        generator (torch.Generator, optional): Where random numbers come from;
-            by default PyTorch's own. (default: :obj:`None`)
-        return_std_error (bool, optional): Whether to return the standard
-            error of the sample as well. (default: :obj:`False`)
-        batch (torch.Tensor, optional): The graph of each node.
-            (default: :obj:`None`)
-
-    Raises:
-        ValueError: On less than two samples, or two nodes.
-
-    Shapes:
-        - **input:** node features :math:`(|\mathcal{V}|, F)`
-        - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, 1]`
-    """
-    return pair_mean(
-        x, unit_scale(x) / 2, num_samples, generator, return_std_error
-    )

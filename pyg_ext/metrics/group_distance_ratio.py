@@ -1,86 +1,13 @@
 import torch
 from torch import Tensor
 
-from pyg_ext.metrics.pairs import pair_mean, sum_of_distances
+from pyg_ext.metrics.pair_distances import sum_of_distances
 from pyg_ext.metrics.per_graph import (
     per_graph,
     squared_differences,
     unit_rows,
 )
 from pyg_ext.utils.checks import check_name
-
-
-@per_graph
-def row_difference(
-    x: Tensor,
-    num_samples: int | None = None,
-    generator: torch.Generator | None = None,
-    return_std_error: bool = False,
-) -> Tensor | tuple[Tensor, Tensor]:
-    r"""The row difference of `"PairNorm: Tackling Oversmoothing in GNNs"
-    <https://arxiv.org/abs/1909.12223>`_, the mean distance of two nodes,
-
-    .. math::
-        \frac{1}{|\mathcal{V}| (|\mathcal{V}| - 1)} \sum_{i \neq j}
-        {\| \mathbf{x}_i - \mathbf{x}_j \|}_2.
-
-    The paper divides by :math:`{|\mathcal{V}|}^2`. It falls with the size of
-    features, whether or not they get alike, and does not see the graph.
-
-    Args:
-        x (torch.Tensor): The node features.
-        num_samples (int, optional): Takes the mean over so many random pairs;
-            all if :obj:`None`, in time :math:`O({|\mathcal{V}|}^2 F)`.
-            (default: :obj:`None`)
-        generator (torch.Generator, optional): Where random numbers come from;
-            by default PyTorch's own. (default: :obj:`None`)
-        return_std_error (bool, optional): Whether to return the standard
-            error of the sample as well. (default: :obj:`False`)
-        batch (torch.Tensor, optional): The graph of each node.
-            (default: :obj:`None`)
-
-    Raises:
-        ValueError: On less than two samples, or two nodes.
-
-    Shapes:
-        - **input:** node features :math:`(|\mathcal{V}|, F)`
-        - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, \infty)`
-    """
-    return pair_mean(x, None, num_samples, generator, return_std_error)
-
-
-@per_graph
-def column_difference(x: Tensor) -> Tensor:
-    r"""The column difference of `"PairNorm: Tackling Oversmoothing in GNNs"
-    <https://arxiv.org/abs/1909.12223>`_, the mean distance of two channels,
-    each divided by its sum of absolute values,
-
-    .. math::
-        \frac{1}{F (F - 1)} \sum_{i \neq j} {\left\|
-        \frac{\mathbf{x}_{\cdot i}}{{\| \mathbf{x}_{\cdot i} \|}_1} -
-        \frac{\mathbf{x}_{\cdot j}}{{\| \mathbf{x}_{\cdot j} \|}_1}
-        \right\|}_2.
-
-    The paper divides by :math:`F^2`. It is near zero where all channels say
-    the same, and gets smaller with the number of nodes. A channel of zeros
-    counts as it is.
-
-    Args:
-        x (torch.Tensor): The node features.
-        batch (torch.Tensor, optional): The graph of each node.
-            (default: :obj:`None`)
-
-    Shapes:
-        - **input:** node features :math:`(|\mathcal{V}|, F)`
-        - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, 2]`
-    """
-    size = x.abs().sum(dim=0, dtype=torch.double)
-    size = torch.where(size > 0.0, size, 1.0)
-    columns = x.t().contiguous() / size.view(-1, 1)  # [F, N]
-    count = len(columns)
-    return sum_of_distances(columns, columns) / max(count * (count - 1), 1)
 
 
 @per_graph
@@ -153,12 +80,11 @@ def group_distance_ratio(
     if num_samples is not None and num_samples < 2:
         raise ValueError(f'num_samples must be at least 2 (got {num_samples})')
     if definition == 'dgn':
-        ratio, error = _ratio_of_squares(x, y, len(labels)), None
+        ratio = _ratio_of_squares(x, y, len(labels))
+        error = torch.zeros_like(ratio)
     else:
         ratio, error = _ratio(x, y, len(labels), num_samples, generator)
-    if not return_std_error:
-        return ratio
-    return ratio, torch.zeros_like(ratio) if error is None else error
+    return (ratio, error) if return_std_error else ratio
 
 
 def _ratio_of_squares(x: Tensor, y: Tensor, classes: int) -> Tensor:
@@ -184,40 +110,45 @@ def _ratio(
     classes: int,
     num_samples: int | None,
     generator: torch.Generator | None,
-) -> tuple[Tensor, Tensor | None]:
+) -> tuple[Tensor, Tensor]:
     """The ratio and its standard error, by propagation of those of its two
     sides.
     """
     sides = []
     for apart in (True, False):
-        means, variances = [], []
+        found = []
         for label in range(classes):
             mine = (y == label).nonzero().view(-1)
             other = (y != label).nonzero().view(-1) if apart else mine
-            if num_samples is None:
-                one, two = x[mine].double(), x[other].double()
-                count = len(mine) * len(other)
-                means.append(sum_of_distances(one, two) / count)
-                continue
-            pairs = torch.stack(
-                [
-                    nodes[
-                        torch.randint(
-                            len(nodes), (num_samples,), generator=generator
-                        ).to(x.device)
-                    ]
-                    for nodes in (mine, other)
-                ]
+            found.append(
+                _mean_distance(x, mine, other, num_samples, generator)
             )
-            distances = squared_differences(x, pairs).sqrt()
-            means.append(distances.mean())
-            variances.append(distances.var() / num_samples)
-        factor = 1 / (classes - 1) ** 2 if apart else 1 / classes
-        error = torch.stack(variances).sum() if variances else None
-        sides.append((factor * torch.stack(means).sum(), factor, error))
-    (inter, by, inter_error), (intra, of, intra_error) = sides
-    ratio = inter / intra
+        means, variances = map(torch.stack, zip(*found, strict=True))
+        mean = means.mean()
+        sides.append((mean, variances.sum() / (classes * mean) ** 2))
+    (inter, inter_error), (intra, intra_error) = sides
+    ratio = classes / (classes - 1) ** 2 * inter / intra
+    return ratio, ratio * (inter_error + intra_error).sqrt()
+
+
+def _mean_distance(
+    x: Tensor,
+    mine: Tensor,
+    other: Tensor,
+    num_samples: int | None,
+    generator: torch.Generator | None,
+) -> tuple[Tensor, Tensor]:
+    """The mean distance of a node of one set and one of the other, and the
+    variance of the estimate.
+    """
     if num_samples is None:
-        return ratio, None
-    relative = by**2 * inter_error / inter**2 + of**2 * intra_error / intra**2
-    return ratio, ratio * relative.sqrt()
+        total = sum_of_distances(x[mine].double(), x[other].double())
+        return total / (len(mine) * len(other)), torch.zeros_like(total)
+    drawn = [
+        torch.randint(len(nodes), (num_samples,), generator=generator)
+        for nodes in (mine, other)
+    ]
+    first, second = (draw.to(x.device) for draw in drawn)
+    pairs = torch.stack([mine[first], other[second]])
+    distances = squared_differences(x, pairs).sqrt()
+    return distances.mean(), distances.var() / num_samples

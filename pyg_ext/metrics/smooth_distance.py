@@ -4,7 +4,11 @@ from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import scatter
 
 from pyg_ext.metrics.components import components
-from pyg_ext.metrics.per_graph import per_graph, rows_at_a_time
+from pyg_ext.metrics.per_graph import (
+    augmented_degree,
+    per_graph,
+    rows_at_a_time,
+)
 from pyg_ext.utils.checks import check_name
 
 
@@ -60,11 +64,7 @@ def smooth_distance(
     label = components(edge_index, size)
     direction = torch.ones(size, dtype=torch.double, device=x.device)
     if normalization == 'sym':
-        weight = edge_weight
-        if weight is None:
-            weight = torch.ones_like(edge_index[0], dtype=torch.double)
-        degree = scatter(weight.double(), edge_index[1], 0, size)
-        direction = (1.0 + degree).sqrt()
+        direction = augmented_degree(edge_index, edge_weight, size).sqrt()
     length = scatter(direction.square(), label, 0).sqrt()
     direction = (direction / length[label]).view(-1, 1)  # [N, 1]
     outside = x.new_zeros((), dtype=torch.double)
@@ -73,4 +73,4 @@ def smooth_distance(
         inside = scatter(direction * part, label, 0)
         outside = outside + (part - direction * inside[label]).square().sum()
     distance = outside.sqrt()
-    return distance / x.double().norm() if relative else distance
+    return distance / x.norm(dtype=torch.double) if relative else distance
