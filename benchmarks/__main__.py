@@ -68,15 +68,18 @@ def depth(args: argparse.Namespace) -> int:
     )
     engine.check_device(args.device)
     # Before any run, so that there is one error and not many:
-    data = datasets.load(dataset, args.root, args.protocol)
+    data = datasets.load(dataset, args.root, args.protocol, mirrors=args.url)
+    many = datasets.DATASETS[dataset].many
     points = [cell.method for cell in cells if _joins_points(cell.method)]
-    if args.probe and points:
-        raise UsageError(f'--probe needs a graph, and {points[0]} has none')
+    if args.probe and (many or points):
+        raise UsageError(
+            f'--probe needs one graph ({dataset} with {cells[0].method})'
+        )
     rows = _sweep(cells, args)
     if rows is None:
         return 130
     seen = None
-    if data.edge_index is not None and not points:
+    if not many and data.edge_index is not None and not points:
         seen = report.reach(data, max(args.depths))
     code = _report(rows, args.out, seen)
     if not args.probe:
@@ -133,7 +136,7 @@ def compare_edges(args: argparse.Namespace) -> int:
     ]
     engine.check_device(args.device)
     for dataset in args.dataset:
-        datasets.load(dataset, args.root, args.protocol)
+        datasets.load(dataset, args.root, args.protocol, mirrors=args.url)
     cells = [cell for group in tried for cells in group for cell in cells]
     rows = _sweep(cells, args)
     if rows is None:
@@ -197,7 +200,7 @@ def _watch(
     scores: dict[tuple[str, int], list[float]] = defaultdict(list)
     for row in stored:
         if row['status'] == 'ok':
-            scores[row['method'], row['depth']].append(100 * row['test'])
+            scores[row['method'], row['depth']].append(_score(row))
     rows = engine.sweep(
         cells,
         store,
@@ -215,7 +218,7 @@ def _watch(
             done = scores[row['method'], row['depth']]
             ok = row['status'] == 'ok'
             if ok:
-                done.append(100 * row['test'])
+                done.append(_score(row))
             style = None if ok else 'red'
             bar.console.print(_line(row, done), style=style)
             bar.advance(task)
@@ -226,9 +229,13 @@ def _line(row: Row, scores: list[float]) -> str:
     if row['status'] != 'ok':
         return f'{name}: failed: {row["error"]}'
     return (
-        f'{name}: test {100 * row["test"]:.2f} (mean {_mean(scores):.2f} of '
+        f'{name}: test {_score(row):.2f} (mean {_mean(scores):.2f} of '
         f'{len(scores)}), {row["epochs"]} epochs, {row["seconds"]:.1f} s'
     )
+
+
+def _score(row: Row) -> float:
+    return protocols.PROTOCOLS[row['protocol']].scale * row['test']
 
 
 def _mean(values: list[float]) -> float:

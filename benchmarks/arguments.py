@@ -141,6 +141,13 @@ def _add_store(command: argparse.ArgumentParser, seeds: int) -> None:
     command.add_argument('--out', required=True, metavar='DIR')
     command.add_argument('--root', metavar='DIR', help='folder with the data')
     command.add_argument(
+        '--url',
+        action='append',
+        default=[],
+        help='an address that has the files of a missing dataset under their '
+        'names, to be tried before the official one; may be given again',
+    )
+    command.add_argument(
         '--jobs',
         default=len(os.sched_getaffinity(0))
         if hasattr(os, 'sched_getaffinity')

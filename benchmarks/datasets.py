@@ -1,28 +1,24 @@
-import hashlib
-import os
-import tempfile
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 from torch_geometric.data import Data
-from torch_geometric.datasets import Planetoid
 from torch_geometric.io import read_npz
 from torch_geometric.transforms import LargestConnectedComponents
 from torch_geometric.utils import index_to_mask
 
-from benchmarks import clouds
+from benchmarks import clouds, planetoid
 from benchmarks.errors import UsageError, check_name
+from benchmarks.files import cache_folder, find_root, reachable
+from benchmarks.graphs import Graphs
 
 # Of the GDC paper's code:
 DEVELOPMENT_SEED, DEVELOPMENT_NODES = 1684992425, 1500
 TUNED_SEED = 123  # of the scripts of Classic GNNs are Strong Baselines
-TIMEOUT = 5.0  # seconds to wait for the first byte of a download
 
 
 @dataclass(frozen=True)
@@ -34,24 +30,8 @@ class Dataset:
     name: str
     about: str
     protocols: tuple[str, ...]
-    read: Callable[[Path | None], Data]
-
-
-def cache_folder() -> Path:
-    """The folder for downloads and processed files."""
-    base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(base) / 'pyg_ext'
-
-
-def find_root(root: str | Path | None) -> Path | None:
-    """The folder that holds the data: the option, else ``PYG_EXT_DATA``."""
-    root = root or os.environ.get('PYG_EXT_DATA')
-    if not root:
-        return None
-    root = Path(root).expanduser().resolve()
-    if not root.is_dir():
-        raise UsageError(f'the data root {root} is no folder')
-    return root
+    read: Callable[[Path | None, Sequence[str]], Data | Graphs]
+    many: bool = False  # whether it is of many graphs
 
 
 def protocol_of(name: str, protocol: str | None = None) -> str:
@@ -72,7 +52,8 @@ def load(
     root: str | Path | None = None,
     protocol: str | None = None,
     seed: int = 0,
-) -> Data:
+    mirrors: Sequence[str] = (),
+) -> Data | Graphs:
     """Reads a dataset.
 
     Args:
@@ -82,13 +63,15 @@ def load(
             downloaded into it.
         protocol: One of the dataset's protocols, the first by default.
         seed: Seed of the split, where the protocol draws one.
+        mirrors: Addresses to look for missing files at, before the official
+            one.
 
     Raises:
         UsageError: If the files are missing and cannot be downloaded, or on
             an unknown name.
     """
     protocol = protocol_of(name, protocol)
-    data = DATASETS[name].read(find_root(root))
+    data = DATASETS[name].read(find_root(root), mirrors)
     if protocol == 'gdc-lcc':
         return _split_gdc(data, seed)
     return _split_tuned(data) if protocol == 'tunedgnn-random' else data
@@ -136,83 +119,15 @@ def _split_tuned(data: Data) -> Data:
 
 def choose(root: str | Path | None = None) -> tuple[str, str]:
     """Cora where it is there or can be had, else the digits; and why."""
-    raw = _raw_folder('Cora', find_root(root))
-    if not _missing('Cora', raw):
+    raw = planetoid.raw_folder('Cora', find_root(root))
+    if not planetoid.missing('Cora', raw):
         return 'cora', f'its files are in {raw}'
-    if _reachable(f'{Planetoid.url}/ind.cora.x'):
+    if reachable(f'{planetoid.Planetoid.url}/ind.cora.x'):
         return 'cora', f'it can be downloaded to {raw}'
     return 'digits', f'Cora is neither in {raw} nor can it be downloaded'
 
 
-def _raw_folder(name: str, root: Path | None) -> Path:
-    return (root or cache_folder()) / 'Planetoid' / name / 'raw'
-
-
-def _missing(name: str, raw: Path) -> list[str]:
-    parts = ('x', 'tx', 'allx', 'y', 'ty', 'ally', 'graph', 'test.index')
-    files = [f'ind.{name.lower()}.{part}' for part in parts]
-    return [file for file in files if not (raw / file).is_file()]
-
-
-def _reachable(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
-            return response.read(1) != b''
-    except OSError:  # refused, timed out, not found, no such host
-        return False
-
-
-def _planetoid(name: str) -> Callable[[Path | None], Data]:
-    def read(root: Path | None) -> Data:
-        raw = _raw_folder(name, root)
-        missing = _missing(name, raw)
-        if missing:
-            _download(missing, raw)
-        return _process(name, raw)
-
-    return read
-
-
-def _download(files: list[str], raw: Path) -> None:
-    """Fetches each file whole or not at all."""
-    for file in files:
-        url = f'{Planetoid.url}/{file}'
-        try:
-            raw.mkdir(parents=True, exist_ok=True)
-            with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
-                content = response.read()
-            part = raw / f'{file}.part'
-            part.write_bytes(content)
-            part.replace(raw / file)
-        except OSError as error:
-            raise UsageError(
-                f'{file} is missing in {raw}, and {url} cannot be downloaded '
-                f'({error}). Put the 8 files ind.{file.split(".")[1]}.* of '
-                f'github.com/kimiyoung/planetoid there, or name a folder '
-                f'that holds Planetoid/*/raw with --root or PYG_EXT_DATA'
-            ) from error
-
-
-def _process(name: str, raw: Path) -> Data:
-    """Reads raw files through PyG, whose own files go to the cache folder."""
-    stats = [p.stat() for p in sorted(raw.glob('ind.*'))]
-    state = repr([raw] + [(s.st_size, s.st_mtime_ns) for s in stats])
-    digest = hashlib.sha1(state.encode()).hexdigest()[:12]
-    cache = cache_folder() / 'processed' / digest
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / 'lock'):
-        done = cache / name
-        if not done.is_dir():  # appears whole, at once
-            with tempfile.TemporaryDirectory(dir=cache) as folder:
-                work = Path(folder) / name
-                work.mkdir()
-                (work / 'raw').symlink_to(raw)
-                Planetoid(folder, name)
-                work.rename(done)
-        return Planetoid(str(cache), name)[0]
-
-
-def _digits(root: Path | None) -> Data:
+def _digits(root: Path | None, mirrors: Sequence[str]) -> Data:
     from sklearn.datasets import load_digits
     from sklearn.neighbors import kneighbors_graph
 
@@ -274,8 +189,33 @@ def _citations(name: str, size: str) -> Dataset:
         name.lower(),
         f'citations between {size} papers (Planetoid)',
         ('planetoid-public', 'gdc-lcc', 'tunedgnn-random'),
-        _planetoid(name),
+        partial(planetoid.read, name),
     )
+
+
+def _nodes(name: str, about: str, split: str) -> Dataset:
+    def read(root: Path | None, mirrors: Sequence[str]) -> Data:
+        from benchmarks import ogb_data  # ogb takes two seconds to load
+
+        return ogb_data.read_nodes(name, root, mirrors)
+
+    return Dataset(name, f'{about} (ogb)', (f'ogb-{split}',), read)
+
+
+def _arxiv_sim(root: Path | None) -> Data:
+    from benchmarks import arxiv_sim
+
+    return arxiv_sim.read(root)
+
+
+def _molecules(name: str, about: str, metric: str = 'rocauc') -> Dataset:
+    def read(root: Path | None, mirrors: Sequence[str]) -> Graphs:
+        from benchmarks import ogb_data
+
+        return ogb_data.read_molecules(f'ogbg-mol{name}', root, mirrors)
+
+    protocols = (f'ogb-scaffold-{metric}',)
+    return Dataset(f'ogbg-mol{name}', f'{about} (ogb)', protocols, read, True)
 
 
 DATASETS = {
@@ -295,14 +235,45 @@ DATASETS = {
             'geometricshapes',
             '160 clouds of 256 points on meshes of 40 shapes',
             ('shapes-official',),
-            lambda root: clouds.shapes(root or cache_folder()),
+            lambda root, _: clouds.shapes(root or cache_folder()),
         ),
         Dataset(
             'pointclouds',
             '100 clouds of 256 points of 4 animals and a man '
             '(PointCloudLibrary)',
             ('animals-official',),
-            lambda root: clouds.animals(root or cache_folder()),
+            lambda root, _: clouds.animals(root or cache_folder()),
         ),
+        _nodes('ogbn-arxiv', '169,343 papers that cite one another', 'time'),
+        _nodes(
+            'ogbn-products',
+            '2,449,029 products, joined where bought together',
+            'sales-ranking',
+        ),
+        _nodes(
+            'ogbn-proteins',
+            '132,534 proteins of 8 species, joined by evidence of 8 kinds',
+            'species',
+        ),
+        Dataset(
+            'arxiv-sim',
+            'SIMULATED: a graph of the size of ogbn-arxiv with its labels '
+            'and years (made up as well where its files are missing), and '
+            'with made-up citations and features',
+            ('arxiv-sim-time',),
+            lambda root, _: _arxiv_sim(root),
+        ),
+        _molecules('bace', '1,513 molecules: do they inhibit an enzyme'),
+        _molecules('bbbp', '2,039 molecules: do they pass into the brain'),
+        _molecules('clintox', '1,477 drugs: approved, toxic'),
+        _molecules('sider', '1,427 drugs: 27 kinds of side effects'),
+        _molecules('tox21', '7,831 molecules: 12 ways to be toxic'),
+        _molecules('toxcast', '8,576 molecules: 617 ways to be toxic'),
+        _molecules('hiv', '41,127 molecules: do they inhibit HIV'),
+        _molecules('muv', '93,087 molecules: 17 targets', 'ap'),
+        _molecules('pcba', '437,929 molecules: 128 targets', 'ap'),
+        _molecules('esol', '1,128 molecules: solubility in water', 'rmse'),
+        _molecules('freesolv', '642 molecules: hydration energy', 'rmse'),
+        _molecules('lipo', '4,200 molecules: lipophilicity', 'rmse'),
     )
 }

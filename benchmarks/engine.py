@@ -17,7 +17,14 @@ import torch
 import torch_geometric
 
 import pyg_ext
-from benchmarks import datasets, methods, presets, protocols, train
+from benchmarks import (
+    datasets,
+    methods,
+    presets,
+    protocols,
+    train,
+    train_graphs,
+)
 from benchmarks.errors import UsageError
 from benchmarks.store import Row, Store, key
 
@@ -158,9 +165,11 @@ def _work(
     network, recipe = presets.split(cell.config, method, cell.depth)
     protocol = protocols.PROTOCOLS[cell.protocol]
     data = datasets.load(cell.dataset, root, cell.protocol, cell.seed)
-    scores = train.run(
-        network, data, recipe, protocol, cell.seed, device, probed
-    )
+    given = (network, data, recipe, protocol, cell.seed, device)
+    if datasets.DATASETS[cell.dataset].many:
+        scores = train_graphs.run(*given)
+    else:
+        scores = train.run(*given, probed)
     return {**scores, 'device': device_name(device)}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import yaml
 from torch import Tensor
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data
 from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import dropout_edge, dropout_node
 
@@ -28,6 +28,7 @@ from pyg_ext.nn import (
     APPNPNet,
     DeeperGCN,
     DeepGCN,
+    DenseGCNII,
     GraphSAGE,
     IncepGCN,
     NodeMLP,
@@ -95,6 +96,7 @@ BACKBONES = {
         DeeperGCN, 'num_layers', BLOCKS, adjacency=plain_edges
     ),
     'gcnii': Backbone(GCNII, 'num_layers', BLOCKS),
+    'gcnii-dense': Backbone(DenseGCNII, 'num_layers', BLOCKS),
     'revgcn': Backbone(RevGNN, 'num_layers', BLOCKS),
     'appnp': Backbone(APPNPNet, 'K', STEPS),
     'dagnn': Backbone(DAGNN, 'K', STEPS),
@@ -129,6 +131,7 @@ REMEDIES = {
     'identity': Remedy({'lin_in': True}, {'theta': 0.5}),
     **{norm: Remedy({'norm': norm}) for norm in NORMS},
     'message': Remedy({'norm': 'message', 'lin_in': True}),
+    'virtual': Remedy({'virtual_node': True, 'lin_in': True, 'lin_out': True}),
     'skipnode': Remedy(default={'skip_node': 0.5}),
     'dropmessage': Remedy(default={'message_dropout': 0.5}),
 }
@@ -188,7 +191,8 @@ class Method:
     def options(self) -> set[str]:
         """The names a recipe may set on the model."""
         names = _parameters(self.backbone.model)
-        fixed = {'in_channels', 'out_channels', self.backbone.depth}
+        data = {'in_channels', 'out_channels', 'edge_dim'}
+        fixed = data | {self.backbone.depth}
         return names - fixed - set(self.keywords)
 
 
@@ -201,15 +205,31 @@ class Network:
     options: dict[str, Any]
     augment: dict[str, Any] = field(default_factory=dict)
 
-    def build(self, in_channels: int, out_channels: int) -> torch.nn.Module:
-        """Returns a new model."""
+    @property
+    def sees_edges(self) -> bool:
+        """Whether the model can take features of edges."""
+        return 'edge_dim' in _parameters(self.method.backbone.model)
+
+    def build(
+        self,
+        in_channels: int,
+        out_channels: int,
+        edge_dim: int | None = None,
+    ) -> torch.nn.Module:
+        """Returns a new model; for edges with features, if it can take them
+        and there are any.
+        """
         backbone = self.method.backbone
+        edges = {}
+        if edge_dim is not None and self.sees_edges:
+            edges['edge_dim'] = edge_dim
         return backbone.model(
             in_channels=in_channels,
             out_channels=out_channels,
             **{backbone.depth: self.depth},
             **self.method.keywords,
             **{**self.method.defaults, **self.options},
+            **edges,
         )
 
     def prepare(self, data: Data, seed: int) -> Data:
@@ -232,6 +252,8 @@ class Network:
         """The edges as the model takes them best."""
         if data.edge_index is None:
             return None
+        if data.edge_attr is not None and self.sees_edges:
+            return data.edge_index
         return self._convert(
             data.edge_index, data.get('edge_weight'), data.num_nodes
         )
@@ -241,6 +263,18 @@ class Network:
         if options.get('message_dropout', 0.0) > 0.0:  # needs messages
             return plain_edges(*edges)
         return self.method.backbone.adjacency(*edges)
+
+    def inputs(self, batch: Batch) -> dict[str, Any]:
+        """Further inputs of the model for many graphs in one: what it takes
+        of the features of edges and of which graph a node is of.
+        """
+        takes = inspect.signature(self.method.backbone.model.forward)
+        out = {}
+        if self.sees_edges:
+            out['edge_attr'] = batch.edge_attr
+        if 'batch' in takes.parameters:
+            out['batch'] = batch.batch
+        return out
 
     def redraw(self, data: Data) -> Callable[[], Adj] | None:
         """What gives the edges of a training step, where they change."""

@@ -15,7 +15,7 @@ from benchmarks.train import Recipe, parameter_groups
 
 FOLDER = Path(__file__).with_name('presets')
 NOTHING = Data(edge_index=torch.empty(2, 0).long(), num_nodes=1)
-RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(Recipe)}
 
 
 class _Loader(yaml.SafeLoader):
@@ -84,7 +84,8 @@ def configure(
 
     Of the preset's recipes, the one counts whose method has the most parts
     and none that is not in the given one: what the preset does not mention
-    takes the recipe of what is left without it.
+    takes the recipe of what is left without it. What a remedy of the method
+    says goes before what the recipe says.
 
     Raises:
         UsageError: If the preset has no recipe for the method on the
@@ -98,14 +99,17 @@ def configure(
             f'preset {preset!r} has no recipe for {method.name!r} on '
             f'{dataset} (it has: {have})'
         )
+    if DATASETS[dataset].many:
+        _check_many(method)
     recipe = recipes[max(fits, key=lambda name: len(parse(name).parts))]
+    recipe = {k: v for k, v in recipe.items() if k not in method.keywords}
     config = {
-        **{f.name: f.default for f in dataclasses.fields(Recipe)},
+        **{k: v for k, v in DEFAULTS.items() if v is not None},
         **method.defaults,
         **recipe,
         **overrides,
     }
-    known = {*RECIPE_KEYS, *method.options()}
+    known = {*DEFAULTS, *method.options()}
     if method.edges is not None:
         config['augment'] = {
             **EDGES[method.edges],
@@ -115,6 +119,11 @@ def configure(
         known.add('augment')
     for key in config:
         check_name(f'key of {method.name}', key, known)
+    if DATASETS[dataset].many != ('batch_size' in config):
+        raise UsageError(
+            f'batch_size is for datasets of many graphs, which need it '
+            f'({dataset}: got {config.get("batch_size")})'
+        )
     try:
         network, recipe = split(config, method, 2)
         with torch.device('meta'):
@@ -127,6 +136,15 @@ def configure(
     except (TypeError, ValueError) as error:
         raise UsageError(f'{method.name}: {error}') from error
     return config
+
+
+def _check_many(method: Method) -> None:
+    if method.backbone.joins_points:
+        raise UsageError(f'{method.name} is for points, not for given graphs')
+    if method.edges is not None:
+        raise UsageError(
+            f'{method.name} changes the edges of one graph, not of many'
+        )
 
 
 @cache
@@ -143,7 +161,7 @@ def split(
     config: dict[str, Any], method: Method, depth: int
 ) -> tuple[Network, Recipe]:
     """What to train, and how."""
-    recipe = {key: config[key] for key in RECIPE_KEYS}
-    options = {k: v for k, v in config.items() if k not in RECIPE_KEYS}
+    recipe = {k: v for k, v in config.items() if k in DEFAULTS}
+    options = {k: v for k, v in config.items() if k not in DEFAULTS}
     augment = options.pop('augment', {})
     return Network(method, depth, options, augment), Recipe(**recipe)

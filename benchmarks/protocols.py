@@ -10,6 +10,21 @@ class Protocol:
     metric: str
     direction: str  # 'max' or 'min'
 
+    @property
+    def scale(self) -> float:
+        """What tables multiply a score with: shares are in percent there."""
+        return 1.0 if self.metric == 'rmse' else 100.0
+
+
+def _of_molecules(metric: str, direction: str) -> Protocol:
+    return Protocol(
+        f'ogb-scaffold-{metric}',
+        "ogb's split of molecules by their scaffolds: 80 % to train, 10 % to "
+        'validate, and 10 % to test, which resemble them little',
+        metric,
+        direction,
+    )
+
 
 PROTOCOLS = {
     p.name: p
@@ -50,6 +65,37 @@ PROTOCOLS = {
             'accuracy',
             'max',
         ),
+        Protocol(
+            'ogb-time',
+            "ogb's split by year: papers up to 2017 to train, of 2018 to "
+            'validate, from 2019 to test',
+            'accuracy',
+            'max',
+        ),
+        Protocol(
+            'arxiv-sim-time',
+            "ogb's split of ogbn-arxiv by year, on SIMULATED citations and "
+            'features',
+            'accuracy',
+            'max',
+        ),
+        Protocol(
+            'ogb-sales-ranking',
+            "ogb's split by sales: the top 8 % to train, the next 2 % to "
+            'validate, the rest to test',
+            'accuracy',
+            'max',
+        ),
+        Protocol(
+            'ogb-species',
+            "ogb's split by species: proteins of some to train, of another "
+            'to validate, of another to test; 112 functions each',
+            'rocauc',
+            'max',
+        ),
+        _of_molecules('rocauc', 'max'),
+        _of_molecules('ap', 'max'),
+        _of_molecules('rmse', 'min'),
         Protocol(
             'digits-5-per-class',
             'one fixed split: 5 labels per class to train, 500 images to '

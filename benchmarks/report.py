@@ -81,7 +81,7 @@ def check_one_kind(rows: list[Row]) -> None:
 
 
 def summarize(rows: list[Row]) -> pd.DataFrame:
-    """One line for each method and depth; scores in percent.
+    """One line for each method and depth; scores as tables have them.
 
     The interval is the 95 % interval of the mean by Student's t.
     """
@@ -89,7 +89,7 @@ def summarize(rows: list[Row]) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     for name in MEASURED:  # failed runs have none
         frame[name] = frame[name].astype(float) if name in frame else np.nan
-    frame[SCORES] *= 100
+    frame[SCORES] *= protocols.PROTOCOLS[rows[0]['protocol']].scale
     lines = []
     for (method, depth), cell in frame.groupby(['method', 'depth']):
         good = cell[cell['status'] == 'ok']
@@ -145,10 +145,18 @@ def usual_runs(summary: pd.DataFrame) -> int:
     return int(summary['runs'].mode().iloc[-1])
 
 
+def measure(summary: pd.DataFrame) -> str:
+    """The metric, its unit, and which way is better, in words."""
+    protocol = protocols.PROTOCOLS[summary['protocol'].iloc[0]]
+    unit = ' in percent' if protocol.scale == 100 else ''
+    better = ' (lower is better)' if protocol.direction == 'min' else ''
+    return f'{protocol.metric}{unit}{better}'
+
+
 def what_cells_hold(summary: pd.DataFrame) -> str:
     """A table's cells in words."""
     return (
-        f'test {summary["metric"].iloc[0]} in percent, mean ± standard '
+        f'test {measure(summary)}, mean ± standard '
         f'deviation of {usual_runs(summary)} runs (or of as many as stand in '
         f'brackets)'
     )
@@ -246,7 +254,7 @@ def draw(
             low.grid(alpha=0.3)
             low.spines[['top', 'right']].set_visible(False)
         (below or [axes])[-1].set_xlabel('depth (layers or propagation steps)')
-        axes.set_ylabel(f'test {first["metric"]} (%)')
+        axes.set_ylabel(f'test {measure(summary)}')
         low, high = good['runs'].min(), good['runs'].max()
         runs = f'{low}' if low == high else f'{low} to {high}'
         if (good['verified'] == 'yes').any():
@@ -280,14 +288,14 @@ def markdown(
     wide = grid(summary)
     head = ['depth', *map(str, wide.columns)]
     lines = [
-        f'# Accuracy against depth: {first["dataset"]}',
+        f'# Test score against depth: {first["dataset"]}',
         '',
-        f'Graph: {datasets.DATASETS[first["dataset"]].about}.',
+        f'Data: {datasets.DATASETS[first["dataset"]].about}.',
         f'Protocol `{protocol.name}`: {protocol.split}. Preset '
         f'`{first["preset"]}`: {presets.read(first["preset"])["source"]}',
         '',
         f'By depth, {what_cells_hold(summary)}, at the epoch that the preset '
-        f'selects on the validation nodes:',
+        f'selects on the validation part:',
         '',
         '| ' + ' | '.join(head) + ' |',
         '|---' + '|---:' * len(wide.columns) + '|',

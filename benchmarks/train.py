@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric import seed_everything
 from torch_geometric.data import Data
@@ -17,6 +16,7 @@ from torch_geometric.typing import Adj
 from benchmarks import probe
 from benchmarks.methods import Network
 from benchmarks.protocols import Protocol
+from benchmarks.scores import METRICS, Metric, num_outputs
 from pyg_ext.utils import CSRTensor
 
 SPLITS = ('train', 'val', 'test')
@@ -38,6 +38,7 @@ class Recipe:
             loss or metric (the first on ties) gives the test score; ``last``:
             the last epoch does.
         row_normalize: Whether to scale the features of a node to sum one.
+        batch_size: How many graphs make a step, where there are many.
     """
 
     lr: float = 0.01
@@ -46,6 +47,7 @@ class Recipe:
     patience: int = 0
     select: str = 'loss'
     row_normalize: bool = False
+    batch_size: int | None = None
 
     def __post_init__(self) -> None:
         decay = self.weight_decay
@@ -71,6 +73,10 @@ class Recipe:
             'row_normalize': (
                 'true or false',
                 isinstance(self.row_normalize, bool),
+            ),
+            'batch_size': (
+                'a whole number of at least 1, or nothing',
+                self.batch_size is None or _is_int(self.batch_size, 1),
             ),
         }
         for name, (meant, ok) in wanted.items():
@@ -144,14 +150,6 @@ def prepare(
     )
 
 
-def accuracy(out: Tensor, y: Tensor) -> float:
-    """Share of right classes, in [0, 1]."""
-    return (out.argmax(dim=-1) == y).double().mean().item()
-
-
-METRICS = {'accuracy': accuracy}
-
-
 def epoch(
     model: torch.nn.Module,
     x: Tensor,
@@ -159,7 +157,7 @@ def epoch(
     y: Tensor,
     index: dict[str, Tensor],
     optimizer: torch.optim.Optimizer,
-    metric: Callable[[Tensor, Tensor], float],
+    metric: Metric,
     redraw: Callable[[], Adj] | None = None,
 ) -> tuple[float, float, dict[str, float]]:
     """One training step, on edges of its own if they are redrawn, and the
@@ -172,43 +170,42 @@ def epoch(
     model.train()
     optimizer.zero_grad()
     out = model(x, adj if redraw is None else redraw())[index['train']]
-    loss = F.cross_entropy(out, y[index['train']])
+    loss = metric.loss(out, y[index['train']])
     loss.backward()
     optimizer.step()
 
     model.eval()
     with torch.no_grad():
         out = model(x, adj)
-        val_loss = F.cross_entropy(out[index['val']], y[index['val']])
-        scores = {s: metric(out[i], y[i]) for s, i in index.items()}
+        val_loss = metric.loss(out[index['val']], y[index['val']])
+        scores = {s: metric.score(out[i], y[i]) for s, i in index.items()}
     return loss.item(), val_loss.item(), scores
 
 
 def fit(
     model: torch.nn.Module,
-    x: Tensor,
-    adj: Adj | None,
-    y: Tensor,
-    index: dict[str, Tensor],
+    once: Callable[[torch.optim.Optimizer], tuple],
     recipe: Recipe,
     protocol: Protocol,
-    redraw: Callable[[], Adj] | None = None,
 ) -> dict[str, Any]:
-    """Trains a node classifier full batch and returns its scores.
+    """Trains a model and returns its scores.
+
+    Args:
+        model: What to train.
+        once: Trains for an epoch and returns what :func:`epoch` returns.
+        recipe: How to train.
+        protocol: What to measure.
 
     Raises:
         Diverged: If the training loss becomes infinite or no number.
     """
-    metric = METRICS[protocol.metric]
     sign = 1.0 if protocol.direction == 'max' else -1.0
     optimizer = torch.optim.Adam(
         parameter_groups(model, recipe.weight_decay), lr=recipe.lr, fused=True
     )
     best: dict[str, dict[str, Any]] = {}
     for number in range(1, recipe.epochs + 1):
-        loss, val_loss, scores = epoch(
-            model, x, adj, y, index, optimizer, metric, redraw
-        )
+        loss, val_loss, scores = once(optimizer)
         if not math.isfinite(loss):
             raise Diverged(f'the loss is {loss} in epoch {number}')
         goals = {
@@ -299,7 +296,7 @@ def run(
         adj, data.edge_index = adj.to(device), data.edge_index.to(device)
         redraw = network.redraw(data)
     seed_everything(seed)
-    model = network.build(data.num_features, int(data.y.max()) + 1)
+    model = network.build(data.num_features, num_outputs(data.y))
     if data.batch is not None:
         model = OnClouds(model, data.batch, data.train_mask)
     model.to(device)
@@ -307,7 +304,12 @@ def run(
     given = (x, adj, y, index)
     if probed:
         states['initial'] = probe.look(model, *given, edges.to(device))
-    scores = fit(model, *given, recipe, protocol, redraw)
+    metric = METRICS[protocol.metric]
+
+    def once(optimizer: torch.optim.Optimizer) -> tuple:
+        return epoch(model, *given, optimizer, metric, redraw)
+
+    scores = fit(model, once, recipe, protocol)
     if probed:
         states['trained'] = probe.look(model, *given, edges.to(device))
         scores['probe'] = states

@@ -18,6 +18,7 @@ LAYERS = [
         'pyg_ext/nn/identity_mapping.py',
         'pyg_ext/nn/reversible.py',
         'pyg_ext/nn/skip.py',
+        'pyg_ext/nn/virtual_node.py',
     ],
     ['pyg_ext/nn/block.py', 'pyg_ext/nn/drop_message.py'],
     ['pyg_ext/nn/conv'],

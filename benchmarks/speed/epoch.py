@@ -14,6 +14,7 @@ from torch_geometric.transforms import ToSparseTensor
 from torch_geometric.typing import WITH_TORCH_SPARSE, Adj
 
 from benchmarks import datasets, train
+from benchmarks.scores import METRICS
 from benchmarks.speed.measure import interleave
 from pyg_ext.nn import GCN
 from pyg_ext.utils import gcn_adj
@@ -100,7 +101,7 @@ def measure(name: str, depth: int, args: argparse.Namespace) -> dict[str, Any]:
                 torch.optim.Adam(
                     model.parameters(), 0.01, weight_decay=5e-4, fused=True
                 ),
-                train.accuracy,
+                METRICS['accuracy'],
             )
             for peer, (model, x, edges) in inputs.items()
         },

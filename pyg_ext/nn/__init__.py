@@ -4,6 +4,8 @@ from pyg_ext.nn.aggr import PowerSumAggregation, SoftmaxSumAggregation
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.conv import (
     DilatedKNNConv,
+    GCN2DenseConv,
+    GCNEConv,
     MRConv,
     RandomWalkConv,
     RevGCNConv,
@@ -25,6 +27,7 @@ from pyg_ext.nn.models import (
     DecoupledNet,
     DeeperGCN,
     DeepGCN,
+    DenseGCNII,
     GraphSAGE,
     IncepGCN,
     NodeMLP,
@@ -39,6 +42,7 @@ from pyg_ext.nn.skip import (
     ResidualConnection,
     SkipNode,
 )
+from pyg_ext.nn.virtual_node import VirtualNode
 
 __all__ = [
     'DAGNN',
@@ -55,9 +59,12 @@ __all__ = [
     'DeepGCN',
     'DeeperGCN',
     'DenseConnection',
+    'DenseGCNII',
     'DilatedKNNConv',
     'DropMessage',
     'Dropout',
+    'GCN2DenseConv',
+    'GCNEConv',
     'GNNBlock',
     'GradientGating',
     'GraphSAGE',
@@ -78,6 +85,7 @@ __all__ = [
     'ReversibleSequential',
     'SkipNode',
     'SoftmaxSumAggregation',
+    'VirtualNode',
     'identity_mapping',
     'make_norm',
 ]

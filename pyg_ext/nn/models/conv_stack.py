@@ -4,7 +4,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Linear, ModuleList
-from torch_geometric.nn import JumpingKnowledge, MessagePassing
+from torch_geometric.nn import (
+    JumpingKnowledge,
+    MeanSubtractionNorm,
+    MessagePassing,
+    PairNorm,
+)
 from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor
 
@@ -20,8 +25,10 @@ from pyg_ext.nn.skip import (
     ResidualConnection,
     SkipNode,
 )
+from pyg_ext.nn.virtual_node import VirtualNode
 from pyg_ext.utils.checks import check_name
 
+PER_GRAPH = (PairNorm, MeanSubtractionNorm)  # norms that take `batch`
 SKIPS = ('res', 'residual', 'initial', 'dense', 'gate')
 
 
@@ -100,6 +107,9 @@ class ConvStack(torch.nn.Module):
             (default: :obj:`False`)
         lin_out (bool, optional): Whether a linear layer comes behind, which
             :obj:`jk` always has. (default: :obj:`False`)
+        virtual_node (bool, optional): Whether a
+            :class:`~pyg_ext.nn.VirtualNode` in each graph joins all its nodes
+            between the layers. (default: :obj:`False`)
         **kwargs (optional): Further arguments of :meth:`init_conv`.
 
     Raises:
@@ -108,14 +118,19 @@ class ConvStack(torch.nn.Module):
             without what they belong to, on dense connections with
             :obj:`jk`, which repeats them, or :obj:`skip_node`, which mixes
             widths, or on :obj:`skip='initial'` or :obj:`norm='message'`
-            without :obj:`lin_in`.
+            without :obj:`lin_in`, on a virtual node without both linear
+            layers or with dense connections, or on edge features where
+            :obj:`edge_dim` does not say so.
 
     Shapes:
         - **input:**
           node features :math:`(|\mathcal{V}|, F_{in})`, dense or a
           :class:`~pyg_ext.utils.CSRTensor`;
           edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency,
-          edge weights :math:`(|\mathcal{E}|)` *(optional)*
+          edge weights :math:`(|\mathcal{E}|)` *(optional)*,
+          edge features :math:`(|\mathcal{E}|, D)` with :obj:`edge_dim`,
+          where the convolution takes it,
+          the graph of each node :math:`(|\mathcal{V}|)` *(optional)*
         - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
     """
 
@@ -138,6 +153,7 @@ class ConvStack(torch.nn.Module):
         input_dropout: float | None = None,
         lin_in: bool = False,
         lin_out: bool = False,
+        virtual_node: bool = False,
         **kwargs: Any,
     ):
         super().__init__()
@@ -169,6 +185,13 @@ class ConvStack(torch.nn.Module):
                 f'skip="initial" and norm="message" need lin_in=True, whose '
                 f'output they look at (got skip={skip!r}, norm={norm!r})'
             )
+        lin_out = lin_out or jk is not None
+        if virtual_node and not (lin_in and lin_out and skip != 'dense'):
+            raise ValueError(
+                f'a virtual node needs states of one width: lin_in=True, '
+                f'lin_out=True and no dense connections (got {lin_in}, '
+                f'{lin_out} and skip={skip!r})'
+            )
         self.in_channels = in_channels
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers
@@ -176,6 +199,7 @@ class ConvStack(torch.nn.Module):
         self.skip = skip
         self.growth = growth or hidden_channels
         self.norm_sees_input = norm == 'message'
+        self.edge_dim = kwargs.get('edge_dim')
 
         self.state = HiddenState()
         self.dropout = Dropout(dropout)
@@ -187,7 +211,6 @@ class ConvStack(torch.nn.Module):
         if lin_in:
             self.lin_in = Linear(in_channels, hidden_channels)
             width = hidden_channels
-        lin_out = lin_out or jk is not None
         self.convs = ModuleList()
         self.norms = None if norm is None else ModuleList()
         for i in range(num_layers):
@@ -218,6 +241,11 @@ class ConvStack(torch.nn.Module):
             ),
         }[skip]()
         self.skip_node = SkipNode(skip_node) if skip_node > 0.0 else None
+        self.virtual_node = None
+        if virtual_node:
+            self.virtual_node = VirtualNode(
+                hidden_channels, num_layers, dropout
+            )
         self.jk = self.lin = None
         if jk is not None:
             states = num_layers + lin_in
@@ -246,25 +274,40 @@ class ConvStack(torch.nn.Module):
             reset(module)
 
     def forward(
-        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
+        self,
+        x: Tensor,
+        edge_index: Adj,
+        edge_weight: OptTensor = None,
+        edge_attr: OptTensor = None,
+        batch: OptTensor = None,
     ) -> Tensor:
+        if (edge_attr is None) != (self.edge_dim is None):
+            given = None if edge_attr is None else tuple(edge_attr.shape)
+            raise ValueError(
+                f'edge_attr goes with edge_dim, which is {self.edge_dim} '
+                f'(got edge_attr of shape {given})'
+            )
         edge_index, edge_weight = self.prepare(edge_index, edge_weight, x)
-        edges = (edge_index,)
-        if edge_weight is not None:
-            edges = (edge_index, edge_weight)
+        further = edge_weight if edge_attr is None else edge_attr
+        edges = (edge_index,) if further is None else (edge_index, further)
         states = []  # all are kept for jumping knowledge, else the first
         drop = self.input_dropout
         if self.lin_in is not None:
             x = self.state(self.lin_in(drop(x)).relu())
             states.append(x)
             drop = self.dropout
+        virtual = None  # the virtual node of each graph
         for i, conv in enumerate(self.convs):
+            if self.virtual_node is not None and i > 0:
+                x, virtual = self.virtual_node(i - 1, x, batch, virtual)
             dropped = drop(x)
             out = conv(dropped, *edges)
             if i == self.num_layers - 1 and self.lin is None:
                 return out
             if self.norms is not None:
                 inputs = (dropped, out) if self.norm_sees_input else (out,)
+                if isinstance(self.norms[i], PER_GRAPH):
+                    inputs = (out, batch)
                 out = self.norms[i](*inputs)
             out = out.relu()
             if i > 0 or self.lin_in is not None:

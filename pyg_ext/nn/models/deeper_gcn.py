@@ -6,6 +6,7 @@ from torch.nn import Linear, ModuleList
 from torch_geometric.nn import GENConv
 from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor
+from torch_geometric.utils import add_self_loops
 
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.dropout import Dropout
@@ -33,6 +34,14 @@ class DeeperGCN(torch.nn.Module):
             (default: :obj:`'batch'`)
         aggr (str, optional): :obj:`'softmax'`, :obj:`'powermean'`, or
             another aggregation. (default: :obj:`'softmax'`)
+        t (float, optional): Inverse temperature of the softmax.
+            (default: :obj:`1.0`)
+        learn_t (bool, optional): Whether each layer learns it.
+            (default: :obj:`False`)
+        edge_dim (int, optional): Size of each edge feature.
+            (default: :obj:`None`)
+        add_self_loops (bool, optional): Whether each node is a neighbor of
+            itself. (default: :obj:`False`)
         **kwargs (optional): Further arguments of
             :class:`torch_geometric.nn.GENConv`.
 
@@ -45,8 +54,7 @@ class DeeperGCN(torch.nn.Module):
           :class:`~pyg_ext.utils.CSRTensor`;
           edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency,
           whose weights do not count,
-          edge features :math:`(|\mathcal{E}|, D)` *(optional)*, with
-          :obj:`edge_dim` among the further arguments
+          edge features :math:`(|\mathcal{E}|, D)` with :obj:`edge_dim`
         - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
     """
 
@@ -59,6 +67,10 @@ class DeeperGCN(torch.nn.Module):
         dropout: float = 0.0,
         norm: str | None = 'batch',
         aggr: str = 'softmax',
+        t: float = 1.0,
+        learn_t: bool = False,
+        edge_dim: int | None = None,
+        add_self_loops: bool = False,
         **kwargs: Any,
     ):
         super().__init__()
@@ -69,11 +81,14 @@ class DeeperGCN(torch.nn.Module):
 
         def conv() -> GENConv:
             width = hidden_channels
-            return GENConv(width, width, aggr, **kwargs)
+            return GENConv(
+                width, width, aggr, t, learn_t, edge_dim=edge_dim, **kwargs
+            )
 
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_layers = num_layers
+        self.add_self_loops = add_self_loops
         self.state = HiddenState()
         self.dropout = Dropout(dropout)
         self.lin_in = Linear(in_channels, hidden_channels)
@@ -94,6 +109,10 @@ class DeeperGCN(torch.nn.Module):
         self, x: Tensor, edge_index: Adj, edge_attr: OptTensor = None
     ) -> Tensor:
         edges = edges_of(edge_index)[0]
+        if self.add_self_loops:
+            edges, edge_attr = add_self_loops(
+                edges, edge_attr, 'mean', x.size(0)
+            )
         x = self.state(self.first(self.lin_in(x), edges, edge_attr))
         for block in self.blocks:
             x = self.state(x + block(x, edges, edge_attr))

@@ -21,6 +21,8 @@ class GAT(ConvStack):
             :obj:`hidden_channels`. (default: :obj:`8`)
         attention_dropout (float, optional): Dropout probability of the
             attention. (default: :obj:`0.0`)
+        edge_dim (int, optional): Size of each edge feature.
+            (default: :obj:`None`)
     """
 
     def init_conv(
@@ -30,6 +32,7 @@ class GAT(ConvStack):
         last: bool,
         heads: int = 8,
         attention_dropout: float = 0.0,
+        edge_dim: int | None = None,
     ) -> MessagePassing:
         if not last and out_channels % heads:
             raise ValueError(
@@ -42,6 +45,7 @@ class GAT(ConvStack):
             heads,
             concat=not last,
             dropout=attention_dropout,
+            edge_dim=edge_dim,
         )
 
     def prepare(

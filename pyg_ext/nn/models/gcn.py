@@ -2,8 +2,9 @@ from torch import Tensor
 from torch_geometric.nn import GCNConv, MessagePassing
 from torch_geometric.typing import Adj, OptTensor
 
+from pyg_ext.nn.conv.gcne_conv import GCNEConv
 from pyg_ext.nn.models.conv_stack import ConvStack
-from pyg_ext.utils import gcn_norm_once
+from pyg_ext.utils import edges_of, gcn_norm_once
 
 
 class GCN(ConvStack):
@@ -23,15 +24,28 @@ class GCN(ConvStack):
         x = CSRTensor.from_dense(data.x)  # where most entries are zero
         out = model(x, adj)
 
-    Args, errors and shapes are those of :class:`ConvStack`.
+    Args, errors and shapes are those of :class:`ConvStack`, and
+
+    Args:
+        edge_dim (int, optional): Size of each edge feature, with which the
+            layers are :class:`~pyg_ext.nn.GCNEConv`, and weights do not
+            count. (default: :obj:`None`)
     """
 
     def init_conv(
-        self, in_channels: int, out_channels: int, last: bool
+        self,
+        in_channels: int,
+        out_channels: int,
+        last: bool,
+        edge_dim: int | None = None,
     ) -> MessagePassing:
+        if edge_dim is not None:
+            return GCNEConv(in_channels, out_channels, edge_dim)
         return GCNConv(in_channels, out_channels, normalize=False)
 
     def prepare(
         self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
     ) -> tuple[Adj, OptTensor]:
+        if self.edge_dim is not None:
+            return edges_of(edge_index, edge_weight)[0], None
         return gcn_norm_once(edge_index, edge_weight, x.size(0), x.dtype)

@@ -1,5 +1,5 @@
 from torch import Tensor
-from torch_geometric.nn import MLP, GINConv, MessagePassing
+from torch_geometric.nn import MLP, GINConv, GINEConv, MessagePassing
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.models.conv_stack import ConvStack
@@ -17,13 +17,24 @@ class GIN(ConvStack):
     :class:`~pyg_ext.utils.CSRTensor` holds them, which is used as it is. Node
     features must be dense.
 
-    Args, errors and shapes are those of :class:`ConvStack`.
+    Args, errors and shapes are those of :class:`ConvStack`, and
+
+    Args:
+        edge_dim (int, optional): Size of each edge feature, with which the
+            layers are :class:`torch_geometric.nn.GINEConv`.
+            (default: :obj:`None`)
     """
 
     def init_conv(
-        self, in_channels: int, out_channels: int, last: bool
+        self,
+        in_channels: int,
+        out_channels: int,
+        last: bool,
+        edge_dim: int | None = None,
     ) -> MessagePassing:
         mlp = MLP([in_channels, out_channels, out_channels])
+        if edge_dim is not None:
+            return GINEConv(mlp, train_eps=True, edge_dim=edge_dim)
         return GINConv(mlp, train_eps=True)
 
     def prepare(
