@@ -55,7 +55,10 @@ def reachable(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=LOOK) as response:
             return response.read(1) != b''
-    except OSError:  # refused, timed out, not found, no such host
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
+    except OSError:  # refused, timed out, no such host
         return False
 
 
@@ -102,6 +105,7 @@ def _fetch(url: str, part: Path) -> None:
     try:
         answer = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416:  # nothing is left to ask for: begin anew
             note.unlink()
         raise

@@ -26,6 +26,7 @@ from pyg_ext.nn import (
     APPNPNet,
     DeeperGCN,
     DeepGCN,
+    DenseGCNII,
     GraphSAGE,
     IncepGCN,
     MRConv,
@@ -119,6 +120,18 @@ CASES = {
         (5, 8, 3, 2),
         {'shared_weights': False},
         'GCNII(5, 2, num_layers=3)',
+    ),
+    'DenseGCNII': Case(
+        DenseGCNII,
+        (5, 8, 3, 2),
+        {'dropout': 0.5},
+        'DenseGCNII(5, 2, num_layers=3)',
+    ),
+    'GCN virtual node': Case(
+        GCN,
+        (5, 8, 3, 2),
+        {'lin_in': True, 'lin_out': True, 'virtual_node': True},
+        'GCN(5, 2, num_layers=3, skip=None, jk=None)',
     ),
     'APPNPNet': Case(
         APPNPNet,
@@ -217,6 +230,8 @@ ELSEWHERE = {
     'DilatedKNNConv',
     'DropMessage',
     'Dropout',
+    'GCN2DenseConv',
+    'GCNEConv',
     'GNNBlock',
     'GradientGating',
     'GroupAddRev',
@@ -230,6 +245,7 @@ ELSEWHERE = {
     'ReversibleSequential',
     'SkipNode',
     'SoftmaxSumAggregation',
+    'VirtualNode',
 }
 
 

@@ -17,7 +17,7 @@ from pyg_ext.nn.drop_message import DropMessage
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.identity_mapping import identity_mapping
-from pyg_ext.nn.norm import make_norm
+from pyg_ext.nn.norm import PairNormSCS, make_norm
 from pyg_ext.nn.skip import (
     DenseConnection,
     GradientGating,
@@ -28,7 +28,11 @@ from pyg_ext.nn.skip import (
 from pyg_ext.nn.virtual_node import VirtualNode
 from pyg_ext.utils.checks import check_name
 
-PER_GRAPH = (PairNorm, MeanSubtractionNorm)  # norms that take `batch`
+PER_GRAPH = (
+    PairNorm,
+    PairNormSCS,
+    MeanSubtractionNorm,
+)  # norms that take `batch`
 SKIPS = ('res', 'residual', 'initial', 'dense', 'gate')
 
 

@@ -1,5 +1,7 @@
 import torch
 from torch import Tensor
+from torch_geometric.nn import global_mean_pool
+from torch_geometric.typing import OptTensor
 
 
 class PairNormSCS(torch.nn.Module):
@@ -19,7 +21,8 @@ class PairNormSCS(torch.nn.Module):
             (default: :obj:`1e-6`)
 
     Shapes:
-        - **input:** node features :math:`(|\mathcal{V}|, F)`
+        - **input:** node features :math:`(|\mathcal{V}|, F)`, the graph of
+          each node :math:`(|\mathcal{V}|)` *(optional)*
         - **output:** node features :math:`(|\mathcal{V}|, F)`
     """
 
@@ -28,8 +31,10 @@ class PairNormSCS(torch.nn.Module):
         self.scale = scale
         self.eps = eps
 
-    def forward(self, x: Tensor) -> Tensor:
-        mean = x.mean(dim=0)
+    def forward(self, x: Tensor, batch: OptTensor = None) -> Tensor:
+        mean = global_mean_pool(x, batch)  # [B, F]
+        if batch is not None:
+            mean = mean[batch]
         norm = (self.eps + x.square().sum(dim=-1, keepdim=True)).sqrt()
         return self.scale * x / norm - mean
 

@@ -1,8 +1,10 @@
 import pytest
 import torch
+from torch_geometric.data import Batch, Data
 from torch_geometric.nn import GATConv, GCNConv
 
-from pyg_ext.nn import GCN, ConvStack, GradientGating
+import pyg_ext.nn
+from pyg_ext.nn import GCN, GIN, ConvStack, GradientGating
 from pyg_ext.utils import CSRTensor, gcn_adj
 
 
@@ -238,3 +240,30 @@ def test_message_dropout_needs_messages(graph):
 def test_errors_of_remedies(options, message):
     with pytest.raises(ValueError, match=message):
         GCN(5, 16, 3, 3, **options)
+
+
+@pytest.mark.parametrize('model', [GCN, GIN, pyg_ext.nn.GAT])
+def test_edge_features(graph, model):
+    net = model(5, 8, 3, 2, edge_dim=3, skip='res').double().eval()
+    attr = torch.rand(17, 3).double()
+    out = net(graph.x, graph.edge_index, edge_attr=attr)
+    other = net(graph.x, graph.edge_index, edge_attr=attr + 1)
+    assert not torch.allclose(out, other)
+    out.sum().backward()
+    assert all(p.grad is not None for p in net.parameters())
+    with pytest.raises(ValueError, match=r'edge_dim, which is 3 \(got edge'):
+        net(graph.x, graph.edge_index)
+    net = model(5, 8, 3, 2).double()
+    with pytest.raises(ValueError, match=r'is None .* shape \(17, 3\)'):
+        net(graph.x, graph.edge_index, edge_attr=attr)
+
+
+@pytest.mark.parametrize('norm', ['pair', 'pair-si', 'pair-scs', 'mean'])
+def test_norms_of_many_graphs_see_one_at_a_time(graph, norm):
+    net = GCN(5, 8, 3, 2, norm=norm).double()
+    other = Data(x=graph.x[:3] + 1, edge_index=graph.edge_index[:, :2])
+    one = Data(x=graph.x, edge_index=graph.edge_index)
+    two = Batch.from_data_list([one, other])
+    alone = net(graph.x, graph.edge_index)
+    out = net(two.x, two.edge_index, batch=two.batch)
+    assert torch.allclose(out[:8], alone)
