@@ -3,6 +3,7 @@ question, and with nothing written beside the user's files.
 """
 
 import inspect
+import os
 import tempfile
 import types
 import warnings
@@ -38,7 +39,8 @@ def load_below(root: Path, path: str | Path, **kwargs: Any) -> Any:
     Raises:
         ValueError: If the file is not below the root.
     """
-    if not Path(path).absolute().is_relative_to(root.absolute()):
+    place = Path(os.path.abspath(path))  # links inside may lead outside
+    if not place.is_relative_to(os.path.abspath(root)):
         raise ValueError(
             f'only files below {root} may hold Python objects (got {path})'
         )
