@@ -53,14 +53,6 @@ def run(spec, metric, data, depth=2, **config):
 
 
 SPECS = ['gcn', 'gin', 'deepergcn', 'gin+virtual', 'gcn+res', 'gcn+jump']
-    'gcn',
-    'gin',
-    'gat',
-    'deepergcn',
-    'gin+virtual',
-    'gcn+res',
-    'gcn+jump',
-]
 
 
 @pytest.mark.parametrize('spec', SPECS)

@@ -7,7 +7,8 @@ from torch_geometric.utils import is_undirected
 from benchmarks import datasets
 from benchmarks.__main__ import main
 from benchmarks.errors import UsageError
-from benchmarks.speed import augment, epoch, knn, measure, reversible
+from benchmarks.speed import augment, epoch, knn, layers, measure, reversible
+from pyg_ext.utils import gcn_adj
 
 
 def test_interleave_takes_turns():
@@ -74,6 +75,39 @@ def test_reversible_memory(capsys, tmp_path):
     stored = 28 * 20_000 * 64 * 4 / 2**20
     assert rows[1]['plain MB'] - rows[0]['plain MB'] > stored
     assert rows[1]['ours MB'] - rows[0]['ours MB'] < stored / 2
+
+
+def test_layers(capsys, tmp_path):
+    rows = speed(
+        tmp_path,
+        *('layers', '--dataset', 'digits', '--channels', '8'),
+        *('--depths', '1,3', '--kinds', 'plain,jumping,dense,reversible'),
+    )
+    assert [row['kind'] for row in rows][1:] == [
+        'jumping',
+        'dense',
+        'reversible',
+    ]
+    assert all(row['MB, 3 layers'] > 0 for row in rows)
+    assert 'MB / layer' in rows[0]
+
+
+def test_layers_without_room(capsys, tmp_path):
+    rows = speed(
+        tmp_path,
+        *('layers', '--dataset', 'digits', '--channels', '4096'),
+        *('--depths', '64', '--kinds', 'residual', '--limit', '1'),
+    )
+    assert rows[0]['s, 64 layers'].startswith('failed')
+
+
+@pytest.mark.parametrize('kind', layers.KINDS)
+def test_layers_learn(kind, graph):
+    """The same blocks in each kind: all parameters get a gradient."""
+    model = layers.Stack(kind, 5, 8, 3, 2).double()
+    adj = gcn_adj(graph.edge_index, num_nodes=8, dtype=torch.double)
+    model(graph.x, adj).sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
 def test_reversible_peers_that_differ_are_not_timed(monkeypatch, tmp_path):
