@@ -32,6 +32,7 @@ from pyg_ext.nn import (
     GraphSAGE,
     IncepGCN,
     NodeMLP,
+    RevGAT,
     RevGNN,
 )
 from pyg_ext.transforms import AddRandomWalkEdges
@@ -98,6 +99,13 @@ BACKBONES = {
     'gcnii': Backbone(GCNII, 'num_layers', BLOCKS),
     'gcnii-dense': Backbone(DenseGCNII, 'num_layers', BLOCKS),
     'revgcn': Backbone(RevGNN, 'num_layers', BLOCKS),
+    'revgat': Backbone(
+        RevGAT,
+        'num_layers',
+        CONVS,
+        adjacency=plain_edges,
+        sparse_features=False,
+    ),
     'appnp': Backbone(APPNPNet, 'K', STEPS),
     'dagnn': Backbone(DAGNN, 'K', STEPS),
     'gprgnn': Backbone(GPRGNN, 'K', STEPS),

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 import resource
 import sys
@@ -14,9 +15,10 @@ from torch_geometric.transforms import NormalizeFeatures
 from torch_geometric.typing import Adj
 
 from benchmarks import probe
+from benchmarks.label_reuse import LabelReuse
 from benchmarks.methods import Network
 from benchmarks.protocols import Protocol
-from benchmarks.scores import METRICS, Metric, num_outputs
+from benchmarks.scores import METRICS, Metric, log_cross_entropy, num_outputs
 from pyg_ext.utils import CSRTensor
 
 SPLITS = ('train', 'val', 'test')
@@ -39,6 +41,14 @@ class Recipe:
             the last epoch does.
         row_normalize: Whether to scale the features of a node to sum one.
         batch_size: How many graphs make a step, where there are many.
+        loss: ``log`` for the logarithm of the cross entropy of each node
+            (arXiv 2103.13355), in place of itself.
+        optimizer: ``rmsprop`` in place of Adam.
+        warmup: Epochs in which the learning rate grows to its value.
+        label_rate: The share of training nodes whose labels are inputs of a
+            step; see :class:`benchmarks.label_reuse.LabelReuse`.
+        label_steps: How often predictions become inputs, in place of labels
+            that are not known.
     """
 
     lr: float = 0.01
@@ -48,6 +58,11 @@ class Recipe:
     select: str = 'loss'
     row_normalize: bool = False
     batch_size: int | None = None
+    loss: str | None = None
+    optimizer: str | None = None
+    warmup: int | None = None
+    label_rate: float | None = None
+    label_steps: int | None = None
 
     def __post_init__(self) -> None:
         decay = self.weight_decay
@@ -73,6 +88,25 @@ class Recipe:
             'row_normalize': (
                 'true or false',
                 isinstance(self.row_normalize, bool),
+            ),
+            'loss': ("'log' or nothing", self.loss in (None, 'log')),
+            'optimizer': (
+                "'rmsprop' or nothing",
+                self.optimizer in (None, 'rmsprop'),
+            ),
+            'warmup': (
+                'a whole number of at least 1, or nothing',
+                self.warmup is None or _is_int(self.warmup, 1),
+            ),
+            'label_rate': (
+                'a number between 0 and 1, or nothing',
+                self.label_rate is None
+                or (_is_number(self.label_rate) and 0 < self.label_rate < 1),
+            ),
+            'label_steps': (
+                'a whole number of at least 0, beside a label_rate',
+                self.label_steps is None
+                or (_is_int(self.label_steps, 0) and self.label_rate),
             ),
             'batch_size': (
                 'a whole number of at least 1, or nothing',
@@ -168,9 +202,12 @@ def epoch(
         metric on each split.
     """
     model.train()
+    nodes = index['train']
+    if isinstance(model, LabelReuse):
+        nodes = model.draw()
     optimizer.zero_grad()
-    out = model(x, adj if redraw is None else redraw())[index['train']]
-    loss = metric.loss(out, y[index['train']])
+    out = model(x, adj if redraw is None else redraw())[nodes]
+    loss = metric.loss(out, y[nodes])
     loss.backward()
     optimizer.step()
 
@@ -200,11 +237,17 @@ def fit(
         Diverged: If the training loss becomes infinite or no number.
     """
     sign = 1.0 if protocol.direction == 'max' else -1.0
-    optimizer = torch.optim.Adam(
-        parameter_groups(model, recipe.weight_decay), lr=recipe.lr, fused=True
-    )
+    groups = parameter_groups(model, recipe.weight_decay)
+    if recipe.optimizer == 'rmsprop':
+        optimizer = torch.optim.RMSprop(groups, lr=recipe.lr)
+    else:
+        optimizer = torch.optim.Adam(groups, lr=recipe.lr, fused=True)
     best: dict[str, dict[str, Any]] = {}
     for number in range(1, recipe.epochs + 1):
+        if recipe.warmup is not None:
+            rate = recipe.lr * min(1.0, number / recipe.warmup)
+            for group in optimizer.param_groups:
+                group['lr'] = rate
         loss, val_loss, scores = once(optimizer)
         if not math.isfinite(loss):
             raise Diverged(f'the loss is {loss} in epoch {number}')
@@ -296,7 +339,18 @@ def run(
         adj, data.edge_index = adj.to(device), data.edge_index.to(device)
         redraw = network.redraw(data)
     seed_everything(seed)
-    model = network.build(data.num_features, num_outputs(data.y))
+    classes = num_outputs(data.y)
+    labels = 0 if recipe.label_rate is None else classes
+    model = network.build(data.num_features + labels, classes)
+    if recipe.label_rate is not None:
+        model = LabelReuse(
+            model,
+            y,
+            index['train'],
+            classes,
+            recipe.label_rate,
+            recipe.label_steps or 0,
+        )
     if data.batch is not None:
         model = OnClouds(model, data.batch, data.train_mask)
     model.to(device)
@@ -305,6 +359,8 @@ def run(
     if probed:
         states['initial'] = probe.look(model, *given, edges.to(device))
     metric = METRICS[protocol.metric]
+    if recipe.loss == 'log':
+        metric = dataclasses.replace(metric, loss=log_cross_entropy)
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:
         return epoch(model, *given, optimizer, metric, redraw)

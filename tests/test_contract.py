@@ -31,7 +31,9 @@ from pyg_ext.nn import (
     IncepGCN,
     MRConv,
     NodeMLP,
+    NormGATConv,
     RandomWalkConv,
+    RevGAT,
     RevGCNConv,
     RevGNN,
 )
@@ -204,6 +206,23 @@ CASES = {
         'RevGCNConv(5, num_layers=3, num_groups=5)',
         compiles=False,  # see ReversibleSequential
         out=5,
+    ),
+    'RevGAT': Case(
+        RevGAT,
+        (5, 8, 4, 2),
+        {'dropout': 0.5, 'edge_dropout': 0.3, 'attention_dropout': 0.3},
+        'RevGAT(5, 2, num_layers=4, num_groups=2)',
+        compiles=False,
+        weighted=False,
+        shared=None,
+    ),
+    'NormGATConv': Case(
+        NormGATConv,
+        (5, 1),
+        {'heads': 2},
+        'NormGATConv(5, 1, heads=2)',
+        weighted=False,
+        shared=None,
     ),
     'RevGNN': Case(
         RevGNN,

@@ -7,6 +7,7 @@ from pyg_ext.nn.conv import (
     GCN2DenseConv,
     GCNEConv,
     MRConv,
+    NormGATConv,
     RandomWalkConv,
     RevGCNConv,
 )
@@ -31,6 +32,7 @@ from pyg_ext.nn.models import (
     GraphSAGE,
     IncepGCN,
     NodeMLP,
+    RevGAT,
     RevGNN,
 )
 from pyg_ext.nn.norm import NORMS, NodeNorm, PairNormSCS, make_norm
@@ -76,10 +78,12 @@ __all__ = [
     'MRConv',
     'NodeMLP',
     'NodeNorm',
+    'NormGATConv',
     'PairNormSCS',
     'PowerSumAggregation',
     'RandomWalkConv',
     'ResidualConnection',
+    'RevGAT',
     'RevGCNConv',
     'RevGNN',
     'ReversibleSequential',

@@ -15,6 +15,7 @@ from pyg_ext.nn.models.gprgnn import GPRGNN
 from pyg_ext.nn.models.graph_sage import GraphSAGE
 from pyg_ext.nn.models.incep_gcn import IncepGCN
 from pyg_ext.nn.models.mlp import NodeMLP
+from pyg_ext.nn.models.rev_gat import RevGAT
 from pyg_ext.nn.models.rev_gnn import RevGNN
 from pyg_ext.nn.models.sgc import SGC
 
@@ -35,5 +36,6 @@ __all__ = [
     'GraphSAGE',
     'IncepGCN',
     'NodeMLP',
+    'RevGAT',
     'RevGNN',
 ]

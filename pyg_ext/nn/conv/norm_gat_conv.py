@@ -1,0 +1,112 @@
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Linear, Parameter
+from torch_geometric.nn import MessagePassing
+from torch_geometric.nn.inits import glorot
+from torch_geometric.typing import Adj
+from torch_geometric.utils import degree, softmax
+
+from pyg_ext.utils import dropout, edges_of
+
+
+class NormGATConv(MessagePassing):
+    r"""The graph attention of the `"Bag of Tricks for Node Classification
+    with Graph Neural Networks" <https://arxiv.org/abs/2103.13355>`_ paper
+    ("GAT + norm. adj."): features are scaled by degrees, the attention looks
+    at the source only, and a linear layer of the input is added.
+
+    .. math::
+        \mathbf{h}_j = d_j^{-1/2} \mathbf{\Theta} \mathbf{x}_j, \quad
+        \alpha_{i, j} = \mathrm{softmax}_{j \in \mathcal{N}(i)} \left(
+        \mathrm{LeakyReLU}(\mathbf{a}^{\top} \mathbf{h}_j) \right), \quad
+        \mathbf{x}^{\prime}_i = d_i^{1/2} \sum_{j \in \mathcal{N}(i)}
+        \alpha_{i, j} \mathbf{h}_j + \mathbf{W} \mathbf{x}_i
+
+    with :math:`d_j` the edges out of node :math:`j` and :math:`d_i` those
+    into node :math:`i`, at least one. Self-loops are not added.
+
+    Args:
+        in_channels (int): Size of each input sample.
+        out_channels (int): Size of each output sample of a head.
+        heads (int, optional): Number of heads. (default: :obj:`1`)
+        concat (bool, optional): If set to :obj:`False`, the heads are
+            averaged instead of concatenated. (default: :obj:`True`)
+        negative_slope (float, optional): Slope of the LeakyReLU.
+            (default: :obj:`0.2`)
+        dropout (float, optional): Dropout probability of the attention.
+            (default: :obj:`0.0`)
+        edge_dropout (float, optional): Share of edges that a training step
+            leaves out. (default: :obj:`0.0`)
+        **kwargs (optional): Further arguments of
+            :class:`torch_geometric.nn.MessagePassing`.
+
+    Shapes:
+        - **input:**
+          node features :math:`(|\mathcal{V}|, F_{in})`,
+          edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency,
+          whose weights do not count
+        - **output:** node features :math:`(|\mathcal{V}|, H \cdot F_{out})`,
+          or :math:`(|\mathcal{V}|, F_{out})` without :obj:`concat`
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        heads: int = 1,
+        concat: bool = True,
+        negative_slope: float = 0.2,
+        dropout: float = 0.0,
+        edge_dropout: float = 0.0,
+        **kwargs,
+    ):
+        kwargs.setdefault('aggr', 'add')
+        super().__init__(node_dim=0, **kwargs)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.heads = heads
+        self.concat = concat
+        self.negative_slope = negative_slope
+        self.dropout = dropout
+        self.edge_dropout = edge_dropout
+        self.lin = Linear(in_channels, heads * out_channels, bias=False)
+        self.lin_skip = Linear(in_channels, heads * out_channels, bias=False)
+        self.att = Parameter(torch.empty(1, heads, out_channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew."""
+        super().reset_parameters()
+        glorot(self.lin.weight)
+        glorot(self.lin_skip.weight)
+        glorot(self.att)
+
+    def forward(self, x: Tensor, edge_index: Adj) -> Tensor:
+        edge_index = edges_of(edge_index)[0]
+        size, heads = x.size(0), (x.size(0), self.heads, self.out_channels)
+        source, target = (
+            degree(ends, size, x.dtype).clamp(min=1).view(-1, 1, 1)
+            for ends in edge_index
+        )
+        h = self.lin(x).view(heads) * source.rsqrt()  # [N, H, C]
+        alpha = F.leaky_relu((h * self.att).sum(-1), self.negative_slope)
+        if self.training and self.edge_dropout > 0.0:
+            count = edge_index.size(1)
+            order = torch.randperm(count, device=x.device)
+            edge_index = edge_index[:, order[int(count * self.edge_dropout) :]]
+        row, col = edge_index
+        alpha = softmax(alpha[row], col, num_nodes=size)  # [E, H]
+        alpha = dropout(alpha, self.dropout, self.training)
+        out = self.propagate(edge_index, x=h, alpha=alpha) * target.sqrt()
+        out = out + self.lin_skip(x).view(heads)
+        return out.flatten(1) if self.concat else out.mean(1)
+
+    def message(self, x_j: Tensor, alpha: Tensor) -> Tensor:
+        return alpha.unsqueeze(-1) * x_j
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.in_channels}, '
+            f'{self.out_channels}, heads={self.heads})'
+        )
