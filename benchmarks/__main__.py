@@ -71,10 +71,10 @@ def depth(args: argparse.Namespace) -> int:
     data = datasets.load(dataset, args.root, args.protocol, mirrors=args.url)
     many = datasets.DATASETS[dataset].many
     points = [cell.method for cell in cells if _joins_points(cell.method)]
-    if args.probe and (many or points):
-        raise UsageError(
-            f'--probe needs one graph ({dataset} with {cells[0].method})'
-        )
+    if args.probe and many:
+        raise UsageError(f'--probe needs one graph, and {dataset} has many')
+    if args.probe and points:
+        raise UsageError(f'--probe needs a graph, and {points[0]} has none')
     rows = _sweep(cells, args)
     if rows is None:
         return 130

@@ -55,9 +55,9 @@ class LabelReuse(torch.nn.Module):
         labels[seen, self.y[seen]] = 1
         known = torch.zeros_like(self.y, dtype=torch.bool)
         known[seen] = True
-        out = self.model(torch.cat([x, labels], dim=1), adj)
+        guess = labels
         for _ in range(self.steps):
-            guess = out.detach().softmax(dim=-1)
-            guess = torch.where(known.view(-1, 1), labels, guess)
-            out = self.model(torch.cat([x, guess], dim=1), adj)
-        return out
+            with torch.no_grad():  # the last pass alone is learned from
+                out = self.model(torch.cat([x, guess], dim=1), adj)
+            guess = torch.where(known.view(-1, 1), labels, out.softmax(-1))
+        return self.model(torch.cat([x, guess], dim=1), adj)

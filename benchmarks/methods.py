@@ -203,6 +203,11 @@ class Method:
         fixed = data | {self.backbone.depth}
         return names - fixed - set(self.keywords)
 
+    @property
+    def sees_edges(self) -> bool:
+        """Whether the model can take features of edges."""
+        return 'edge_dim' in _parameters(self.backbone.model)
+
 
 @dataclass(frozen=True)
 class Network:
@@ -212,11 +217,6 @@ class Network:
     depth: int
     options: dict[str, Any]
     augment: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def sees_edges(self) -> bool:
-        """Whether the model can take features of edges."""
-        return 'edge_dim' in _parameters(self.method.backbone.model)
 
     def build(
         self,
@@ -229,7 +229,7 @@ class Network:
         """
         backbone = self.method.backbone
         edges = {}
-        if edge_dim is not None and self.sees_edges:
+        if edge_dim is not None and self.method.sees_edges:
             edges['edge_dim'] = edge_dim
         return backbone.model(
             in_channels=in_channels,
@@ -260,7 +260,7 @@ class Network:
         """The edges as the model takes them best."""
         if data.edge_index is None:
             return None
-        if data.edge_attr is not None and self.sees_edges:
+        if self.edge_inputs(data):
             return data.edge_index
         return self._convert(
             data.edge_index, data.get('edge_weight'), data.num_nodes
@@ -277,12 +277,18 @@ class Network:
         of the features of edges and of which graph a node is of.
         """
         takes = inspect.signature(self.method.backbone.model.forward)
-        out = {}
-        if self.sees_edges:
-            out['edge_attr'] = batch.edge_attr
+        out = self.edge_inputs(batch)
         if 'batch' in takes.parameters:
             out['batch'] = batch.batch
         return out
+
+    def edge_inputs(self, data: Data) -> dict[str, Tensor]:
+        """The features of edges, where there are some and the model takes
+        them.
+        """
+        if data.edge_attr is None or not self.method.sees_edges:
+            return {}
+        return {'edge_attr': data.edge_attr}
 
     def redraw(self, data: Data) -> Callable[[], Adj] | None:
         """What gives the edges of a training step, where they change."""

@@ -21,7 +21,12 @@ from ogb.graphproppred import PygGraphPropPredDataset
 from ogb.nodeproppred import PygNodePropPredDataset
 from ogb.utils.features import get_atom_feature_dims, get_bond_feature_dims
 from torch_geometric.data import Data, InMemoryDataset
-from torch_geometric.utils import index_to_mask, scatter, to_undirected
+from torch_geometric.utils import (
+    index_to_mask,
+    one_hot,
+    scatter,
+    to_undirected,
+)
 
 from benchmarks.errors import UsageError
 from benchmarks.files import cache_folder, fetch, processed_folder
@@ -136,7 +141,8 @@ def open_dataset(
                     zlib.error,
                 ) as error:
                     raise UsageError(
-                        f'{folder} is no complete {name}: {error}. Take it '
+                        f'{folder} cannot be read as a complete {name}: '
+                        f'{error}. Where files are missing or torn, take it '
                         f'away to have it downloaded again'
                     ) from error
                 copy.rename(done)
@@ -162,15 +168,14 @@ def _find(
     mirrors: Sequence[str],
 ) -> Path:
     """The folder of a dataset, after downloading it where it is missing."""
-    bases = [cache_folder() / 'OGB']
+    folder, homes = name.replace('-', '_'), [cache_folder() / 'OGB']
     if root is not None:
-        bases = [root / 'OGB', root, *bases]
-    folder = name.replace('-', '_')
-    for base in bases:
+        homes = [root / 'OGB', *homes]
+    for base in (*homes, *([] if root is None else [root])):
         for found in (base / folder, base / f'{folder}_pyg'):
             if found.is_dir():
                 return found
-    for base in bases[:: 2 if len(bases) > 1 else 1]:  # the root's, the cache
+    for base in homes:
         try:
             base.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=base):
@@ -237,8 +242,8 @@ def read_nodes(
 ) -> Data:
     """Reads a graph to classify nodes of (``ogbn-*``), with masks.
 
-    Citations count in both directions. Without node features, a node has the
-    mean of the features of its edges.
+    Citations count in both directions. Without node features, a protein has
+    the mean of the features of its edges, and a column for each species.
     """
     return with_masks(open_dataset(name, root, mirrors), name)
 
@@ -249,9 +254,11 @@ def with_masks(dataset: InMemoryDataset, name: str) -> Data:
     if name in DIRECTED:
         data.edge_index = to_undirected(data.edge_index, data.num_nodes)
     if data.x is None:
-        data.x = scatter(
+        mean = scatter(
             data.edge_attr, data.edge_index[1], 0, data.num_nodes, 'mean'
         )
+        species = data.node_species.view(-1).unique(return_inverse=True)[1]
+        data.x = torch.cat([mean, one_hot(species).to(mean.dtype)], dim=1)
     if data.y.size(1) == 1:
         data.y = data.y.view(-1)
     for ours, theirs in SPLITS.items():

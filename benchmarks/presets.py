@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 from benchmarks.datasets import DATASETS
 from benchmarks.errors import UsageError, check_name
 from benchmarks.methods import EDGES, Method, Network, parse
-from benchmarks.train import Recipe, parameter_groups
+from benchmarks.recipe import Recipe, parameter_groups
 
 FOLDER = Path(__file__).with_name('presets')
 NOTHING = Data(edge_index=torch.empty(2, 0).long(), num_nodes=1)
@@ -124,6 +124,7 @@ def configure(
             f'batch_size is for datasets of many graphs, which need it '
             f'({dataset}: got {config.get("batch_size")})'
         )
+    _check_parts(config, method)
     try:
         network, recipe = split(config, method, 2)
         with torch.device('meta'):
@@ -144,6 +145,19 @@ def _check_many(method: Method) -> None:
     if method.edges is not None:
         raise UsageError(
             f'{method.name} changes the edges of one graph, not of many'
+        )
+
+
+def _check_parts(config: dict[str, Any], method: Method) -> None:
+    if config.get('edge_features') and not method.sees_edges:
+        raise UsageError(f'{method.name} takes no features of edges')
+    for key in ('label_rate', 'batch_size'):
+        if 'parts' in config and key in config:
+            raise UsageError(f'parts and {key} exclude each other')
+    if 'parts' in config and (method.edges or method.backbone.joins_points):
+        raise UsageError(
+            f'{method.name} makes edges of the whole graph, and cannot train '
+            f'on parts of it (got parts={config["parts"]})'
         )
 
 

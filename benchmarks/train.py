@@ -4,7 +4,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,10 +13,11 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import NormalizeFeatures
 from torch_geometric.typing import Adj
 
-from benchmarks import probe
+from benchmarks import probe, random_parts
 from benchmarks.label_reuse import LabelReuse
 from benchmarks.methods import Network
 from benchmarks.protocols import Protocol
+from benchmarks.recipe import Recipe, parameter_groups
 from benchmarks.scores import METRICS, Metric, log_cross_entropy, num_outputs
 from pyg_ext.utils import CSRTensor
 
@@ -25,139 +25,8 @@ SPLITS = ('train', 'val', 'test')
 SPARSE_BELOW = 0.2  # share of non-zeros under which features are kept sparse
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is trained. Every field may stand in a preset.
-
-    Args:
-        lr: Learning rate of Adam.
-        weight_decay: One value for all parameters, or a value for each
-            prefix of parameter names (the longest that fits counts).
-        epochs: The most epochs to train.
-        patience: Stop after so many epochs without a better value of what
-            :obj:`select` names; 0 never stops.
-        select: ``loss`` or ``metric``: the epoch with the best validation
-            loss or metric (the first on ties) gives the test score; ``last``:
-            the last epoch does.
-        row_normalize: Whether to scale the features of a node to sum one.
-        batch_size: How many graphs make a step, where there are many.
-        loss: ``log`` for the logarithm of the cross entropy of each node
-            (arXiv 2103.13355), in place of itself.
-        optimizer: ``rmsprop`` in place of Adam.
-        warmup: Epochs in which the learning rate grows to its value.
-        label_rate: The share of training nodes whose labels are inputs of a
-            step; see :class:`benchmarks.label_reuse.LabelReuse`.
-        label_steps: How often predictions become inputs, in place of labels
-            that are not known.
-    """
-
-    lr: float = 0.01
-    weight_decay: float | dict[str, float] = field(default=0.0)
-    epochs: int = 200
-    patience: int = 0
-    select: str = 'loss'
-    row_normalize: bool = False
-    batch_size: int | None = None
-    loss: str | None = None
-    optimizer: str | None = None
-    warmup: int | None = None
-    label_rate: float | None = None
-    label_steps: int | None = None
-
-    def __post_init__(self) -> None:
-        decay = self.weight_decay
-        decays = decay.values() if isinstance(decay, dict) else (decay,)
-        wanted = {
-            'lr': ('a positive number', _is_number(self.lr) and self.lr > 0),
-            'weight_decay': (
-                'a number of at least 0, or one for each parameter prefix',
-                all(_is_number(d) and d >= 0 for d in decays),
-            ),
-            'epochs': (
-                'a whole number of at least 1',
-                _is_int(self.epochs, 1),
-            ),
-            'patience': (
-                'a whole number of at least 0',
-                _is_int(self.patience, 0),
-            ),
-            'select': (
-                "'loss', 'metric' or 'last'",
-                self.select in ('loss', 'metric', 'last'),
-            ),
-            'row_normalize': (
-                'true or false',
-                isinstance(self.row_normalize, bool),
-            ),
-            'loss': ("'log' or nothing", self.loss in (None, 'log')),
-            'optimizer': (
-                "'rmsprop' or nothing",
-                self.optimizer in (None, 'rmsprop'),
-            ),
-            'warmup': (
-                'a whole number of at least 1, or nothing',
-                self.warmup is None or _is_int(self.warmup, 1),
-            ),
-            'label_rate': (
-                'a number between 0 and 1, or nothing',
-                self.label_rate is None
-                or (_is_number(self.label_rate) and 0 < self.label_rate < 1),
-            ),
-            'label_steps': (
-                'a whole number of at least 0, beside a label_rate',
-                self.label_steps is None
-                or (_is_int(self.label_steps, 0) and self.label_rate),
-            ),
-            'batch_size': (
-                'a whole number of at least 1, or nothing',
-                self.batch_size is None or _is_int(self.batch_size, 1),
-            ),
-        }
-        for name, (meant, ok) in wanted.items():
-            if not ok:
-                raise ValueError(
-                    f'{name} must be {meant} (got {getattr(self, name)!r})'
-                )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_int(value: Any, low: int) -> bool:
-    return type(value) is int and value >= low
-
-
 class Diverged(Exception):
     """The training loss is no longer finite."""
-
-
-def parameter_groups(
-    model: torch.nn.Module, decay: float | dict[str, float]
-) -> list[dict[str, Any]]:
-    """Splits the parameters of a model by their weight decay.
-
-    Raises:
-        ValueError: If a prefix fits no parameter, or a parameter no prefix.
-    """
-    if not isinstance(decay, dict):
-        return [{'params': [*model.parameters()], 'weight_decay': decay}]
-    groups: dict[str, list[Tensor]] = {prefix: [] for prefix in decay}
-    for name, parameter in model.named_parameters():
-        fits = [p for p in decay if f'{name}.'.startswith(f'{p}.')]
-        if not fits:
-            raise ValueError(
-                f'no prefix of weight_decay fits the parameter {name} '
-                f'(got {", ".join(decay)})'
-            )
-        groups[max(fits, key=len)].append(parameter)
-    for prefix, parameters in groups.items():
-        if not parameters:
-            raise ValueError(f'weight_decay prefix {prefix!r} fits nothing')
-    return [
-        {'params': parameters, 'weight_decay': decay[prefix]}
-        for prefix, parameters in groups.items()
-    ]
 
 
 def prepare(
@@ -211,12 +80,24 @@ def epoch(
     loss.backward()
     optimizer.step()
 
+    return loss.item(), *judge(model, x, adj, y, index, metric)
+
+
+def judge(
+    model: torch.nn.Module,
+    x: Tensor,
+    adj: Adj | None,
+    y: Tensor,
+    index: dict[str, Tensor],
+    metric: Metric,
+) -> tuple[float, dict[str, float]]:
+    """The validation loss, and the metric on each split."""
     model.eval()
     with torch.no_grad():
         out = model(x, adj)
         val_loss = metric.loss(out[index['val']], y[index['val']])
         scores = {s: metric.score(out[i], y[i]) for s, i in index.items()}
-    return loss.item(), val_loss.item(), scores
+    return val_loss.item(), scores
 
 
 def fit(
@@ -273,6 +154,21 @@ def fit(
         'best_epoch': judged['epoch'],
         'epochs': number,
     }
+
+
+class OnEdges(torch.nn.Module):
+    """A network on a graph whose edges have features."""
+
+    def __init__(self, model: torch.nn.Module, edge_attr: Tensor):
+        super().__init__()
+        self.model = model
+        self.register_buffer('edge_attr', edge_attr)
+
+    def forward(
+        self, x: Tensor, adj: Adj, edge_attr: Tensor | None = None
+    ) -> Tensor:
+        given = self.edge_attr if edge_attr is None else edge_attr
+        return self.model(x, adj, edge_attr=given)
 
 
 class OnClouds(torch.nn.Module):
@@ -332,7 +228,14 @@ def run(
     start = time.perf_counter()
     edges = data.edge_index
     data = network.prepare(data, seed)
-    sparse = network.method.backbone.sparse_features
+    edge_dim = None
+    if not recipe.edge_features:
+        data.edge_attr = None
+    elif data.edge_attr is None:
+        raise ValueError('edge_features: the edges have none')
+    else:
+        edge_dim = data.edge_attr.size(1)
+    sparse = network.method.backbone.sparse_features and not recipe.parts
     x, y, index = prepare(data, recipe, device, sparse)
     adj, redraw = network.adjacency(data), None
     if adj is not None:
@@ -341,7 +244,9 @@ def run(
     seed_everything(seed)
     classes = num_outputs(data.y)
     labels = 0 if recipe.label_rate is None else classes
-    model = network.build(data.num_features + labels, classes)
+    model = network.build(data.num_features + labels, classes, edge_dim)
+    if edge_dim is not None:
+        model = OnEdges(model, data.edge_attr)
     if recipe.label_rate is not None:
         model = LabelReuse(
             model,
@@ -364,6 +269,17 @@ def run(
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:
         return epoch(model, *given, optimizer, metric, redraw)
+
+    if recipe.parts is not None:
+        whole = data.cpu()
+        whole.x = x.cpu()
+        rest = (metric, y.device)
+
+        def once(optimizer: torch.optim.Optimizer) -> tuple:
+            loss = random_parts.learn(
+                model, network, whole, recipe.parts, optimizer, *rest
+            )
+            return loss, *judge(model, *given, metric)
 
     scores = fit(model, once, recipe, protocol)
     if probed:

@@ -16,8 +16,9 @@ from torch_geometric.typing import Adj
 from benchmarks.graphs import Graphs, one_hot
 from benchmarks.methods import Network
 from benchmarks.protocols import Protocol
+from benchmarks.recipe import Recipe
 from benchmarks.scores import METRICS, Metric, num_outputs
-from benchmarks.train import Recipe, fit, peak_mb
+from benchmarks.train import fit, peak_mb
 
 SEEN = 256  # graphs at a time in evaluation
 

@@ -5,8 +5,8 @@ from benchmarks import datasets, train
 from benchmarks.label_reuse import LabelReuse
 from benchmarks.methods import Network, parse
 from benchmarks.protocols import PROTOCOLS
+from benchmarks.recipe import Recipe
 from benchmarks.scores import log_cross_entropy
-from benchmarks.train import Recipe
 
 
 class Recorder(torch.nn.Module):

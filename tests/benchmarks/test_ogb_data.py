@@ -227,7 +227,7 @@ def test_files_that_are_missing_or_torn(arxiv, file, kind):
     else:
         path.write_bytes(path.read_bytes()[:-9])
     before = content(arxiv)
-    with pytest.raises(UsageError, match='is no complete ogbn-arxiv'):
+    with pytest.raises(UsageError, match='as a complete ogbn-arxiv'):
         load(arxiv)
     assert content(arxiv) == before
 
@@ -316,6 +316,7 @@ def test_no_node_features(tmp_path):
     assert data.y.size() == (4, 112)
     assert data.edge_index.tolist() == [[0, 1, 1, 2], [1, 0, 2, 1]]
     assert data.x[:, 0].tolist() == [1, 2, 3, 0]
+    assert data.x[:, 8:].tolist() == [[1, 0], [1, 0], [0, 1], [0, 1]]
     assert (raw / 'species.csv.gz').is_file()
 
 

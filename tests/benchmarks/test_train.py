@@ -3,8 +3,8 @@ import torch
 
 from benchmarks import datasets, methods, presets, train
 from benchmarks.protocols import PROTOCOLS
+from benchmarks.recipe import Recipe
 from benchmarks.scores import METRICS
-from benchmarks.train import Recipe
 from pyg_ext.utils import CSRTensor
 
 DIGITS = PROTOCOLS['digits-5-per-class']

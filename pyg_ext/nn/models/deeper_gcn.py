@@ -38,6 +38,10 @@ class DeeperGCN(torch.nn.Module):
             (default: :obj:`1.0`)
         learn_t (bool, optional): Whether each layer learns it.
             (default: :obj:`False`)
+        mlp_layers (int, optional): Number of linear layers of each
+            convolution. (default: :obj:`2`)
+        bias (bool, optional): Whether these have a bias.
+            (default: :obj:`False`)
         edge_dim (int, optional): Size of each edge feature.
             (default: :obj:`None`)
         add_self_loops (bool, optional): Whether each node is a neighbor of
@@ -69,6 +73,8 @@ class DeeperGCN(torch.nn.Module):
         aggr: str = 'softmax',
         t: float = 1.0,
         learn_t: bool = False,
+        mlp_layers: int = 2,
+        bias: bool = False,
         edge_dim: int | None = None,
         add_self_loops: bool = False,
         **kwargs: Any,
@@ -82,7 +88,11 @@ class DeeperGCN(torch.nn.Module):
         def conv() -> GENConv:
             width = hidden_channels
             return GENConv(
-                width, width, aggr, t, learn_t, edge_dim=edge_dim, **kwargs
+                *(width, width, aggr, t, learn_t),
+                num_layers=mlp_layers,
+                bias=bias,
+                edge_dim=edge_dim,
+                **kwargs,
             )
 
         self.in_channels = in_channels

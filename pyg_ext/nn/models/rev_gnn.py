@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch_geometric.nn import (
     MessagePassing,
     SAGEConv,
 )
+from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.block import GNNBlock
@@ -19,13 +21,15 @@ from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import dropout as drop
 from pyg_ext.utils import gcn_norm_once
 
-Factory = Callable[[int], MessagePassing]
+Factory = Callable[..., MessagePassing]
 
 CONVS: dict[str, Factory] = {
-    'gcn': lambda channels: GCNConv(channels, channels, normalize=False),
-    'sage': lambda channels: SAGEConv(channels, channels),
-    'gat': lambda channels: GATConv(channels, channels),
-    'gen': lambda channels: GENConv(channels, channels),
+    'gcn': lambda channels, **kwargs: GCNConv(
+        channels, channels, normalize=False, **kwargs
+    ),
+    'sage': lambda channels, **kwargs: SAGEConv(channels, channels, **kwargs),
+    'gat': lambda channels, **kwargs: GATConv(channels, channels, **kwargs),
+    'gen': lambda channels, **kwargs: GENConv(channels, channels, **kwargs),
 }
 
 
@@ -53,6 +57,12 @@ class RevGNN(Module):
         conv (str or callable, optional): :obj:`'gcn'`, :obj:`'sage'`,
             :obj:`'gat'`, :obj:`'gen'`, or what returns a convolution for the
             width of a group. (default: :obj:`'gcn'`)
+        conv_kwargs (dict, optional): Further arguments of the convolutions.
+            (default: :obj:`None`)
+        edge_dim (int, optional): Size of each edge feature, for convolutions
+            that take :obj:`edge_dim` themselves; a linear layer ahead of all
+            of them makes :obj:`hidden_channels` of it.
+            (default: :obj:`None`)
         norm (str, optional): :obj:`'layer'`, :obj:`'batch'` or :obj:`None`,
             as in :class:`~pyg_ext.nn.GNNBlock`. (default: :obj:`'layer'`)
         dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
@@ -80,7 +90,8 @@ class RevGNN(Module):
           :class:`~pyg_ext.utils.CSRTensor`;
           edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency,
           edge weights :math:`(|\mathcal{E}|)` or what else the convolution
-          takes *(optional)*
+          takes *(optional)*,
+          edge features :math:`(|\mathcal{E}|, D)` with :obj:`edge_dim`
         - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
     """
 
@@ -99,6 +110,8 @@ class RevGNN(Module):
         weight_tied: bool = False,
         jk: Sequence[int] | None = None,
         anchor_every: int | None = None,
+        conv_kwargs: dict[str, Any] | None = None,
+        edge_dim: int | None = None,
     ):
         super().__init__()
         if num_layers < 1:
@@ -117,9 +130,13 @@ class RevGNN(Module):
             )
         factory = CONVS[conv] if isinstance(conv, str) else conv
         width = hidden_channels // num_groups
+        conv_kwargs = dict(conv_kwargs or {})
+        if edge_dim is not None:
+            conv_kwargs['edge_dim'] = hidden_channels
 
         def block() -> GNNBlock:
-            return GNNBlock(factory(width), width, norm, dropout)
+            conv = factory(width, **conv_kwargs)
+            return GNNBlock(conv, width, norm, dropout)
 
         blocks = (
             [block()] * num_layers
@@ -138,6 +155,9 @@ class RevGNN(Module):
             dropout if head_dropout is None else head_dropout
         )
         self.lin_in = Linear(in_channels, hidden_channels)
+        self.lin_edge = None
+        if edge_dim is not None:
+            self.lin_edge = Linear(edge_dim, hidden_channels)
         self.blocks = ReversibleSequential(blocks, num_groups, anchor_every)
         width = hidden_channels * (1 if jk is None else len(self.jk))
         self.norm = LayerNorm(width)
@@ -145,12 +165,22 @@ class RevGNN(Module):
 
     def reset_parameters(self) -> None:
         """Draws all parameters anew."""
-        for module in (self.lin_in, self.blocks, self.norm, self.lin_out):
-            module.reset_parameters()
+        for module in self.children():
+            reset(module)
 
     def forward(
-        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
+        self,
+        x: Tensor,
+        edge_index: Adj,
+        edge_weight: OptTensor = None,
+        edge_attr: OptTensor = None,
     ) -> Tensor:
+        if (edge_attr is None) != (self.lin_edge is None):
+            raise ValueError(
+                f'edge_attr goes with edge_dim (got edge_attr='
+                f'{edge_attr is not None}, edge_dim='
+                f'{self.lin_edge is not None})'
+            )
         if self.normalize:
             edge_index, edge_weight = gcn_norm_once(
                 edge_index, edge_weight, x.size(0), x.dtype
@@ -160,9 +190,10 @@ class RevGNN(Module):
         if self.shared_dropout and self.training:
             width = x.size(1) // self.blocks.num_groups
             mask = drop(torch.ones_like(x[:, :width]), self.dropout)
-        x = self.blocks(
-            x, edge_index, edge_weight, mask, return_states=self.jk
-        )
+        edges = edge_weight
+        if self.lin_edge is not None:
+            edges = self.lin_edge(edge_attr)
+        x = self.blocks(x, edge_index, edges, mask, return_states=self.jk)
         if self.jump is not None:
             x = self.jump(x[1])
         return self.lin_out(self.head_dropout(self.norm(x).relu()))

@@ -33,6 +33,22 @@ def test_arguments_of_the_convolution():
     assert len(powers) == 3
 
 
+def test_as_many_parameters_as_the_leaderboard_states():
+    """491,176 on ogbn-arxiv with 28 layers of 128 channels."""
+    model = DeeperGCN(128, 128, 28, 40, mlp_layers=1, bias=True)
+    assert sum(p.numel() for p in model.parameters()) == 491_176
+
+
+def test_self_loops(graph):
+    model = DeeperGCN(5, 8, 2, 2, add_self_loops=True).double().eval()
+    plain = DeeperGCN(5, 8, 2, 2).double().eval()
+    plain.load_state_dict(model.state_dict())
+    loops = torch.arange(8).expand(2, 8)
+    more = torch.cat([graph.edge_index, loops], dim=1)
+    out = model(graph.x, graph.edge_index)
+    assert torch.allclose(plain(graph.x, more), out)
+
+
 def test_errors():
     with pytest.raises(ValueError, match=r'at least 1 \(got 0\)'):
         DeeperGCN(5, 8, 0, 2)

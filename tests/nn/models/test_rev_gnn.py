@@ -100,3 +100,37 @@ def test_dropout_of_the_head(graph):
     model.head_dropout.p = 0.0
     first, second = (model(graph.x, graph.edge_index) for _ in range(2))
     assert torch.equal(first, second)
+
+
+def test_as_many_parameters_as_the_authors_state():
+    """RevGNN-Deep and RevGNN-Wide on ogbn-proteins: 20,031,384 and
+    68,471,608, of which 72 are a linear layer on the species that a linear
+    layer follows.
+    """
+    for layers, channels, stated in (
+        (1001, 80, 20_031_384),
+        (448, 224, 68_471_608),
+    ):
+        with torch.device('meta'):
+            model = RevGNN(
+                *(16, channels, layers, 112),
+                conv='gen',
+                edge_dim=8,
+                conv_kwargs={'aggr': 'max', 'norm': 'layer', 'bias': True},
+            )
+        assert sum(p.numel() for p in model.parameters()) == stated - 72
+
+
+def test_edge_features(graph):
+    model = RevGNN(5, 8, 3, 2, conv='gen', edge_dim=3).double().eval()
+    attr = torch.rand(17, 3).double().requires_grad_()
+    out = model(graph.x, graph.edge_index, edge_attr=attr)
+    out.square().sum().backward()
+    assert attr.grad.abs().sum() > 0
+    assert all(p.grad is not None for p in model.parameters())
+    model.blocks.enabled = False
+    plain = attr.detach().clone().requires_grad_()
+    model(graph.x, graph.edge_index, edge_attr=plain).square().sum().backward()
+    assert torch.allclose(attr.grad, plain.grad)
+    with pytest.raises(ValueError, match='edge_attr goes with edge_dim'):
+        model(graph.x, graph.edge_index)
