@@ -130,7 +130,8 @@ def open_dataset(
             with tempfile.TemporaryDirectory(dir=cache) as work:
                 copy = Path(work) / folder.name
                 _link(folder, files, copy)
-                (copy / marker).touch()
+                if not (copy / marker).exists():
+                    (copy / marker).touch()
                 try:
                     opened(name, work)
                 except (

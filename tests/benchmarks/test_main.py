@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -63,6 +65,44 @@ def test_depth_end_to_end(capsys, tmp_path):
     )
     assert code == 0
     assert 'jknet' in text
+
+
+def test_molecules(capsys, tmp_path, root):
+    code, text = run(
+        capsys,
+        *('depth', '--dataset', 'ogbg-molesol', '--preset', 'ogb'),
+        *('--methods', 'gin', '--depths', '2', '--seeds', '1'),
+        *('--epochs', '1', '--root', root, '--out', str(tmp_path)),
+    )
+    assert code == 0
+    assert 'rmse (lower is better)' in ' '.join(text.split())
+    (row,) = Store(tmp_path).read()
+    assert (row['metric'], row['direction']) == ('rmse', 'min')
+    assert f'seed 0: test {row["test"]:.2f} (mean' in text
+    summary = pd.read_csv(tmp_path / 'summary.csv')
+    assert summary['mean'].item() == pytest.approx(row['test'], abs=1e-4)
+    code, text = run(
+        capsys,
+        *('depth', '--dataset', 'ogbg-molesol', '--preset', 'ogb'),
+        *('--methods', 'gin', '--probe', '--root', root),
+        *('--out', str(tmp_path)),
+    )
+    assert code == 2
+    assert 'ogbg-molesol has many' in text
+
+
+def test_files_from_a_mirror(capsys, tmp_path, root):
+    new = tmp_path / 'data'
+    new.mkdir()
+    mirror = Path(root) / 'Planetoid' / 'Cora' / 'raw'
+    code, _ = run(
+        capsys,
+        *('depth', '--dataset', 'cora', '--methods', 'gcn', '--depths', '2'),
+        *('--seeds', '1', '--epochs', '1', '--root', str(new)),
+        *('--url', mirror.as_uri(), '--out', str(tmp_path / 'out')),
+    )
+    assert code == 0
+    assert (new / 'Planetoid' / 'Cora' / 'raw' / 'ind.cora.x').is_file()
 
 
 def test_points(capsys, tmp_path):

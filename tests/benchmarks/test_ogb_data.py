@@ -73,7 +73,7 @@ def load(folder, name='ogbn-arxiv', **kwargs):
 
 def content(folder):
     return {
-        p.relative_to(folder): p.read_bytes()
+        p.relative_to(folder): (p.read_bytes(), p.stat().st_mtime_ns)
         for p in folder.rglob('*')
         if p.is_file()
     }
@@ -91,13 +91,15 @@ def check(data, papers):
         assert np.array_equal(nodes, papers.split[theirs])
 
 
-def test_the_path_a_user_takes(arxiv, papers):
+def test_the_path_a_user_takes(arxiv, papers, monkeypatch):
     """Read twice: processed, and then from what was processed, which stock
     ogb cannot load on torch 2.6 and later.
     """
     before = content(arxiv)
-    for _ in range(2):
-        check(load(arxiv), papers)
+    check(load(arxiv), papers)
+    stock = ogb.nodeproppred.PygNodePropPredDataset
+    monkeypatch.setattr(stock, 'process', None)  # once is enough
+    check(load(arxiv), papers)
     assert content(arxiv) == before  # nothing is written beside the files
 
 
