@@ -109,7 +109,7 @@ def fit(
     """Trains a model and returns its scores.
 
     Args:
-        model: What to train.
+        model: What to train, whose names of parameters weight decay knows.
         once: Trains for an epoch and returns what :func:`epoch` returns.
         recipe: How to train.
         protocol: What to measure.
@@ -244,7 +244,9 @@ def run(
     seed_everything(seed)
     classes = num_outputs(data.y)
     labels = 0 if recipe.label_rate is None else classes
-    model = network.build(data.num_features + labels, classes, edge_dim)
+    model = plain = network.build(
+        data.num_features + labels, classes, edge_dim
+    )
     if edge_dim is not None:
         model = OnEdges(model, data.edge_attr)
     if recipe.label_rate is not None:
@@ -281,7 +283,7 @@ def run(
             )
             return loss, *judge(model, *given, metric)
 
-    scores = fit(model, once, recipe, protocol)
+    scores = fit(plain, once, recipe, protocol)
     if probed:
         states['trained'] = probe.look(model, *given, edges.to(device))
         scores['probe'] = states

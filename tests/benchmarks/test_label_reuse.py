@@ -75,6 +75,13 @@ def test_the_loss_is_of_labels_that_were_not_seen():
 def test_revgat_learns_with_all_of_its_recipe():
     recipe = Recipe(
         lr=0.002,
+        weight_decay={
+            'first': 1e-4,
+            'blocks': 0,
+            'norm': 0,
+            'last': 0,
+            'bias': 0,
+        },
         epochs=40,
         optimizer='rmsprop',
         warmup=10,
