@@ -2,7 +2,8 @@ from collections.abc import Collection
 
 import numpy as np
 from torch import Tensor
-from torch_geometric.typing import OptTensor
+from torch_geometric.typing import Adj, OptTensor
+from torch_geometric.utils import is_sparse
 from torch_geometric.utils.num_nodes import maybe_num_nodes
 
 
@@ -63,3 +64,22 @@ def check_targets(
             f'{int(targets.max()) if seeds.size else None})'
         )
     return seeds
+
+
+def check_edge_attr(
+    edge_index: Adj, edge_attr: OptTensor, edge_dim: int | None
+) -> None:
+    """Raises an error if features of edges are missing, not foreseen, or come
+    with an adjacency that has edges in another order.
+    """
+    if (edge_attr is None) != (edge_dim is None):
+        given = None if edge_attr is None else tuple(edge_attr.shape)
+        raise ValueError(
+            f'edge_attr goes with edge_dim, which is {edge_dim} (got '
+            f'edge_attr of shape {given})'
+        )
+    if edge_attr is not None and is_sparse(edge_index):
+        raise ValueError(
+            f'edge_attr needs edge indices: a sparse adjacency has its edges '
+            f'in another order (got {type(edge_index).__name__})'
+        )

@@ -26,7 +26,7 @@ from pyg_ext.nn.skip import (
     SkipNode,
 )
 from pyg_ext.nn.virtual_node import VirtualNode
-from pyg_ext.utils.checks import check_name
+from pyg_ext.utils.checks import check_edge_attr, check_name
 
 PER_GRAPH = (
     PairNorm,
@@ -123,8 +123,9 @@ class ConvStack(torch.nn.Module):
             :obj:`jk`, which repeats them, or :obj:`skip_node`, which mixes
             widths, or on :obj:`skip='initial'` or :obj:`norm='message'`
             without :obj:`lin_in`, on a virtual node without both linear
-            layers or with dense connections, or on edge features where
-            :obj:`edge_dim` does not say so.
+            layers or with dense connections, on edge features where
+            :obj:`edge_dim` does not say so, or on them with a sparse
+            adjacency.
 
     Shapes:
         - **input:**
@@ -285,12 +286,7 @@ class ConvStack(torch.nn.Module):
         edge_attr: OptTensor = None,
         batch: OptTensor = None,
     ) -> Tensor:
-        if (edge_attr is None) != (self.edge_dim is None):
-            given = None if edge_attr is None else tuple(edge_attr.shape)
-            raise ValueError(
-                f'edge_attr goes with edge_dim, which is {self.edge_dim} '
-                f'(got edge_attr of shape {given})'
-            )
+        check_edge_attr(edge_index, edge_attr, self.edge_dim)
         edge_index, edge_weight = self.prepare(edge_index, edge_weight, x)
         further = edge_weight if edge_attr is None else edge_attr
         edges = (edge_index,) if further is None else (edge_index, further)

@@ -13,6 +13,7 @@ from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.norm import make_norm
 from pyg_ext.utils import edges_of
+from pyg_ext.utils.checks import check_edge_attr
 
 
 class DeeperGCN(torch.nn.Module):
@@ -50,7 +51,9 @@ class DeeperGCN(torch.nn.Module):
             :class:`torch_geometric.nn.GENConv`.
 
     Raises:
-        ValueError: On an unknown norm, or on less than one layer.
+        ValueError: On an unknown norm, on less than one layer, on edge
+            features where :obj:`edge_dim` does not say so, or on them with a
+            sparse adjacency.
 
     Shapes:
         - **input:**
@@ -98,6 +101,7 @@ class DeeperGCN(torch.nn.Module):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_layers = num_layers
+        self.edge_dim = edge_dim
         self.add_self_loops = add_self_loops
         self.state = HiddenState()
         self.dropout = Dropout(dropout)
@@ -118,6 +122,7 @@ class DeeperGCN(torch.nn.Module):
     def forward(
         self, x: Tensor, edge_index: Adj, edge_attr: OptTensor = None
     ) -> Tensor:
+        check_edge_attr(edge_index, edge_attr, self.edge_dim)
         edges = edges_of(edge_index)[0]
         if self.add_self_loops:
             edges, edge_attr = add_self_loops(

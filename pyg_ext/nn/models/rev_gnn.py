@@ -20,6 +20,7 @@ from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import dropout as drop
 from pyg_ext.utils import gcn_norm_once
+from pyg_ext.utils.checks import check_edge_attr
 
 Factory = Callable[..., MessagePassing]
 
@@ -155,6 +156,7 @@ class RevGNN(Module):
             dropout if head_dropout is None else head_dropout
         )
         self.lin_in = Linear(in_channels, hidden_channels)
+        self.edge_dim = edge_dim
         self.lin_edge = None
         if edge_dim is not None:
             self.lin_edge = Linear(edge_dim, hidden_channels)
@@ -175,12 +177,7 @@ class RevGNN(Module):
         edge_weight: OptTensor = None,
         edge_attr: OptTensor = None,
     ) -> Tensor:
-        if (edge_attr is None) != (self.lin_edge is None):
-            raise ValueError(
-                f'edge_attr goes with edge_dim (got edge_attr='
-                f'{edge_attr is not None}, edge_dim='
-                f'{self.lin_edge is not None})'
-            )
+        check_edge_attr(edge_index, edge_attr, self.edge_dim)
         if self.normalize:
             edge_index, edge_weight = gcn_norm_once(
                 edge_index, edge_weight, x.size(0), x.dtype

@@ -4,7 +4,14 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.nn import GATConv, GCNConv
 
 import pyg_ext.nn
-from pyg_ext.nn import GCN, GIN, ConvStack, GradientGating
+from pyg_ext.nn import (
+    GCN,
+    GIN,
+    ConvStack,
+    DeeperGCN,
+    GradientGating,
+    RevGNN,
+)
 from pyg_ext.utils import CSRTensor, gcn_adj
 
 
@@ -256,6 +263,20 @@ def test_edge_features(graph, model):
     net = model(5, 8, 3, 2).double()
     with pytest.raises(ValueError, match=r'is None .* shape \(17, 3\)'):
         net(graph.x, graph.edge_index, edge_attr=attr)
+
+
+@pytest.mark.parametrize(
+    'model',
+    [
+        GCN(5, 8, 2, 2, edge_dim=3),
+        DeeperGCN(5, 8, 2, 2, edge_dim=3),
+        RevGNN(5, 8, 2, 2, edge_dim=3, conv='gen'),
+    ],
+)
+def test_edge_features_need_their_order(graph, model):
+    adj = gcn_adj(graph.edge_index, num_nodes=8)
+    with pytest.raises(ValueError, match='edges in another order'):
+        model(graph.x.float(), adj, edge_attr=torch.rand(17, 3))
 
 
 @pytest.mark.parametrize('norm', ['pair', 'pair-si', 'pair-scs', 'mean'])

@@ -132,5 +132,5 @@ def test_edge_features(graph):
     plain = attr.detach().clone().requires_grad_()
     model(graph.x, graph.edge_index, edge_attr=plain).square().sum().backward()
     assert torch.allclose(attr.grad, plain.grad)
-    with pytest.raises(ValueError, match='edge_attr goes with edge_dim'):
+    with pytest.raises(ValueError, match='edge_dim, which is 3'):
         model(graph.x, graph.edge_index)
