@@ -59,8 +59,13 @@ def receptive_field(
         seen = torch.zeros(size, len(part), device=edges.device)  # [N, B]
         seen[part, torch.arange(len(part), device=part.device)] = 1.0
         counts[0] += len(part)
+        total = len(part)
         for k in range(1, hops + 1):
             seen += step @ seen
             seen.clamp_(max=1.0)
-            counts[k] += seen.sum(dtype=torch.float64).item()
+            before, total = total, seen.sum(dtype=torch.float64).item()
+            if total == before:  # whatever can be reached is
+                counts[k:] += total
+                break
+            counts[k] += total
     return counts / max(len(nodes) * size, 1)

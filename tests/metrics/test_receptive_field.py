@@ -3,6 +3,7 @@ import torch
 
 from benchmarks import datasets
 from pyg_ext.metrics import receptive_field
+from pyg_ext.utils import CSRTensor
 
 CHAIN = torch.tensor([[0, 1, 2], [1, 2, 3]])
 
@@ -63,3 +64,17 @@ def test_errors():
         receptive_field(CHAIN, -1)
     with pytest.raises(ValueError, match='between 1 and the 4 nodes'):
         receptive_field(CHAIN, 1, num_samples=5)
+
+
+def test_stops_where_all_is_reached(graph, monkeypatch):
+    """A thousand hops cost no more than the few that reach everything."""
+    calls = []
+    stock = CSRTensor.__matmul__
+    monkeypatch.setattr(
+        CSRTensor, '__matmul__', lambda a, b: calls.append(1) or stock(a, b)
+    )
+    far = receptive_field(graph.edge_index, 1000)
+    assert len(calls) < 10
+    near = receptive_field(graph.edge_index, 8)
+    assert torch.equal(far[:9], near)
+    assert (far[8:] == near[8]).all()
