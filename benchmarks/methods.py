@@ -12,111 +12,14 @@ import torch
 import yaml
 from torch import Tensor
 from torch_geometric.data import Batch, Data
-from torch_geometric.typing import Adj, OptTensor
+from torch_geometric.typing import Adj
 from torch_geometric.utils import dropout_edge, dropout_node
 
+from benchmarks.backbones import BACKBONES, Backbone, plain_edges
 from benchmarks.errors import UsageError, check_name
-from pyg_ext.nn import (
-    DAGNN,
-    GAT,
-    GCN,
-    GCNII,
-    GIN,
-    GPRGNN,
-    NORMS,
-    SGC,
-    APPNPNet,
-    DeeperGCN,
-    DeepGCN,
-    DenseGCNII,
-    GraphSAGE,
-    IncepGCN,
-    NodeMLP,
-    RevGAT,
-    RevGNN,
-)
+from pyg_ext.nn import NORMS
 from pyg_ext.transforms import AddRandomWalkEdges
-from pyg_ext.utils import CSRTensor, dropout_path, gcn_adj, mean_adj
-
-
-def plain_edges(
-    edge_index: Adj, edge_weight: OptTensor, num_nodes: int
-) -> Adj:
-    """The edges as they are, without their weights."""
-    return edge_index
-
-
-def sum_adj(
-    edge_index: Adj, edge_weight: OptTensor, num_nodes: int
-) -> CSRTensor:
-    """The matrix whose product with features sums them over neighbors."""
-    if edge_weight is None:
-        edge_weight = torch.ones(edge_index.size(1))
-    size = num_nodes, num_nodes
-    return CSRTensor.from_coo(edge_index.flip(0), edge_weight, size)
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """A model and what depth means for it."""
-
-    model: type[torch.nn.Module]
-    depth: str  # the keyword that depth sets
-    unit: str
-    joins_points: bool = False  # makes its own graph of nearest neighbors
-    adjacency: Callable[..., Adj] = gcn_adj  # what it takes best
-    sparse_features: bool = True
-
-
-CONVS = 'graph convolutions, the first and last included'
-BLOCKS = 'hidden blocks'
-STEPS = 'propagation steps'
-
-BACKBONES = {
-    'gcn': Backbone(GCN, 'num_layers', CONVS),
-    'gat': Backbone(GAT, 'num_layers', CONVS, adjacency=plain_edges),
-    'sage': Backbone(
-        GraphSAGE,
-        'num_layers',
-        CONVS,
-        adjacency=mean_adj,
-        sparse_features=False,
-    ),
-    'gin': Backbone(
-        GIN,
-        'num_layers',
-        CONVS,
-        adjacency=sum_adj,
-        sparse_features=False,
-    ),
-    'mlp': Backbone(NodeMLP, 'num_layers', 'linear layers (no graph)'),
-    'incepgcn': Backbone(
-        IncepGCN, 'num_layers', 'graph convolutions on the longest path'
-    ),
-    'deepergcn': Backbone(
-        DeeperGCN, 'num_layers', BLOCKS, adjacency=plain_edges
-    ),
-    'gcnii': Backbone(GCNII, 'num_layers', BLOCKS),
-    'gcnii-dense': Backbone(DenseGCNII, 'num_layers', BLOCKS),
-    'revgcn': Backbone(RevGNN, 'num_layers', BLOCKS),
-    'revgat': Backbone(
-        RevGAT,
-        'num_layers',
-        CONVS,
-        adjacency=plain_edges,
-        sparse_features=False,
-    ),
-    'appnp': Backbone(APPNPNet, 'K', STEPS),
-    'dagnn': Backbone(DAGNN, 'K', STEPS),
-    'gprgnn': Backbone(GPRGNN, 'K', STEPS),
-    'sgc': Backbone(SGC, 'K', STEPS, sparse_features=False),
-    'deepgcn': Backbone(
-        DeepGCN,
-        'num_blocks',
-        'graph convolutions',
-        joins_points=True,
-    ),
-}
+from pyg_ext.utils import dropout_path
 
 
 @dataclass(frozen=True)

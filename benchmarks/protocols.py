@@ -15,6 +15,13 @@ class Protocol:
         """What tables multiply a score with: shares are in percent there."""
         return 1.0 if self.metric == 'rmse' else 100.0
 
+    @property
+    def measure(self) -> str:
+        """The metric as tables have it, in words."""
+        unit = ' in percent' if self.scale == 100 else ''
+        better = ' (lower is better)' if self.direction == 'min' else ''
+        return f'{self.metric}{unit}{better}'
+
 
 def _of_molecules(metric: str, direction: str) -> Protocol:
     return Protocol(

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from benchmarks import methods
+from benchmarks import backbones, methods
 from benchmarks.errors import UsageError
 
 OTHERS = ('dilated', 'unshared')  # remedies that a GCN does not know
@@ -184,7 +184,7 @@ def test_dropped_edges(ring, edges):
 
 
 def test_sums_over_neighbors(ring):
-    adj = methods.sum_adj(ring.edge_index, None, 20)
+    adj = backbones.sum_adj(ring.edge_index, None, 20)
     assert torch.equal(adj.to_dense().sum(1), torch.full((20,), 2.0))
 
 
