@@ -8,6 +8,7 @@ import torch
 import yaml
 from torch_geometric.data import Data
 
+from benchmarks import batches
 from benchmarks.datasets import DATASETS
 from benchmarks.errors import UsageError, check_name
 from benchmarks.methods import EDGES, Method, Network, parse
@@ -119,12 +120,7 @@ def configure(
         known.add('augment')
     for key in config:
         check_name(f'key of {method.name}', key, known)
-    if DATASETS[dataset].many != ('batch_size' in config):
-        raise UsageError(
-            f'batch_size is for datasets of many graphs, which need it '
-            f'({dataset}: got {config.get("batch_size")})'
-        )
-    _check_parts(config, method)
+    _check_batch(config, method, dataset)
     try:
         network, recipe = split(config, method, 2)
         with torch.device('meta'):
@@ -148,16 +144,27 @@ def _check_many(method: Method) -> None:
         )
 
 
-def _check_parts(config: dict[str, Any], method: Method) -> None:
+def _check_batch(config: dict[str, Any], method: Method, dataset: str) -> None:
+    """Whether what makes a step fits together."""
     if config.get('edge_features') and not method.sees_edges:
         raise UsageError(f'{method.name} takes no features of edges')
-    for key in ('label_rate', 'batch_size'):
-        if 'parts' in config and key in config:
-            raise UsageError(f'parts and {key} exclude each other')
-    if 'parts' in config and (method.edges or method.backbone.joins_points):
+    kind = config.get('batch')
+    needed = batches.KINDS.get(kind, ())
+    if DATASETS[dataset].many:
+        kind, needed = 'the many graphs of ' + dataset, ('batch_size',)
+    given = {k for keys in batches.KINDS.values() for k in keys} & {*config}
+    if given != {*needed}:
         raise UsageError(
-            f'{method.name} makes edges of the whole graph, and cannot train '
-            f'on parts of it (got parts={config["parts"]})'
+            f'batch={kind} needs {", ".join(needed) or "nothing"} (got '
+            f'{", ".join(sorted(given)) or "nothing"})'
+        )
+    if 'batch' not in config:
+        return
+    batches.check(kind)
+    if method.edges or method.backbone.joins_points or 'label_rate' in config:
+        raise UsageError(
+            f'{method.name} makes edges or inputs of the whole graph, and '
+            f'cannot train on parts of it (got batch={kind})'
         )
 
 

@@ -22,9 +22,17 @@ class Recipe:
             loss or metric (the first on ties) gives the test score; ``last``:
             the last epoch does.
         row_normalize: Whether to scale the features of a node to sum one.
-        batch_size: How many graphs make a step, where there are many.
-        parts: Into how many random parts the nodes fall in each epoch, of
-            which each makes a step, with the edges inside of it.
+        batch: Of one graph, what makes a step in place of all of it:
+            ``random`` parts of the nodes with the edges inside (RevGNN),
+            ``cluster`` (METIS, Cluster-GCN), ``neighbor`` (some training
+            nodes and a sample of those around them, GraphSAGE), ``saint``
+            (the nodes of random walks, GraphSAINT).
+        batch_size: How many graphs make a step, where there are many; of one
+            graph, the training nodes of a step, or the walks.
+        parts: How many parts the nodes fall into, or how many samples of
+            ``saint`` make an epoch.
+        fanout: For ``neighbor``: how many neighbors are sampled at each hop.
+        walk_length: For ``saint``: the steps of a walk.
         edge_features: Whether the network gets the features of edges of one
             graph. Of many graphs it does where it can.
         loss: ``log`` for the logarithm of the cross entropy of each node
@@ -43,8 +51,11 @@ class Recipe:
     patience: int = 0
     select: str = 'loss'
     row_normalize: bool = False
+    batch: str | None = None
     batch_size: int | None = None
     parts: int | None = None
+    fanout: list[int] | None = None
+    walk_length: int | None = None
     edge_features: bool | None = None
     loss: str | None = None
     optimizer: str | None = None
@@ -96,9 +107,26 @@ class Recipe:
                 self.label_steps is None
                 or (_is_int(self.label_steps, 0) and self.label_rate),
             ),
+            'batch': (
+                "'random', 'cluster', 'neighbor', 'saint' or nothing",
+                self.batch in (None, 'random', 'cluster', 'neighbor', 'saint'),
+            ),
             'parts': (
                 'a whole number of at least 2, or nothing',
                 self.parts is None or _is_int(self.parts, 2),
+            ),
+            'fanout': (
+                'a list of whole numbers of at least 1, one for each hop',
+                self.fanout is None
+                or (
+                    isinstance(self.fanout, list)
+                    and self.fanout
+                    and all(_is_int(f, 1) for f in self.fanout)
+                ),
+            ),
+            'walk_length': (
+                'a whole number of at least 1, or nothing',
+                self.walk_length is None or _is_int(self.walk_length, 1),
             ),
             'edge_features': (
                 'true or nothing',

@@ -13,7 +13,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import NormalizeFeatures
 from torch_geometric.typing import Adj
 
-from benchmarks import probe, random_parts
+from benchmarks import batches, probe
 from benchmarks.label_reuse import LabelReuse
 from benchmarks.methods import Network
 from benchmarks.protocols import Protocol
@@ -235,7 +235,7 @@ def run(
         raise ValueError('edge_features: the edges have none')
     else:
         edge_dim = data.edge_attr.size(1)
-    sparse = network.method.backbone.sparse_features and not recipe.parts
+    sparse = network.method.backbone.sparse_features and not recipe.batch
     x, y, index = prepare(data, recipe, device, sparse)
     adj, redraw = network.adjacency(data), None
     if adj is not None:
@@ -272,14 +272,14 @@ def run(
     def once(optimizer: torch.optim.Optimizer) -> tuple:
         return epoch(model, *given, optimizer, metric, redraw)
 
-    if recipe.parts is not None:
+    if recipe.batch is not None:
         whole = data.cpu()
         whole.x = x.cpu()
-        rest = (metric, y.device)
+        parts = batches.make(whole, recipe)
 
         def once(optimizer: torch.optim.Optimizer) -> tuple:
-            loss = random_parts.learn(
-                model, network, whole, recipe.parts, optimizer, *rest
+            loss = batches.learn(
+                model, network, parts(), optimizer, metric, y.device
             )
             return loss, *judge(model, *given, metric)
 

@@ -1,0 +1,135 @@
+"""Training on parts of one graph.
+
+Parts are graphs of their own: an adjacency is normalized inside of each.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.loader import (
+    GraphSAINTRandomWalkSampler,
+    NeighborLoader,
+    RandomNodeLoader,
+)
+from torch_geometric.typing import WITH_TORCH_SPARSE
+
+from benchmarks.errors import UsageError
+from benchmarks.methods import Network
+from benchmarks.recipe import Recipe
+from benchmarks.scores import Metric
+
+# What each kind needs of the recipe:
+KINDS = {
+    'random': ('parts',),
+    'cluster': ('parts',),
+    'neighbor': ('batch_size', 'fanout'),
+    'saint': ('parts', 'batch_size', 'walk_length'),
+}
+SPARSE = ('neighbor', 'saint')  # need torch_sparse
+COVERAGE = 20  # samples of a node that GraphSAINT estimates its norms from
+
+
+def check(kind: str) -> None:
+    """Raises an error if a kind of batches cannot be made here."""
+    if kind in SPARSE and not WITH_TORCH_SPARSE:
+        raise UsageError(
+            f'batch={kind} needs torch_sparse, which is not installed; '
+            f'`make sparse` builds it'
+        )
+
+
+def clusters(data: Data, parts: int) -> Tensor:
+    """The cluster of each node, ``[N]``, by METIS (Cluster-GCN, arXiv
+    1905.07953).
+    """
+    import pymetis
+
+    row, col = data.edge_index.cpu()
+    both = torch.cat([torch.stack([row, col]), torch.stack([col, row])], 1)
+    both = both[:, both[0] != both[1]].unique(dim=1)  # sorted
+    degree = both[0].bincount(minlength=data.num_nodes)
+    starts = F.pad(degree.cumsum(0), (1, 0))
+    adjacency = pymetis.CSRAdjacency(starts.numpy(), both[1].numpy())
+    return torch.tensor(pymetis.part_graph(parts, adjacency).vertex_part)
+
+
+def make(data: Data, recipe: Recipe) -> Callable[[], Iterable[Data]]:
+    """What gives the parts of an epoch, in new order each time; ``learn``
+    masks the nodes to learn from.
+    """
+    parts = recipe.parts
+    if recipe.batch == 'random':
+        loader = RandomNodeLoader(data, num_parts=parts, shuffle=True)
+    elif recipe.batch == 'cluster':
+        cluster = clusters(data, parts)
+        return lambda: (
+            _learn(data.subgraph(cluster == i)) for i in torch.randperm(parts)
+        )
+    elif recipe.batch == 'neighbor':
+        with warnings.catch_warnings():  # PyG would rather have pyg-lib
+            warnings.filterwarnings(
+                'ignore', "Using 'NeighborSampler' without"
+            )
+            loader = NeighborLoader(
+                data,
+                recipe.fanout,
+                input_nodes=data.train_mask,
+                batch_size=recipe.batch_size,
+                shuffle=True,
+            )
+    else:
+        loader = GraphSAINTRandomWalkSampler(
+            data,
+            batch_size=recipe.batch_size,
+            walk_length=recipe.walk_length,
+            num_steps=parts,
+            sample_coverage=COVERAGE,
+            log=False,
+        )
+    return lambda: map(_learn, loader)
+
+
+def _learn(part: Data) -> Data:
+    part.learn = part.train_mask
+    if 'n_id' in part:  # of a neighbor loader: the seeds come first
+        part.learn = torch.arange(part.num_nodes) < part.batch_size
+    return part
+
+
+def learn(
+    model: torch.nn.Module,
+    network: Network,
+    parts: Iterator[Data],
+    optimizer: torch.optim.Optimizer,
+    metric: Metric,
+    device: torch.device,
+) -> float:
+    """A step on each part; those without nodes to learn from are left out.
+
+    Returns:
+        The mean loss.
+    """
+    model.train()
+    losses = []
+    for part in parts:
+        nodes = part.learn
+        if not nodes.any():
+            continue
+        adj, part = network.adjacency(part).to(device), part.to(device)
+        optimizer.zero_grad()
+        out = model(part.x, adj, **network.edge_inputs(part))
+        out, y = out[part.learn], part.y[part.learn]
+        if 'node_norm' in part:  # of GraphSAINT
+            each = F.cross_entropy(out, y, reduction='none')
+            weight = part.node_norm[part.learn]
+            loss = (weight * each).sum() / weight.sum()
+        else:
+            loss = metric.loss(out, y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+    return torch.stack(losses).mean().item()

@@ -1,0 +1,178 @@
+import pytest
+import torch
+from torch_geometric.data import Data
+
+from benchmarks import batches, datasets, methods, presets, train
+from benchmarks.errors import UsageError
+from benchmarks.methods import Network, parse
+from benchmarks.protocols import PROTOCOLS
+from benchmarks.recipe import Recipe
+
+DIGITS = PROTOCOLS['digits-5-per-class']
+
+
+RECIPES = {
+    'random': {'parts': 3},
+    'cluster': {'parts': 3},
+    'neighbor': {'batch_size': 25, 'fanout': [10, 5]},
+    'saint': {'parts': 3, 'batch_size': 100, 'walk_length': 3},
+}
+KINDS = [
+    pytest.param(kind, marks=[pytest.mark.sparse] * (kind in batches.SPARSE))
+    for kind in RECIPES
+]
+
+
+@pytest.fixture
+def kind(request):
+    if request.param in batches.SPARSE:
+        pytest.importorskip('torch_sparse')
+    return request.param
+
+
+@pytest.mark.parametrize('kind', KINDS, indirect=True)
+@pytest.mark.parametrize('spec', ['gcn', 'sage', 'revgcn'])
+def test_learns_on_parts(spec, kind):
+    network = Network(parse(spec), 3, {'hidden_channels': 16})
+    recipe = Recipe(epochs=20, batch=kind, **RECIPES[kind])
+    digits = datasets.load('digits')
+    scores = train.run(network, digits, recipe, DIGITS, 0)
+    assert scores['test'] > 0.7
+    again = train.run(network, digits, recipe, DIGITS, 0)
+    assert scores['test'] == again['test']  # a seed is enough
+
+
+@pytest.mark.parametrize('kind', ['random', 'cluster'])
+def test_each_node_is_in_one_part_with_the_edges_inside(kind):
+    data = datasets.load('digits')
+    data.number = torch.arange(data.num_nodes)
+    parts = batches.make(data, Recipe(batch=kind, parts=4))
+    found = [*parts()]
+    assert len(found) == 4
+    numbers = torch.cat([part.number for part in found])
+    assert numbers.sort().values.tolist() == list(range(data.num_nodes))
+    edges = {*zip(*data.edge_index.tolist(), strict=True)}
+    inside = 0
+    for part in found:
+        ends = part.number[part.edge_index]
+        assert {*zip(*ends.tolist(), strict=True)} <= edges
+        assert torch.equal(part.x, data.x[part.number])
+        assert torch.equal(part.learn, data.train_mask[part.number])
+        inside += part.num_edges
+    share = inside / data.num_edges
+    assert 0.2 < share < 0.3 if kind == 'random' else share > 0.9
+    sizes = [part.num_nodes for part in found]
+    assert max(sizes) < 1.2 * min(sizes)
+    other = [part.number for part in parts()]
+    assert any(  # in another order, or other parts
+        len(a.number) != len(b) or not torch.equal(a.number, b)
+        for a, b in zip(found, other, strict=True)
+    )
+
+
+@pytest.mark.sparse
+def test_neighbors_learn_from_each_training_node_once(torch_sparse):
+    data = datasets.load('digits')
+    data.number = torch.arange(data.num_nodes)
+    recipe = Recipe(batch='neighbor', batch_size=20, fanout=[3])
+    found = [*batches.make(data, recipe)()]
+    assert len(found) == 3
+    seeds = torch.cat([part.number[part.learn] for part in found])
+    train_nodes = data.train_mask.nonzero().view(-1)
+    assert torch.equal(seeds.sort().values, train_nodes)
+    for part in found:
+        degree = part.edge_index[1].bincount(minlength=part.num_nodes)
+        assert degree.max() <= 3
+        assert (degree[~part.learn] == 0).all()
+
+
+@pytest.mark.sparse
+def test_saint_weighs_nodes_by_how_often_they_come(torch_sparse):
+    data = datasets.load('digits')
+    recipe = Recipe(batch='saint', parts=5, batch_size=50, walk_length=2)
+    part = next(iter(batches.make(data, recipe)()))
+    degree = part.edge_index[0].bincount(minlength=part.num_nodes).double()
+    weights = torch.stack([degree, part.node_norm.double()])
+    assert torch.corrcoef(weights)[0, 1] < -0.1  # hubs come often
+
+
+def test_clusters_of_a_graph_with_loops_and_one_way_edges():
+    """Two directed rings that one edge joins."""
+    ring = torch.tensor([[0, 1, 2, 3, 0], [1, 2, 3, 0, 0]])
+    bridge = torch.tensor([[0], [4]])
+    edges = torch.cat([ring, ring + 4, bridge], dim=1)
+    found = batches.clusters(Data(edge_index=edges, num_nodes=8), 2)
+    assert sorted(found.bincount().tolist()) == [4, 4]
+    assert len(found[:4].unique()) == 1
+
+
+def test_without_torch_sparse(monkeypatch):
+    monkeypatch.setattr(batches, 'WITH_TORCH_SPARSE', False)
+    for kind in batches.SPARSE:
+        changes = {'batch': kind, **RECIPES[kind]}
+        with pytest.raises(UsageError, match='needs torch_sparse'):
+            presets.configure('classic', 'cora', parse('gcn'), changes)
+
+
+def proteins():
+    """Edges whose feature says whether the classes of their ends agree, and
+    nodes that say nothing.
+    """
+    torch.manual_seed(0)
+    y = torch.randint(2, (60,))
+    row, col = torch.randint(60, (2, 600))
+    hub = y[row] == 1
+    masks = torch.arange(60) % 3
+    return Data(
+        x=torch.ones(60, 1),
+        edge_index=torch.stack([row, col]),
+        edge_attr=torch.stack([hub, y[col] == 1], dim=1).float(),
+        y=torch.stack([y, 1 - y], dim=1),
+        train_mask=masks == 0,
+        val_mask=masks == 1,
+        test_mask=masks == 2,
+    )
+
+
+@pytest.mark.parametrize('batch', [{}, {'batch': 'random', 'parts': 2}])
+def test_edge_features_and_several_tasks(batch):
+    options = {
+        'hidden_channels': 8,
+        'conv': 'gen',
+        'conv_kwargs': {'aggr': 'max', 'norm': 'layer'},
+    }
+    network = Network(parse('revgcn'), 2, options)
+    recipe = Recipe(epochs=40, **batch, edge_features=True)
+    protocol = PROTOCOLS['ogb-species']
+    scores = train.run(network, proteins(), recipe, protocol, 0)
+    assert scores['test'] > 0.9
+    recipe = Recipe(epochs=5, **batch)
+    network = Network(parse('gcn'), 2, {'hidden_channels': 8})
+    blind = train.run(network, proteins(), recipe, protocol, 0)
+    assert blind['test'] < 0.8
+
+
+def test_errors():
+    digits = datasets.load('digits')
+    network = Network(parse('gcn'), 2, {'hidden_channels': 8})
+    with pytest.raises(ValueError, match='the edges have none'):
+        train.run(network, digits, Recipe(edge_features=True), DIGITS, 0)
+
+    def configure(spec, **changes):
+        method = methods.parse(spec)
+        return presets.configure('classic', 'cora', method, changes)
+
+    random = {'batch': 'random', 'parts': 2}
+    for spec, changes, text in (
+        ('gcn+ppr', random, 'cannot train on parts'),
+        ('gcn', {**random, 'label_rate': 0.5}, 'cannot train on parts'),
+        ('gcn', {'batch': 'random'}, r'needs parts \(got nothing\)'),
+        ('gcn', {'parts': 2}, r'needs nothing \(got parts\)'),
+        ('gcn', {**random, 'fanout': [2]}, r'got fanout, parts\)'),
+        ('gcn', {'batch': 'x'}, "batch must be 'random'"),
+        ('gcn', {**random, 'parts': 1}, 'parts must be a whole number of'),
+        ('gcnii', {'edge_features': True}, 'takes no features of edges'),
+        ('gcn', {'edge_features': 2}, 'edge_features must be true'),
+    ):
+        with pytest.raises(UsageError, match=text):
+            configure(spec, **changes)
