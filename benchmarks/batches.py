@@ -71,9 +71,7 @@ def make(data: Data, recipe: Recipe) -> Callable[[], Iterable[Data]]:
         )
     elif recipe.batch == 'neighbor':
         with warnings.catch_warnings():  # PyG would rather have pyg-lib
-            warnings.filterwarnings(
-                'ignore', "Using 'NeighborSampler' without"
-            )
+            warnings.filterwarnings('ignore', "Using 'NeighborSampler'")
             loader = NeighborLoader(
                 data,
                 recipe.fanout,
