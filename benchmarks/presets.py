@@ -124,7 +124,8 @@ def configure(
     try:
         network, recipe = split(config, method, 2)
         with torch.device('meta'):
-            model = network.build(2, 2)
+            seen = DATASETS[dataset].many or config.get('edge_features')
+            model = network.build(2, 2, 2 if seen else None)
         parameter_groups(model, recipe.weight_decay)
         network.prepare(NOTHING, 0)
         redraw = network.redraw(NOTHING)

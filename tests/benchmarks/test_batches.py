@@ -173,6 +173,7 @@ def test_errors():
         ('gcn', {**random, 'parts': 1}, 'parts must be a whole number of'),
         ('gcnii', {'edge_features': True}, 'takes no features of edges'),
         ('gcn', {'edge_features': 2}, 'edge_features must be true'),
+        ('revgcn', {'edge_features': True}, "got conv='gcn'"),
     ):
         with pytest.raises(UsageError, match=text):
             configure(spec, **changes)

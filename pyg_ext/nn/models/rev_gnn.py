@@ -83,7 +83,9 @@ class RevGNN(Module):
 
     Raises:
         ValueError: On an unknown :obj:`conv` or :obj:`norm`, on less than
-            one block, or on channels that the groups do not divide.
+            one block, on channels that the groups do not divide, or on
+            features of edges that the convolution or :obj:`edge_dim` does not
+            know.
 
     Shapes:
         - **input:**
@@ -128,6 +130,11 @@ class RevGNN(Module):
             raise ValueError(
                 f'conv must be one of {", ".join(CONVS)} or callable (got '
                 f'{conv!r})'
+            )
+        if edge_dim is not None and conv in ('gcn', 'sage'):
+            raise ValueError(
+                f'edge_dim needs a convolution that takes features of edges '
+                f'(got conv={conv!r})'
             )
         factory = CONVS[conv] if isinstance(conv, str) else conv
         width = hidden_channels // num_groups

@@ -132,5 +132,7 @@ def test_edge_features(graph):
     plain = attr.detach().clone().requires_grad_()
     model(graph.x, graph.edge_index, edge_attr=plain).square().sum().backward()
     assert torch.allclose(attr.grad, plain.grad)
+    with pytest.raises(ValueError, match=r"\(got conv='sage'\)"):
+        RevGNN(5, 8, 3, 2, conv='sage', edge_dim=3)
     with pytest.raises(ValueError, match='edge_dim, which is 3'):
         model(graph.x, graph.edge_index)
