@@ -1,14 +1,15 @@
 """Training on many graphs."""
 
+import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric import seed_everything
-from torch_geometric.data import Batch
+from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import global_mean_pool
 from torch_geometric.typing import Adj
@@ -24,39 +25,29 @@ SEEN = 256  # graphs at a time in evaluation
 
 
 @dataclass(frozen=True)
-class Given:
-    """Some graphs as a network takes them, and the truth."""
+class Trainee:
+    """A network on nodes as one on graphs: the mean of a graph's outputs."""
 
-    x: Tensor
-    adj: Adj
-    further: dict[str, Tensor]
-    batch: Tensor
-    y: Tensor
+    network: Network
+    model: torch.nn.Module
+    node_sizes: list[int]
+    edge_sizes: list[int]
 
-
-def give(network: Network, data: Graphs, batch: Batch, device: str) -> Given:
-    """Makes features of categories, and what else the network takes."""
-    batch.x = one_hot(batch.x, data.node_sizes)
-    batch.edge_attr = one_hot(batch.edge_attr, data.edge_sizes)
-    batch = batch.to(device)
-    return Given(
-        batch.x,
-        network.adjacency(batch),
-        network.inputs(batch),
-        batch.batch,
-        batch.y,
-    )
+    def __call__(self, batch: Batch, adj: Adj) -> Tensor:
+        """Outputs for each graph, ``[B, C]``."""
+        batch = copy.copy(batch)
+        batch.x = one_hot(batch.x, self.node_sizes)
+        batch.edge_attr = one_hot(batch.edge_attr, self.edge_sizes)
+        out = self.model(batch.x, adj, **self.network.inputs(batch))
+        return global_mean_pool(out, batch.batch, len(batch.y))
 
 
-def predict(model: torch.nn.Module, given: Given) -> Tensor:
-    """The mean of the outputs of a graph's nodes, ``[B, C]``."""
-    out = model(given.x, given.adj, **given.further)
-    return global_mean_pool(out, given.batch, len(given.y))
+Given = tuple[Batch, Adj]  # some graphs, and their edges as a network likes
 
 
 def epoch(
-    model: torch.nn.Module,
-    train: Iterator[Given],
+    trainee: Trainee,
+    train: Iterable[Given],
     seen: dict[str, list[Given]],
     optimizer: torch.optim.Optimizer,
     metric: Metric,
@@ -67,21 +58,21 @@ def epoch(
         As :func:`benchmarks.train.epoch`; the training loss is the mean of
         the batches.
     """
-    model.train()
+    trainee.model.train()
     losses = []
-    for given in train:
+    for batch, adj in train:
         optimizer.zero_grad()
-        loss = metric.loss(predict(model, given), given.y)
+        loss = metric.loss(trainee(batch, adj), batch.y)
         loss.backward()
         optimizer.step()
         losses.append(loss.detach())
 
-    model.eval()
+    trainee.model.eval()
     scores = {}
     with torch.no_grad():
         for split, batches in seen.items():
-            out = torch.cat([predict(model, given) for given in batches])
-            y = torch.cat([given.y for given in batches])
+            out = torch.cat([trainee(*given) for given in batches])
+            y = torch.cat([batch.y for batch, _ in batches])
             scores[split] = metric.score(out, y)
             if split == 'val':
                 val_loss = metric.loss(out, y).item()
@@ -101,26 +92,27 @@ def run(
     parts = {
         s: [data.graphs[int(i)] for i in data.split[s]] for s in data.split
     }
-    seen = {
-        split: [
-            give(network, data, batch, device)
-            for batch in DataLoader(graphs, SEEN)
-        ]
-        for split, graphs in parts.items()
-    }
+
+    def give(
+        graphs: Sequence[Data], size: int, **kwargs: Any
+    ) -> Iterator[Given]:
+        return (
+            (batch.to(device), network.adjacency(batch).to(device))
+            for batch in DataLoader(graphs, size, **kwargs)
+        )
+
+    seen = {split: [*give(graphs, SEEN)] for split, graphs in parts.items()}
     seed_everything(seed)
-    model = network.build(
-        sum(data.node_sizes),
-        num_outputs(torch.cat([given.y for given in seen['train']])),
-        sum(data.edge_sizes),
-    )
+    y = torch.cat([graph.y for graph in parts['train']])
+    sizes = data.node_sizes, data.edge_sizes
+    model = network.build(sum(sizes[0]), num_outputs(y), sum(sizes[1]))
     model.to(device)
+    trainee = Trainee(network, model, *sizes)
     metric = METRICS[protocol.metric]
-    loader = DataLoader(parts['train'], recipe.batch_size, shuffle=True)
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:
-        train = (give(network, data, batch, device) for batch in loader)
-        return epoch(model, train, seen, optimizer, metric)
+        train = give(parts['train'], recipe.batch_size, shuffle=True)
+        return epoch(trainee, train, seen, optimizer, metric)
 
     scores = fit(model, once, recipe, protocol)
     return {
