@@ -129,3 +129,13 @@ def test_a_remedy_goes_before_the_recipe():
     assert 'norm' not in config
     config = presets.configure('ogb', 'ogbg-molesol', methods.parse('gcn'), {})
     assert config['norm'] == 'batch'
+
+
+def test_accuracy_is_that_of_ogb():
+    from ogb.nodeproppred import Evaluator
+
+    torch.manual_seed(0)
+    out, y = torch.randn(50, 40), torch.randint(40, (50,))
+    given = {'y_pred': out.argmax(1, keepdim=True), 'y_true': y.view(-1, 1)}
+    theirs = Evaluator('ogbn-arxiv').eval(given)['acc']
+    assert METRICS['accuracy'].score(out, y) == pytest.approx(theirs)
