@@ -22,13 +22,6 @@ from benchmarks.methods import Network
 from benchmarks.recipe import Recipe
 from benchmarks.scores import Metric
 
-# What each kind needs of the recipe:
-KINDS = {
-    'random': ('parts',),
-    'cluster': ('parts',),
-    'neighbor': ('batch_size', 'fanout'),
-    'saint': ('parts', 'batch_size', 'walk_length'),
-}
 SPARSE = ('neighbor', 'saint')  # need torch_sparse
 COVERAGE = 20  # samples of a node that GraphSAINT estimates its norms from
 
@@ -114,8 +107,7 @@ def learn(
     model.train()
     losses = []
     for part in parts:
-        nodes = part.learn
-        if not nodes.any():
+        if not part.learn.any():
             continue
         adj, part = network.adjacency(part).to(device), part.to(device)
         optimizer.zero_grad()

@@ -12,7 +12,7 @@ from benchmarks import batches
 from benchmarks.datasets import DATASETS
 from benchmarks.errors import UsageError, check_name
 from benchmarks.methods import EDGES, Method, Network, parse
-from benchmarks.recipe import Recipe, parameter_groups
+from benchmarks.recipe import BATCHES, Recipe, parameter_groups
 
 FOLDER = Path(__file__).with_name('presets')
 NOTHING = Data(edge_index=torch.empty(2, 0).long(), num_nodes=1)
@@ -150,10 +150,10 @@ def _check_batch(config: dict[str, Any], method: Method, dataset: str) -> None:
     if config.get('edge_features') and not method.sees_edges:
         raise UsageError(f'{method.name} takes no features of edges')
     kind = config.get('batch')
-    needed = batches.KINDS.get(kind, ())
+    needed = BATCHES.get(kind, ())
     if DATASETS[dataset].many:
         kind, needed = 'the many graphs of ' + dataset, ('batch_size',)
-    given = {k for keys in batches.KINDS.values() for k in keys} & {*config}
+    given = {k for keys in BATCHES.values() for k in keys} & {*config}
     if given != {*needed}:
         raise UsageError(
             f'batch={kind} needs {", ".join(needed) or "nothing"} (got '

@@ -6,6 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+# What makes a step of one graph, and what it needs:
+BATCHES = {
+    'random': ('parts',),
+    'cluster': ('parts',),
+    'neighbor': ('batch_size', 'fanout'),
+    'saint': ('parts', 'batch_size', 'walk_length'),
+}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -108,8 +116,8 @@ class Recipe:
                 or (_is_int(self.label_steps, 0) and self.label_rate),
             ),
             'batch': (
-                "'random', 'cluster', 'neighbor', 'saint' or nothing",
-                self.batch in (None, 'random', 'cluster', 'neighbor', 'saint'),
+                f'one of {", ".join(BATCHES)}, or nothing',
+                self.batch is None or self.batch in BATCHES,
             ),
             'parts': (
                 'a whole number of at least 2, or nothing',
