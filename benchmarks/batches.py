@@ -16,6 +16,8 @@ from torch_geometric.loader import (
     RandomNodeLoader,
 )
 from torch_geometric.typing import WITH_TORCH_SPARSE
+from torch_geometric.utils import remove_self_loops, to_undirected
+from torch_geometric.utils.sparse import index2ptr
 
 from benchmarks.errors import UsageError
 from benchmarks.methods import Network
@@ -41,12 +43,10 @@ def clusters(data: Data, parts: int) -> Tensor:
     """
     import pymetis
 
-    row, col = data.edge_index.cpu()
-    both = torch.cat([torch.stack([row, col]), torch.stack([col, row])], 1)
-    both = both[:, both[0] != both[1]].unique(dim=1)  # sorted
-    degree = both[0].bincount(minlength=data.num_nodes)
-    starts = F.pad(degree.cumsum(0), (1, 0))
-    adjacency = pymetis.CSRAdjacency(starts.numpy(), both[1].numpy())
+    edges = remove_self_loops(data.edge_index.cpu())[0]
+    row, col = to_undirected(edges, num_nodes=data.num_nodes)  # sorted
+    starts = index2ptr(row, data.num_nodes)
+    adjacency = pymetis.CSRAdjacency(starts.numpy(), col.numpy())
     return torch.tensor(pymetis.part_graph(parts, adjacency).vertex_part)
 
 

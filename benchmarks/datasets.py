@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
-from torch_geometric.io import read_npz
 from torch_geometric.transforms import LargestConnectedComponents
 from torch_geometric.utils import index_to_mask
 
-from benchmarks import clouds, planetoid
+from benchmarks import clouds, planetoid, shchur
 from benchmarks.errors import UsageError, check_name
 from benchmarks.files import cache_folder, find_root, reachable
 from benchmarks.graphs import Graphs
@@ -74,6 +73,8 @@ def load(
     data = DATASETS[name].read(find_root(root), mirrors)
     if protocol == 'gdc-lcc':
         return _split_gdc(data, seed)
+    if protocol == 'shchur-20-per-class':
+        return shchur.split(data, seed)
     return _split_tuned(data) if protocol == 'tunedgnn-random' else data
 
 
@@ -168,22 +169,6 @@ def room(root: str | Path | None = None) -> Tensor:
     return torch.from_numpy(np.load(file))
 
 
-def physics(root: str | Path | None = None) -> Data:
-    """Authors who published together, 34,493 in physics (Coauthor).
-
-    Raises:
-        UsageError: If ``Coauthor/Physics/raw/ms_academic_phy.npz`` is not in
-            the root.
-    """
-    folder = find_root(root) or cache_folder()
-    file = folder / 'Coauthor/Physics/raw/ms_academic_phy.npz'
-    if not file.is_file():
-        raise UsageError(
-            f'{file} is missing: it is in github.com/shchur/gnn-benchmark'
-        )
-    return read_npz(str(file))
-
-
 def _citations(name: str, size: str) -> Dataset:
     return Dataset(
         name.lower(),
@@ -191,6 +176,11 @@ def _citations(name: str, size: str) -> Dataset:
         ('planetoid-public', 'gdc-lcc', 'tunedgnn-random'),
         partial(planetoid.read, name),
     )
+
+
+def _shchur(name: str, about: str) -> Dataset:
+    protocols = ('shchur-20-per-class',)
+    return Dataset(name, about, protocols, partial(shchur.read, name))
 
 
 def _nodes(name: str, about: str, split: str) -> Dataset:
@@ -224,6 +214,14 @@ DATASETS = {
         _citations('Cora', '2,708'),
         _citations('CiteSeer', '3,327'),
         _citations('PubMed', '19,717'),
+        _shchur(
+            'coauthor-cs', '18,333 computer scientists who published together'
+        ),
+        _shchur(
+            'coauthor-physics', '34,493 physicists who published together'
+        ),
+        _shchur('amazon-computers', '13,752 goods that were bought together'),
+        _shchur('amazon-photo', '7,650 goods that were bought together'),
         Dataset(
             'digits',
             '1,797 handwritten digits, each joined to its 10 nearest '

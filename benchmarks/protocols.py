@@ -66,6 +66,13 @@ PROTOCOLS = {
             'max',
         ),
         Protocol(
+            'shchur-20-per-class',
+            'each seed draws 20 nodes per class to train and 30 to validate; '
+            'all other nodes to test (Shchur et al. 2018)',
+            'accuracy',
+            'max',
+        ),
+        Protocol(
             'animals-official',
             'parts of 5 clouds to train, other parts to validate, and 40 '
             'parts of 5 other clouds to test',

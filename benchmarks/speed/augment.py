@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
     parser.add_argument(
         '--graphs',
-        default='cora,pubmed,physics,169343',
+        default='cora,pubmed,coauthor-physics,169343',
         help='names, or numbers of nodes of a made one (default: %(default)s)',
     )
     parser.add_argument('--eps', default=1e-4, type=float)
@@ -64,10 +64,7 @@ def edges(graph: str, args: argparse.Namespace) -> tuple[Tensor, int]:
     if graph.isdigit():
         index, size = heavy_tailed(int(graph)), int(graph)
     else:
-        if graph == 'physics':
-            data = datasets.physics(args.root)
-        else:
-            data = datasets.load(graph, args.root)
+        data = datasets.load(graph, args.root)
         index, size = data.edge_index, data.num_nodes
     return add_self_loops(index, num_nodes=size)[0].to(args.device), size
 

@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import datasets, planetoid
+from benchmarks import datasets, planetoid, shchur
 from benchmarks.errors import UsageError
 
 SIZES = {
     'cora': (2708, 1433, 10556, 7, (140, 500, 1000)),
     'citeseer': (3327, 3703, 9104, 6, (120, 500, 1000)),
     'pubmed': (19717, 500, 88648, 3, (60, 500, 1000)),
+    'coauthor-cs': (18333, 6805, 163788, 15, (300, 450, 17583)),
+    'coauthor-physics': (34493, 8415, 495924, 5, (100, 150, 34243)),
+    'amazon-computers': (13752, 767, 491722, 10, (200, 300, 13252)),
+    'amazon-photo': (7650, 745, 238162, 8, (160, 240, 7250)),
     'digits': (1797, 64, 24680, 10, (50, 500, 1247)),
 }
 
@@ -47,6 +51,31 @@ def test_planetoid(name, root, no_network):
     assert not (data.train_mask & data.test_mask).any()
     again = datasets.load(name, root)
     assert torch.equal(data.x, again.x)
+
+
+@pytest.mark.parametrize('name', shchur.FILES)
+def test_shchur(name, root, no_network):
+    """Sizes as in the table of the paper; each seed draws a split."""
+    first, other = (datasets.load(name, root, seed=seed) for seed in (0, 1))
+    assert sizes(first) == SIZES[name]
+    assert first.is_undirected()
+    assert not first.has_self_loops()
+    masks = torch.stack([first[f'{s}_mask'] for s in ('train', 'val', 'test')])
+    assert masks.sum(0).tolist() == [1] * first.num_nodes
+    classes = SIZES[name][3]
+    assert first.y[first.train_mask].bincount().tolist() == [20] * classes
+    assert first.y[first.val_mask].bincount().tolist() == [30] * classes
+    assert not torch.equal(first.train_mask, other.train_mask)
+    again = datasets.load(name, root, seed=0)
+    assert torch.equal(first.test_mask, again.test_mask)
+
+
+def test_shchur_missing(root, tmp_path):
+    with pytest.raises(UsageError, match='shchur/gnn-benchmark'):
+        datasets.load('amazon-photo', tmp_path, mirrors=['file:///no'])
+    mirror = (Path(root) / shchur.FILES['amazon-photo']).parent.as_uri()
+    data = datasets.load('amazon-photo', tmp_path, mirrors=[mirror])
+    assert sizes(data) == SIZES['amazon-photo']
 
 
 def test_digits(no_network):

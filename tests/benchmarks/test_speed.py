@@ -229,13 +229,6 @@ def test_heavy_tailed():
     assert int(degree.max()) > 20 * float(degree.double().mean())
 
 
-def test_physics(root, tmp_path):
-    data = datasets.physics(root)
-    assert (data.num_nodes, data.num_edges) == (34_493, 495_924)
-    with pytest.raises(UsageError, match='shchur/gnn-benchmark'):
-        datasets.physics(tmp_path)
-
-
 def test_metrics(tmp_path):
     rows = speed(tmp_path, *('metrics', '--nodes', '1000', '--channels', '8'))
     names = {row['measure'].partition(',')[0] for row in rows}
