@@ -24,11 +24,14 @@ from benchmarks import (
     datasets,
     engine,
     methods,
+    one,
     presets,
     probe,
     protocols,
     report,
     speed,
+    team,
+    train,
     verdict,
 )
 from benchmarks.arguments import parser
@@ -48,9 +51,7 @@ def depth(args: argparse.Namespace) -> int:
     if dataset == 'auto':
         dataset, why = datasets.choose(args.root)
         console.print(f'dataset: {dataset}, because {why}')
-    overrides = dict(map(presets.read_value, args.set))
-    if args.epochs is not None:
-        overrides['epochs'] = args.epochs
+    overrides = _overrides(args)
     for kind in args.augment:
         check_name('kind of edges', kind, ['none', *methods.EDGES])
     cells = engine.plan(
@@ -92,6 +93,19 @@ def depth(args: argparse.Namespace) -> int:
         f'written to {args.out}: {" ".join(probe.write(rows, args.out))}'
     )
     return max(code, int(any(row['status'] != 'ok' for row in rows)))
+
+
+def _overrides(args: argparse.Namespace) -> dict[str, Any]:
+    """What the command line sets in a configuration."""
+    overrides = dict(map(presets.read_value, args.set))
+    if args.epochs is not None:
+        overrides['epochs'] = args.epochs
+    if 'processes' in overrides:
+        raise UsageError(
+            'processes is what torchrun starts, and cannot be set: torchrun '
+            '--nproc-per-node N -m benchmarks train ...'
+        )
+    return overrides
 
 
 def _joins_points(method: str) -> bool:
@@ -155,6 +169,27 @@ def compare_edges(args: argparse.Namespace) -> int:
     if failed:
         console.print(f'{failed} runs failed', style='red')
     return 1 if failed else 0
+
+
+def train_one(args: argparse.Namespace) -> int:
+    """Trains one network, by all processes that torchrun started."""
+
+    def say(line: str) -> None:
+        if team.first():
+            console.print(line, highlight=False)
+
+    cell = one.plan(args, _overrides(args))
+    try:
+        row = one.run(cell, args, say)
+    except KeyboardInterrupt:
+        say(f'stopped: the same command with --resume goes on in {args.out}')
+        return 130
+    except train.Diverged as error:
+        say(f'failed: {error}')
+        return 1
+    scores = [_score(row)]
+    say(f'{_line(row, scores)}; written to {args.out}: results.jsonl')
+    return 0
 
 
 def points(args: argparse.Namespace) -> int:
@@ -363,6 +398,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = {
         'depth': depth,
         'points': points,
+        'train': train_one,
         'augment': compare_edges,
         'report': redo,
         'verdict': judge,
@@ -372,7 +408,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return commands[args.command](args)
     except UsageError as error:
-        console.print(f'error: {error}', style='red', highlight=False)
+        if team.first():
+            console.print(f'error: {error}', style='red', highlight=False)
         return 2
 
 

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from benchmarks import methods, speed, verdict
+from benchmarks import methods, recipe, speed, verdict
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,6 +63,31 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_sweep(points, '4,7,14,28', 'points')
 
+    train = commands.add_parser(
+        'train',
+        help='train one network, with as many processes as torchrun starts',
+        description='Trains one network and writes a checkpoint after each '
+        'epoch. `torchrun --nproc-per-node N -m benchmarks train ...` shares '
+        'the training nodes among N processes, and the gradients are the '
+        'mean over them.',
+    )
+    train.add_argument('--dataset', default='cora')
+    train.add_argument('--method', default='gcn')
+    train.add_argument('--depth', default=2, type=_positive)
+    train.add_argument('--seed', default=0, type=int)
+    train.add_argument(
+        '--batch',
+        choices=('full', *recipe.BATCHES),
+        help="what a step is on; default: the preset's",
+    )
+    train.add_argument(
+        '--resume',
+        action='store_true',
+        help='go on from the checkpoint in the folder, if there is one',
+    )
+    _add_recipe(train, 'classic')
+    _add_place(train)
+
     edges = commands.add_parser(
         'augment',
         help='train models on other edges, and compare',
@@ -121,10 +146,14 @@ def _add_sweep(
     command: argparse.ArgumentParser, depths: str, preset: str
 ) -> None:
     command.add_argument('--depths', default=depths, type=_numbers)
+    _add_recipe(command, preset)
+    _add_store(command, 10)
+
+
+def _add_recipe(command: argparse.ArgumentParser, preset: str) -> None:
     command.add_argument('--preset', default=preset, metavar='NAME')
     command.add_argument('--epochs', type=_positive, metavar='N')
     _add_set(command, 'set a key of the recipe or model')
-    _add_store(command, 10)
 
 
 def _add_store(command: argparse.ArgumentParser, seeds: int) -> None:
@@ -135,6 +164,25 @@ def _add_store(command: argparse.ArgumentParser, seeds: int) -> None:
         metavar='N',
         help='seeds 0 to N-1 (default: %(default)s)',
     )
+    _add_place(command)
+    command.add_argument(
+        '--jobs',
+        default=len(os.sched_getaffinity(0))
+        if hasattr(os, 'sched_getaffinity')
+        else os.cpu_count(),
+        type=_positive,
+        metavar='N',
+        help='runs at a time, one thread each (default: %(default)s)',
+    )
+    command.add_argument(
+        '--retry-failed',
+        action='store_true',
+        help='do runs again that the store holds as failed',
+    )
+
+
+def _add_place(command: argparse.ArgumentParser) -> None:
+    """Where data are, where they are worked on, and where results go."""
     command.add_argument(
         '--protocol', metavar='NAME', help="default: the dataset's first"
     )
@@ -148,23 +196,9 @@ def _add_store(command: argparse.ArgumentParser, seeds: int) -> None:
         'names, to be tried before the official one; may be given again',
     )
     command.add_argument(
-        '--jobs',
-        default=len(os.sched_getaffinity(0))
-        if hasattr(os, 'sched_getaffinity')
-        else os.cpu_count(),
-        type=_positive,
-        metavar='N',
-        help='runs at a time, one thread each (default: %(default)s)',
-    )
-    command.add_argument(
         '--device',
         default='auto',
         help='cpu, cuda, cuda:1, ... or auto (default: %(default)s)',
-    )
-    command.add_argument(
-        '--retry-failed',
-        action='store_true',
-        help='do runs again that the store holds as failed',
     )
 
 

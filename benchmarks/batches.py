@@ -3,12 +3,14 @@
 Parts are graphs of their own: an adjacency is normalized inside of each.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.data import DataLoader
 from torch_geometric.data import Data
 from torch_geometric.loader import (
     GraphSAINTRandomWalkSampler,
@@ -23,6 +25,7 @@ from benchmarks.errors import UsageError
 from benchmarks.methods import Network
 from benchmarks.recipe import Recipe
 from benchmarks.scores import Metric
+from benchmarks.team import ALONE, Team
 
 SPARSE = ('neighbor', 'saint')  # need torch_sparse
 COVERAGE = 20  # samples of a node that GraphSAINT estimates its norms from
@@ -50,17 +53,30 @@ def clusters(data: Data, parts: int) -> Tensor:
     return torch.tensor(pymetis.part_graph(parts, adjacency).vertex_part)
 
 
-def make(data: Data, recipe: Recipe) -> Callable[[], Iterable[Data]]:
+def make(
+    data: Data, recipe: Recipe, team: Team = ALONE
+) -> Callable[[], Iterable[Data]]:
     """What gives the parts of an epoch, in new order each time; ``learn``
-    masks the nodes to learn from.
+    masks the nodes to learn from. Each process of a team gets its share.
     """
     parts = recipe.parts
+    shared = {
+        'random': data.num_nodes,
+        'cluster': parts,
+        'neighbor': int(data.train_mask.sum()),
+        'saint': 0,
+    }
+    sampler = team.sampler(shared[recipe.batch])
+    order = {'sampler': sampler, 'shuffle': sampler is None}
     if recipe.batch == 'random':
-        loader = RandomNodeLoader(data, num_parts=parts, shuffle=True)
+        loader = RandomNodeLoader(data, num_parts=parts, **order)
     elif recipe.batch == 'cluster':
         cluster = clusters(data, parts)
-        return lambda: (
-            _learn(data.subgraph(cluster == i)) for i in torch.randperm(parts)
+        loader = DataLoader(
+            range(parts),
+            batch_size=None,
+            collate_fn=lambda i: data.subgraph(cluster == i),
+            **order,
         )
     elif recipe.batch == 'neighbor':
         with warnings.catch_warnings():  # PyG would rather have pyg-lib
@@ -70,18 +86,23 @@ def make(data: Data, recipe: Recipe) -> Callable[[], Iterable[Data]]:
                 recipe.fanout,
                 input_nodes=data.train_mask,
                 batch_size=recipe.batch_size,
-                shuffle=True,
+                **order,
             )
     else:
         loader = GraphSAINTRandomWalkSampler(
             data,
             batch_size=recipe.batch_size,
             walk_length=recipe.walk_length,
-            num_steps=parts,
+            num_steps=math.ceil(parts / team.size),
             sample_coverage=COVERAGE,
             log=False,
         )
-    return lambda: map(_learn, loader)
+
+    def parts_of_epoch() -> Iterator[Data]:
+        team.shuffle(sampler)
+        return map(_learn, loader)
+
+    return parts_of_epoch
 
 
 def _learn(part: Data) -> Data:
@@ -98,6 +119,7 @@ def learn(
     optimizer: torch.optim.Optimizer,
     metric: Metric,
     device: torch.device,
+    team: Team = ALONE,
 ) -> float:
     """A step on each part; those without nodes to learn from are left out.
 
@@ -106,20 +128,24 @@ def learn(
     """
     model.train()
     losses = []
-    for part in parts:
-        if not part.learn.any():
-            continue
-        adj, part = network.adjacency(part).to(device), part.to(device)
-        optimizer.zero_grad()
-        out = model(part.x, adj, **network.edge_inputs(part))
-        out, y = out[part.learn], part.y[part.learn]
-        if 'node_norm' in part:  # of GraphSAINT
-            each = F.cross_entropy(out, y, reduction='none')
-            weight = part.node_norm[part.learn]
-            loss = (weight * each).sum() / weight.sum()
-        else:
-            loss = metric.loss(out, y)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-    return torch.stack(losses).mean().item()
+    with team.uneven(model):
+        for part in parts:
+            if not part.learn.any():
+                continue
+            adj, part = network.adjacency(part).to(device), part.to(device)
+            optimizer.zero_grad()
+            out = model(part.x, adj, **network.edge_inputs(part))
+            loss = _loss(out, part, metric)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+    return team.mean(losses, device)
+
+
+def _loss(out: Tensor, part: Data, metric: Metric) -> Tensor:
+    out, y = out[part.learn], part.y[part.learn]
+    if 'node_norm' not in part:
+        return metric.loss(out, y)
+    each = F.cross_entropy(out, y, reduction='none')  # of GraphSAINT
+    weight = part.node_norm[part.learn]
+    return (weight * each).sum() / weight.sum()

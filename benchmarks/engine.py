@@ -107,14 +107,13 @@ def sweep(
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(['benchmarks.engine'])
     pool = pebble.ProcessPool(jobs, max_tasks=1, context=context)
-    stamp = {'commit': commit(), 'versions': versions()}
     try:
         futures = {
             pool.schedule(_work, args=[cell, root, device, probed]): cell
             for cell in todo
         }
         for future in as_completed(futures):
-            row = {**futures[future].row(), **_result(future), **stamp}
+            row = {**futures[future].row(), **_result(future), **stamp()}
             store.append(row)
             yield row
     finally:
@@ -194,6 +193,11 @@ def device_name(device: str, threads: int = 1) -> str:
         ]
         cpu = models[0] if models else cpu
     return f'{cpu}, {threads} thread{"s" * (threads > 1)}'
+
+
+def stamp() -> dict[str, Any]:
+    """What a row says of the programs that made it."""
+    return {'commit': commit(), 'versions': versions()}
 
 
 @cache

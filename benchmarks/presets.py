@@ -16,6 +16,7 @@ from benchmarks.recipe import BATCHES, Recipe, parameter_groups
 
 FOLDER = Path(__file__).with_name('presets')
 NOTHING = Data(edge_index=torch.empty(2, 0).long(), num_nodes=1)
+BATCH_KEYS = {key for keys in BATCHES.values() for key in keys}
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Recipe)}
 
 
@@ -86,7 +87,8 @@ def configure(
     Of the preset's recipes, the one counts whose method has the most parts
     and none that is not in the given one: what the preset does not mention
     takes the recipe of what is left without it. What a remedy of the method
-    says goes before what the recipe says.
+    says goes before what the recipe says. A ``batch`` of the command line,
+    which may be ``full``, puts that of the recipe out of force.
 
     Raises:
         UsageError: If the preset has no recipe for the method on the
@@ -104,6 +106,12 @@ def configure(
         _check_many(method)
     recipe = recipes[max(fits, key=lambda name: len(parse(name).parts))]
     recipe = {k: v for k, v in recipe.items() if k not in method.keywords}
+    if 'batch' in overrides:
+        recipe = {k: v for k, v in recipe.items() if k not in BATCH_KEYS}
+        if overrides['batch'] == 'full':
+            overrides = {k: v for k, v in overrides.items() if k != 'batch'}
+        else:
+            overrides = {**BATCHES.get(overrides['batch'], {}), **overrides}
     config = {
         **{k: v for k, v in DEFAULTS.items() if v is not None},
         **method.defaults,
@@ -150,10 +158,10 @@ def _check_batch(config: dict[str, Any], method: Method, dataset: str) -> None:
     if config.get('edge_features') and not method.sees_edges:
         raise UsageError(f'{method.name} takes no features of edges')
     kind = config.get('batch')
-    needed = BATCHES.get(kind, ())
+    needed = (*BATCHES.get(kind, ()),)
     if DATASETS[dataset].many:
         kind, needed = 'the many graphs of ' + dataset, ('batch_size',)
-    given = {k for keys in BATCHES.values() for k in keys} & {*config}
+    given = BATCH_KEYS & {*config}
     if given != {*needed}:
         raise UsageError(
             f'batch={kind} needs {", ".join(needed) or "nothing"} (got '

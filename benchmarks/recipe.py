@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# What makes a step of one graph, and what it needs:
-BATCHES = {
-    'random': ('parts',),
-    'cluster': ('parts',),
-    'neighbor': ('batch_size', 'fanout'),
-    'saint': ('parts', 'batch_size', 'walk_length'),
+# What makes a step of one graph, and what it needs, with its defaults:
+BATCHES: dict[str, dict[str, Any]] = {
+    'random': {'parts': 10},
+    'cluster': {'parts': 10},
+    'neighbor': {'batch_size': 1024, 'fanout': [10, 10]},
+    'saint': {'parts': 10, 'batch_size': 2000, 'walk_length': 2},
 }
 
 
@@ -36,10 +36,12 @@ class Recipe:
             nodes and a sample of those around them, GraphSAGE), ``saint``
             (the nodes of random walks, GraphSAINT).
         batch_size: How many graphs make a step, where there are many; of one
-            graph, the training nodes of a step, or the walks.
+            graph, the training nodes of a step, or the walks. Each process
+            takes so many.
         parts: How many parts the nodes fall into, or how many samples of
             ``saint`` make an epoch.
-        fanout: For ``neighbor``: how many neighbors are sampled at each hop.
+        fanout: For ``neighbor``: how many neighbors are sampled at each hop;
+            -1 for all.
         walk_length: For ``saint``: the steps of a walk.
         edge_features: Whether the network gets the features of edges of one
             graph. Of many graphs it does where it can.
@@ -51,6 +53,7 @@ class Recipe:
             step; see :class:`benchmarks.label_reuse.LabelReuse`.
         label_steps: How often predictions become inputs, in place of labels
             that are not known.
+        processes: How many processes share the training nodes; torchrun says.
     """
 
     lr: float = 0.01
@@ -70,6 +73,7 @@ class Recipe:
     warmup: int | None = None
     label_rate: float | None = None
     label_steps: int | None = None
+    processes: int | None = None
 
     def __post_init__(self) -> None:
         decay = self.weight_decay
@@ -124,12 +128,13 @@ class Recipe:
                 self.parts is None or _is_int(self.parts, 2),
             ),
             'fanout': (
-                'a list of whole numbers of at least 1, one for each hop',
+                'a list of whole numbers of at least 1, or -1, one for each '
+                'hop',
                 self.fanout is None
                 or (
                     isinstance(self.fanout, list)
                     and self.fanout
-                    and all(_is_int(f, 1) for f in self.fanout)
+                    and all(f == -1 or _is_int(f, 1) for f in self.fanout)
                 ),
             ),
             'walk_length': (

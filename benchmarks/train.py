@@ -14,11 +14,13 @@ from torch_geometric.transforms import NormalizeFeatures
 from torch_geometric.typing import Adj
 
 from benchmarks import batches, probe
+from benchmarks.journal import Journal
 from benchmarks.label_reuse import LabelReuse
 from benchmarks.methods import Network
 from benchmarks.protocols import Protocol
 from benchmarks.recipe import Recipe, parameter_groups
 from benchmarks.scores import METRICS, Metric, log_cross_entropy, num_outputs
+from benchmarks.team import ALONE, Team
 from pyg_ext.utils import CSRTensor
 
 SPLITS = ('train', 'val', 'test')
@@ -62,25 +64,32 @@ def epoch(
     optimizer: torch.optim.Optimizer,
     metric: Metric,
     redraw: Callable[[], Adj] | None = None,
+    team: Team = ALONE,
 ) -> tuple[float, float, dict[str, float]]:
     """One training step, on edges of its own if they are redrawn, and the
     evaluation after it.
+
+    Each process of a team learns from its share of the training nodes, and
+    the first one evaluates.
 
     Returns:
         The training loss before the step, the validation loss, and the
         metric on each split.
     """
     model.train()
+    plain = team.unwrap(model)
     nodes = index['train']
-    if isinstance(model, LabelReuse):
-        nodes = model.draw()
+    if isinstance(plain, LabelReuse):
+        nodes = plain.draw()
+    own = team.share(nodes)
     optimizer.zero_grad()
-    out = model(x, adj if redraw is None else redraw())[nodes]
-    loss = metric.loss(out, y[nodes])
+    out = model(x, adj if redraw is None else redraw())[own]
+    loss = metric.loss(out, y[own]) * (team.size * len(own) / len(nodes))
     loss.backward()
     optimizer.step()
 
-    return loss.item(), *judge(model, x, adj, y, index, metric)
+    loss = team.mean([loss.detach()], y.device)
+    return loss, *team.agree(lambda: judge(plain, x, adj, y, index, metric))
 
 
 def judge(
@@ -105,6 +114,7 @@ def fit(
     once: Callable[[torch.optim.Optimizer], tuple],
     recipe: Recipe,
     protocol: Protocol,
+    journal: Journal | None = None,
 ) -> dict[str, Any]:
     """Trains a model and returns its scores.
 
@@ -113,6 +123,7 @@ def fit(
         once: Trains for an epoch and returns what :func:`epoch` returns.
         recipe: How to train.
         protocol: What to measure.
+        journal: Where to go on from, and what to write down.
 
     Raises:
         Diverged: If the training loss becomes infinite or no number.
@@ -123,8 +134,19 @@ def fit(
         optimizer = torch.optim.RMSprop(groups, lr=recipe.lr)
     else:
         optimizer = torch.optim.Adam(groups, lr=recipe.lr, fused=True)
-    best: dict[str, dict[str, Any]] = {}
-    for number in range(1, recipe.epochs + 1):
+    number, best = 0, {}
+    if journal is not None:
+        number, best = journal.begin(model, optimizer)
+
+    def tired() -> bool:
+        if not (recipe.patience and best):
+            return False
+        return number - best[recipe.select]['epoch'] >= recipe.patience
+
+    while number < recipe.epochs and not tired():
+        number += 1
+        if journal is not None:
+            journal.seed(number)
         if recipe.warmup is not None:
             rate = recipe.lr * min(1.0, number / recipe.warmup)
             for group in optimizer.param_groups:
@@ -140,9 +162,9 @@ def fit(
         for name, value in goals.items():
             if name not in best or value > best[name]['goal']:
                 best[name] = {'goal': value, 'epoch': number, **scores}
-        waited = number - best[recipe.select]['epoch']
-        if recipe.patience and waited >= recipe.patience:
-            break
+        if journal is not None:
+            line = f'loss {loss:.4g}, validation {scores["val"]:.4f}'
+            journal.end(number, model, optimizer, best, line)
 
     judged = best[recipe.select]
     return {
@@ -213,6 +235,8 @@ def run(
     seed: int,
     device: str = 'cpu',
     probed: bool = False,
+    team: Team = ALONE,
+    journal: Journal | None = None,
 ) -> dict[str, Any]:
     """One training from a seed: the measured part of a row of the store.
 
@@ -224,6 +248,9 @@ def run(
         seed: Seed of the parameters, of the dropout masks and of walks.
         device: Where to run.
         probed: Whether to look at each layer before and after.
+        team: The processes of this training. Time and memory are those of
+            this one.
+        journal: Where to go on from, and what to write down.
     """
     start = time.perf_counter()
     edges = data.edge_index
@@ -269,26 +296,29 @@ def run(
     if recipe.loss == 'log':
         metric = dataclasses.replace(metric, loss=log_cross_entropy)
 
+    trained = team.wrap(model)
+
     def once(optimizer: torch.optim.Optimizer) -> tuple:
-        return epoch(model, *given, optimizer, metric, redraw)
+        return epoch(trained, *given, optimizer, metric, redraw, team)
 
     if recipe.batch is not None:
         whole = data.cpu()
         whole.x = x.cpu()
-        parts = batches.make(whole, recipe)
+        parts = batches.make(whole, recipe, team)
 
         def once(optimizer: torch.optim.Optimizer) -> tuple:
             loss = batches.learn(
-                model, network, parts(), optimizer, metric, y.device
+                trained, network, parts(), optimizer, metric, y.device, team
             )
-            return loss, *judge(model, *given, metric)
+            return loss, *team.agree(lambda: judge(model, *given, metric))
 
-    scores = fit(plain, once, recipe, protocol)
+    scores = fit(plain, once, recipe, protocol, journal)
     if probed:
         states['trained'] = probe.look(model, *given, edges.to(device))
         scores['probe'] = states
+    earlier = 0.0 if journal is None else journal.earlier
     return {
         **scores,
-        'seconds': time.perf_counter() - start,
+        'seconds': time.perf_counter() - start + earlier,
         'peak_mb': peak_mb(y.device),
     }

@@ -1,0 +1,163 @@
+"""What a long training leaves behind, to go on from and to look at."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch_geometric import seed_everything
+
+from benchmarks.errors import UsageError
+from benchmarks.team import Team
+
+LATEST, BEST = 'checkpoint.pt', 'best.pt'
+MAY_CHANGE = ('epochs',)  # in a configuration, from one start to the next
+
+
+class Journal:
+    """Writes a checkpoint after each epoch.
+
+    What is random in an epoch depends on the seed, on the epoch and on the
+    process, and on nothing before, so that a training that goes on from a
+    checkpoint gives what it would have given without a stop.
+
+    Args:
+        folder: Holds ``checkpoint.pt``, the last state, and ``best.pt``, the
+            parameters of the best epoch. Both can be read by
+            ``torch.load(..., weights_only=True)``.
+        run: What the store knows of the run before it: the checkpoint of
+            another one is not gone on from.
+        team: The processes; the first one reads and writes.
+        say: Prints a line.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        run: dict[str, Any],
+        team: Team,
+        say: Callable[[str], None],
+    ):
+        self.folder = Path(folder)
+        self.run = run
+        self.team = team
+        self.say = say
+        self.earlier = 0.0  # seconds of earlier starts
+        self.start = time.perf_counter()
+
+    def begin(
+        self, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+    ) -> tuple[int, dict[str, dict[str, Any]]]:
+        """Takes up a checkpoint, if there is one.
+
+        Returns:
+            The epochs that are done, and the best of them.
+        """
+        state = self.team.agree(lambda: read(self.folder))
+        if state is None:
+            return 0, {}
+        model.load_state_dict(state['model'])
+        optimizer.load_state_dict(state['optimizer'])
+        self.earlier = state['seconds']
+        self.say(f'goes on after epoch {state["epoch"]}')
+        return state['epoch'], state['best']
+
+    def seed(self, number: int) -> None:
+        """Makes the next epoch independent of all before it."""
+        entropy = [self.run['seed'], number, self.team.rank]
+        words = np.random.SeedSequence(entropy).generate_state(1)
+        seed_everything(int(words[0]))
+
+    def end(
+        self,
+        number: int,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        best: dict[str, dict[str, Any]],
+        line: str,
+    ) -> None:
+        """Writes what is needed to go on after an epoch."""
+        if self.team.rank > 0:
+            return
+        epochs, select = (self.run['config'][k] for k in ('epochs', 'select'))
+        if best[select]['epoch'] == number:
+            _write(model.state_dict(), self.folder / BEST)
+        state = {
+            'run': json.dumps(self.run, sort_keys=True),
+            'epoch': number,
+            'best': best,
+            'seconds': self.earlier + time.perf_counter() - self.start,
+            'model': model.state_dict(),
+            'optimizer': optimizer.state_dict(),
+        }
+        _write(state, self.folder / LATEST)
+        if number % max(1, epochs // 20) == 0 or number == epochs:
+            self.say(f'epoch {number} of {epochs}: {line}')
+
+
+def read(folder: str | Path) -> dict[str, Any] | None:
+    """The checkpoint in a folder, on the CPU; none if there is none.
+
+    Raises:
+        UsageError: If it cannot be read.
+    """
+    path = Path(folder) / LATEST
+    if not path.is_file():
+        return None
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # of whatever library reads a part of it
+        raise UsageError(
+            f'{path} is no checkpoint of this program, or is broken: '
+            f'{str(error).splitlines()[0]}'
+        ) from error
+
+
+def check(folder: str | Path, run: dict[str, Any], resume: bool) -> None:
+    """Whether a run can begin, or go on, in a folder.
+
+    Raises:
+        UsageError: If a checkpoint is there and is not to be gone on from,
+            or is one of another run.
+    """
+    state = read(folder)
+    if state is None:
+        return
+    path, done = Path(folder) / LATEST, state['epoch']
+    if not resume:
+        raise UsageError(
+            f'{path} holds {done} epochs: --resume goes on from there, '
+            f'another --out begins anew'
+        )
+    other = _flat(json.loads(state['run']))
+    here = _flat(json.loads(json.dumps(run)))
+    differ = [
+        f'{name} was {other.get(name)!r} and is {here.get(name)!r}'
+        for name in sorted({*other, *here})
+        if other.get(name) != here.get(name) and name not in MAY_CHANGE
+    ]
+    if differ:
+        raise UsageError(f'{path} is of another run: {"; ".join(differ)}')
+    if done > run['config']['epochs']:
+        raise UsageError(
+            f'{path} holds {done} epochs, more than the '
+            f'{run["config"]["epochs"]} that are asked for'
+        )
+
+
+def _flat(run: dict[str, Any]) -> dict[str, Any]:
+    return {**run, **run['config'], 'config': None}
+
+
+def _write(state: dict[str, Any], path: Path) -> None:
+    """Replaces a file by another at once."""
+    part = path.with_name(f'{path.name}.part')
+    with open(part, 'wb') as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

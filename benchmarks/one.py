@@ -1,0 +1,87 @@
+"""One training, by one process or by all that torchrun started."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from benchmarks import datasets, engine, journal, methods, presets, team, train
+from benchmarks.errors import UsageError
+from benchmarks.protocols import PROTOCOLS
+from benchmarks.store import Row, Store, key
+
+
+def plan(args: argparse.Namespace, overrides: dict[str, Any]) -> engine.Cell:
+    """The run that is asked for.
+
+    Raises:
+        UsageError: If it cannot be done, before any work.
+    """
+    datasets.protocol_of(args.dataset, args.protocol)
+    if datasets.DATASETS[args.dataset].many:
+        raise UsageError(
+            f'train is for one graph, and {args.dataset} has many: see depth'
+        )
+    if args.batch is not None:
+        overrides['batch'] = args.batch
+    if team.processes() > 1:
+        overrides['processes'] = team.processes()
+    [cell] = engine.plan(
+        args.dataset,
+        [args.method],
+        [args.depth],
+        1,
+        args.preset,
+        overrides,
+        args.protocol,
+    )
+    return dataclasses.replace(cell, seed=args.seed)
+
+
+def run(
+    cell: engine.Cell, args: argparse.Namespace, say: Callable[[str], None]
+) -> Row:
+    """Trains, from the checkpoint in the folder if there is one.
+
+    Returns:
+        The row of the store, which the first process has written.
+
+    Raises:
+        UsageError: If the run cannot be done, or not in this folder.
+        benchmarks.train.Diverged: If the training loss becomes infinite or
+            no number.
+    """
+    store, row = Store(args.out), cell.row()
+    for there in store.read():
+        if key(there) == key(row) and there['status'] == 'ok':
+            return there
+    journal.check(args.out, row, args.resume)
+    device = team.own_device(engine.pick_device(args.device))
+    engine.check_device(device)
+    data = datasets.load(
+        cell.dataset, args.root, cell.protocol, cell.seed, args.url
+    )
+    method = methods.parse(cell.method)
+    network, recipe = presets.split(cell.config, method, cell.depth)
+    with team.meet(device) as all_of_us:
+        scores = train.run(
+            network,
+            data,
+            recipe,
+            PROTOCOLS[cell.protocol],
+            cell.seed,
+            device,
+            team=all_of_us,
+            journal=journal.Journal(args.out, row, all_of_us, say),
+        )
+    row |= {
+        'status': 'ok',
+        **scores,
+        'device': engine.device_name(device, torch.get_num_threads()),
+        **engine.stamp(),
+    }
+    if team.first():
+        store.append(row)
+    return row

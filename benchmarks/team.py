@@ -1,0 +1,108 @@
+"""Processes that train one model together."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DistributedSampler
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes of a training, of which this is the one with the rank."""
+
+    rank: int = 0
+    size: int = 1
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model with gradients that are the mean over all processes."""
+        return DistributedDataParallel(model) if self.size > 1 else model
+
+    def unwrap(self, model: nn.Module) -> nn.Module:
+        """What :meth:`wrap` was given."""
+        return model.module if self.size > 1 else model
+
+    def uneven(self, model: nn.Module) -> AbstractContextManager:
+        """Where processes may make different numbers of steps: those that
+        have done theirs join in the steps of the others.
+        """
+        return model.join() if self.size > 1 else nullcontext()
+
+    def share(self, nodes: Tensor) -> Tensor:
+        """This process's part of what all have."""
+        return nodes[self.rank :: self.size]
+
+    def sampler(self, size: int) -> DistributedSampler | None:
+        """What deals out ``range(size)``, in an order that :meth:`shuffle`
+        changes; none for one process alone.
+        """
+        if self.size == 1:
+            return None
+        return DistributedSampler(range(size), self.size, self.rank)
+
+    def shuffle(self, sampler: DistributedSampler | None) -> None:
+        """Draws a new order, the same for all processes."""
+        if sampler is not None:
+            sampler.set_epoch(
+                self.agree(lambda: int(torch.randint(2**31, ())))
+            )
+
+    def agree(self, give: Callable[[], Any]) -> Any:
+        """What a function gives in the first process, to all of them."""
+        if self.size == 1:
+            return give()
+        box = [give() if self.rank == 0 else None]
+        dist.broadcast_object_list(box)
+        return box[0]
+
+    def mean(self, values: list[Tensor], device: torch.device) -> float:
+        """The mean of the values that all processes have."""
+        both = torch.zeros(2, dtype=torch.double, device=device)
+        for value in values:
+            both += torch.stack([value.double(), torch.ones_like(both[0])])
+        if self.size > 1:
+            dist.all_reduce(both)
+        return (both[0] / both[1]).item()
+
+
+ALONE = Team()
+
+
+def first() -> bool:
+    """Whether this is the first of the processes that torchrun started, or
+    the only one.
+    """
+    return os.environ.get('RANK', '0') == '0'
+
+
+def processes() -> int:
+    """How many processes torchrun started; 1 without it."""
+    return int(os.environ.get('WORLD_SIZE', 1))
+
+
+def own_device(device: str) -> str:
+    """The device of this process: CUDA in general is one for each."""
+    if device != 'cuda':
+        return device
+    return f'cuda:{os.environ.get("LOCAL_RANK", 0)}'
+
+
+@contextmanager
+def meet(device: str) -> Iterator[Team]:
+    """Joins the processes that torchrun started, while it lasts."""
+    if processes() == 1:
+        yield ALONE
+        return
+    if device.startswith('cuda'):
+        torch.cuda.set_device(device)
+    dist.init_process_group('nccl' if device.startswith('cuda') else 'gloo')
+    try:
+        yield Team(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
