@@ -187,8 +187,11 @@ def train_one(args: argparse.Namespace) -> int:
     except train.Diverged as error:
         say(f'failed: {error}')
         return 1
-    scores = [_score(row)]
-    say(f'{_line(row, scores)}; written to {args.out}: results.jsonl')
+    say(
+        f'test {_score(row):.2f} of epoch {row["best_epoch"]}, '
+        f'{row["seconds"]:.1f} s; written to {args.out}: results.jsonl '
+        f'checkpoint.pt best.pt'
+    )
     return 0
 
 

@@ -1,0 +1,169 @@
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import batches, datasets, train
+from benchmarks.methods import BACKBONES, Network, parse
+from benchmarks.recipe import Recipe
+from benchmarks.scores import METRICS
+from benchmarks.team import ALONE, Team
+
+# On the digits, of whose 50 training nodes each process has half.
+SPECS = sorted({*BACKBONES} | {'gcn+res', 'gcn+jump', 'deepgcn+res'})
+OPTIONS = {  # where a model has them
+    'checkpoint_blocks': True,
+    'hidden_channels': 16,
+    'dropout': 0.0,
+    'k': 4,
+}
+PARTS = {
+    'random': {'parts': 4},
+    'cluster': {'parts': 5},
+    'neighbor': {'batch_size': 7, 'fanout': [3, 3]},
+    'saint': {'parts': 3, 'batch_size': 100, 'walk_length': 2},
+}
+
+
+def network(spec):
+    method = parse(spec)
+    known = method.options()
+    options = {k: v for k, v in OPTIONS.items() if k in known}
+    if spec in ('appnp', 'sgc', 'dagnn', 'gprgnn'):
+        options.pop('k', None)
+    return Network(method, 2, options)
+
+
+def first_gradient(spec, recipe, team=ALONE):
+    """The gradient of the first step, and the loss."""
+    metric, net = METRICS['accuracy'], network(spec)
+    data = net.prepare(datasets.load('digits'), 0)
+    x, y, index = train.prepare(data, recipe, sparse=False)
+    adj = net.adjacency(data)
+    torch.manual_seed(0)
+    model = net.build(64, 10)
+    trained = team.wrap(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    if recipe.batch is None:
+        given = (x, adj, y, index, optimizer, metric)
+        loss, *_ = train.epoch(trained, *given, team=team)
+    else:
+        parts = batches.make(data, recipe, team)()
+        loss = batches.learn(
+            trained, net, parts, optimizer, metric, y.device, team
+        )
+    grads = [p.grad for p in model.parameters() if p.grad is not None]
+    return loss, torch.cat([grad.reshape(-1) for grad in grads])
+
+
+CASES = [(spec, {}) for spec in SPECS]
+# All neighbors, and a hop more than convolutions in a row, of which a
+# reversible block has two, since degrees count.
+AROUND = [
+    (spec, {'batch': 'neighbor', 'fanout': [-1] * hops, 'batch_size': 50})
+    for spec, hops in (('gcn', 3), ('revgcn+layer', 5))
+]
+
+
+def work(rank, folder, cases):
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
+    team = Team(rank, 2)
+    out = [first_gradient(spec, Recipe(**keys), team) for spec, keys in cases]
+    torch.save(out, folder / f'{rank}.pt')
+    torch.distributed.destroy_process_group()
+
+
+def compare(cases, folder):
+    """Two processes against one."""
+    torch.multiprocessing.spawn(work, (folder, cases), nprocs=2)
+    ranks = [torch.load(folder / f'{rank}.pt') for rank in (0, 1)]
+    for (spec, keys), *both in zip(cases, *ranks, strict=True):
+        loss, gradient = first_gradient(spec, Recipe(**keys))
+        for rank_loss, rank_gradient in both:
+            assert rank_loss == pytest.approx(loss, rel=1e-5), spec
+            error = (gradient - rank_gradient).abs().max()
+            assert error < 1e-4 * gradient.abs().max(), spec
+        assert torch.equal(both[0][1], both[1][1])
+
+
+def test_whole_graph_gives_the_gradient_of_one_process(tmp_path):
+    """Every backbone: residual, dense, checkpointed, reversible, ..."""
+    compare(CASES, tmp_path)
+
+
+@pytest.mark.sparse
+def test_neighbors_give_the_gradient_of_one_process(tmp_path, torch_sparse):
+    compare(AROUND, tmp_path)
+
+
+def learn_apart(rank, folder, kinds):
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
+    team, net = Team(rank, 2), network('revgcn')
+    data = datasets.load('digits')
+    data.number = torch.arange(data.num_nodes)
+    out = []
+    for kind in kinds:
+        recipe = Recipe(batch=kind, **PARTS[kind])
+        torch.manual_seed(rank)
+        parts = batches.make(data, recipe, team)
+        epochs = [[*parts()], [*parts()]]
+        numbers = [[part.number for part in epoch] for epoch in epochs]
+        if kind == 'cluster' and rank == 1:
+            epochs[0].pop()  # a part without training nodes
+        model = net.build(64, 10)
+        trained = team.wrap(model)
+        optimizer = torch.optim.Adam(model.parameters())
+        loss = batches.learn(
+            *(trained, net, iter(epochs[0]), optimizer),
+            *(METRICS['accuracy'], torch.device('cpu'), team),
+        )
+        weights = nn.utils.parameters_to_vector(model.parameters()).detach()
+        out.append((numbers, loss, weights))
+    torch.save(out, folder / f'{rank}.pt')
+    torch.distributed.destroy_process_group()
+
+
+def test_each_process_learns_from_its_own_parts(tmp_path):
+    kinds = [
+        kind
+        for kind in PARTS
+        if kind not in batches.SPARSE or batches.WITH_TORCH_SPARSE
+    ]
+    torch.multiprocessing.spawn(learn_apart, (tmp_path, kinds), nprocs=2)
+    ranks = [torch.load(tmp_path / f'{rank}.pt') for rank in (0, 1)]
+    train_nodes = datasets.load('digits').train_mask
+    for kind, (a, loss, weights), (b, same_loss, same) in zip(
+        kinds, *ranks, strict=True
+    ):
+        assert torch.equal(weights, same)
+        assert loss == same_loss
+        for mine, others in zip(a, b, strict=True):
+            sizes = len(mine), len(others)
+            if kind == 'saint':
+                assert sizes == (2, 2)
+                continue
+            assert abs(sizes[0] - sizes[1]) <= (kind != 'random')
+            seen = torch.cat([*mine, *others])
+            times = seen.bincount(minlength=len(train_nodes))
+            if kind != 'neighbor':
+                assert times.min() == 1  # the whole graph
+            if kind == 'random':
+                assert times.sum() <= len(train_nodes) + 1
+            assert (times[train_nodes] >= 1).all()
+        if kind != 'saint':
+            assert [n.tolist() for n in a[0]] != [n.tolist() for n in a[1]]
+
+
+def test_alone():
+    model = nn.Linear(1, 1)
+    assert ALONE.wrap(model) is ALONE.unwrap(model) is model
+    assert ALONE.share(torch.arange(3)).tolist() == [0, 1, 2]
+    assert ALONE.sampler(3) is None
+    assert ALONE.agree(lambda: 'x') == 'x'
+    values = [torch.tensor(1.0), torch.tensor(2.0)]
+    assert ALONE.mean(values, torch.device('cpu')) == 1.5
