@@ -18,7 +18,7 @@ DEPTH ?= --methods gcn,resgcn,jknet,appnp,gcnii --depths 2,4,8,16,32,64 \
 # A set-up whose Python is broken is made anew; one that lacks a package is
 # completed. Both are seen before any target is built.
 DONE   := $(patsubst $(VENV)/stamp-%,%,$(wildcard $(VENV)/stamp-*))
-EXTRAS := $(DONE) $(if $(filter test,$(DONE)),benchmark)
+EXTRAS := $(DONE) $(if $(filter test,$(DONE)),benchmark cluster)
 LACKS  := import re, sys; from importlib.metadata import requires, version; \
   [version(re.match("[A-Za-z0-9_-]+", r)[0]) for r in requires("pyg-ext") \
    if "extra" not in r or any(e in r.partition(";")[2] for e in sys.argv[1:])]

@@ -3,6 +3,8 @@ import json
 import sys
 import warnings
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from rich.table import Table
 
 from benchmarks import (
     augment,
+    cluster,
     datasets,
     engine,
     methods,
@@ -67,7 +70,7 @@ def depth(args: argparse.Namespace) -> int:
         overrides,
         args.protocol,
     )
-    engine.check_device(args.device)
+    workers = _workers(args)
     # Before any run, so that there is one error and not many:
     data = datasets.load(dataset, args.root, args.protocol, mirrors=args.url)
     many = datasets.DATASETS[dataset].many
@@ -76,7 +79,7 @@ def depth(args: argparse.Namespace) -> int:
         raise UsageError(f'--probe needs one graph, and {dataset} has many')
     if args.probe and points:
         raise UsageError(f'--probe needs a graph, and {points[0]} has none')
-    rows = _sweep(cells, args)
+    rows = _sweep(cells, args, workers)
     if rows is None:
         return 130
     seen = None
@@ -86,7 +89,7 @@ def depth(args: argparse.Namespace) -> int:
     if not args.probe:
         return code
     cells = [cell for cell in cells if cell.seed == 0]
-    rows = _sweep(cells, args, probed=True)
+    rows = _sweep(cells, args, workers, probed=True)
     if rows is None:
         return 130
     console.print(
@@ -108,6 +111,16 @@ def _overrides(args: argparse.Namespace) -> dict[str, Any]:
     return overrides
 
 
+def _workers(args: argparse.Namespace) -> Callable[..., engine.Results]:
+    """What does the runs."""
+    if args.engine == 'ray':
+        return partial(cluster.tasks, address=args.address)
+    if args.address is not None:
+        raise UsageError(f'--address is for --engine ray (got {args.address})')
+    engine.check_device(args.device)
+    return engine.processes
+
+
 def _joins_points(method: str) -> bool:
     return methods.parse(method).backbone.joins_points
 
@@ -115,6 +128,7 @@ def _joins_points(method: str) -> bool:
 def _sweep(
     cells: list[engine.Cell],
     args: argparse.Namespace,
+    workers: Callable[..., engine.Results],
     probed: bool = False,
 ) -> list[Row] | None:
     """Does what the store lacks, and returns all rows; none if stopped."""
@@ -127,7 +141,7 @@ def _sweep(
         and (row['status'] == 'ok' or not args.retry_failed)
     ]
     try:
-        _watch(cells, store, args, stored, probed)
+        _watch(cells, store, args, stored, workers, probed)
     except KeyboardInterrupt:
         done = sum(key(row) in wanted for row in store.read())
         console.print(
@@ -148,11 +162,11 @@ def compare_edges(args: argparse.Namespace) -> int:
         for model in args.models
         for kind in args.augment
     ]
-    engine.check_device(args.device)
+    workers = _workers(args)
     for dataset in args.dataset:
         datasets.load(dataset, args.root, args.protocol, mirrors=args.url)
     cells = [cell for group in tried for cells in group for cell in cells]
-    rows = _sweep(cells, args)
+    rows = _sweep(cells, args, workers)
     if rows is None:
         return 130
     cells = [
@@ -160,7 +174,8 @@ def compare_edges(args: argparse.Namespace) -> int:
         for group in tried
         for cell in augment.chosen(group, rows, args.seeds)
     ]
-    rows = _sweep(sorted(cells, key=lambda cell: cell.seed), args)
+    cells.sort(key=lambda cell: cell.seed)
+    rows = _sweep(cells, args, workers)
     if rows is None:
         return 130
     console.print(augment.table(augment.write(rows, args.out)))
@@ -223,6 +238,7 @@ def _watch(
     store: Store,
     args: argparse.Namespace,
     stored: list[Row],
+    workers: Callable[..., engine.Results],
     probed: bool,
 ) -> None:
     """Runs the sweep behind a live bar with the running means."""
@@ -247,6 +263,7 @@ def _watch(
         args.device,
         args.retry_failed,
         probed,
+        workers,
     )
     if stored:
         console.print(f'{len(stored)} of {len(cells)} runs are in the store')

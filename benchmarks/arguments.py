@@ -1,7 +1,6 @@
 """The arguments of the command line."""
 
 import argparse
-import os
 
 from benchmarks import methods, recipe, speed, verdict
 
@@ -167,12 +166,22 @@ def _add_store(command: argparse.ArgumentParser, seeds: int) -> None:
     _add_place(command)
     command.add_argument(
         '--jobs',
-        default=len(os.sched_getaffinity(0))
-        if hasattr(os, 'sched_getaffinity')
-        else os.cpu_count(),
         type=_positive,
         metavar='N',
-        help='runs at a time, one thread each (default: %(default)s)',
+        help='runs at a time, one thread each (default: one for each core)',
+    )
+    command.add_argument(
+        '--engine',
+        choices=('processes', 'ray'),
+        default='processes',
+        help='do the runs in processes of this machine, or as tasks of a Ray '
+        'cluster (default: %(default)s)',
+    )
+    command.add_argument(
+        '--address',
+        metavar='ADDR',
+        help='of the Ray cluster, HOST:PORT, or auto; without it, this '
+        'machine becomes one',
     )
     command.add_argument(
         '--retry-failed',

@@ -5,10 +5,11 @@ import signal
 import subprocess
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, as_completed
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -81,16 +82,53 @@ def plan(
     ]
 
 
+Work = Callable[[Cell], dict[str, Any]]  # does a run
+Results = Iterator[tuple[Cell, dict[str, Any]]]
+
+
+def processes(
+    work: Work, cells: list[Cell], jobs: int | None, device: str
+) -> Results:
+    """Does each run in a process of its own on this machine, so many at a
+    time; as many as there are cores if not said.
+
+    Returns:
+        Each run with its result, as it is done.
+
+    Raises:
+        UsageError: If there is no such device here.
+    """
+    check_device(device)
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(['benchmarks.engine'])
+    pool = pebble.ProcessPool(jobs or cores(), max_tasks=1, context=context)
+    try:
+        futures = {pool.schedule(work, args=[cell]): cell for cell in cells}
+        for future in as_completed(futures):
+            yield futures[future], _result(future)
+    finally:
+        pool.stop()
+        pool.join()
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def sweep(
     cells: list[Cell],
     store: Store,
     root: str | None,
-    jobs: int,
+    jobs: int | None,
     device: str,
     retry_failed: bool = False,
     probed: bool = False,
+    workers: Callable[..., Results] = processes,
 ) -> Iterator[Row]:
-    """Does the runs that the store lacks, each in a process of its own.
+    """Does the runs that the store lacks.
 
     Every row is in the store before it is yielded.
     A run that fails is a row with ``status`` ``failed`` and the sweep goes
@@ -104,21 +142,12 @@ def sweep(
     todo = [cell for cell in cells if key(cell.row()) not in done]
     if not todo:
         return
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['benchmarks.engine'])
-    pool = pebble.ProcessPool(jobs, max_tasks=1, context=context)
-    try:
-        futures = {
-            pool.schedule(_work, args=[cell, root, device, probed]): cell
-            for cell in todo
-        }
-        for future in as_completed(futures):
-            row = {**futures[future].row(), **_result(future), **stamp()}
+    work = partial(_work, root=root, device=device, probed=probed)
+    with closing(workers(work, todo, jobs, device)) as results:
+        for cell, result in results:
+            row = {**cell.row(), **stamp(), **result}
             store.append(row)
             yield row
-    finally:
-        pool.stop()
-        pool.join()
 
 
 def check_device(device: str) -> None:
@@ -169,7 +198,7 @@ def _work(
         scores = train_graphs.run(*given)
     else:
         scores = train.run(*given, probed)
-    return {**scores, 'device': device_name(device)}
+    return {**scores, 'device': device_name(device), 'versions': versions()}
 
 
 def _follow_parent() -> None:
