@@ -3,6 +3,7 @@
 Parts are graphs of their own: an adjacency is normalized inside of each.
 """
 
+import copy
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -57,9 +58,13 @@ def make(
     data: Data, recipe: Recipe, team: Team = ALONE
 ) -> Callable[[], Iterable[Data]]:
     """What gives the parts of an epoch, in new order each time; ``learn``
-    masks the nodes to learn from. Each process of a team gets its share.
+    masks the nodes to learn from, and ``number`` says which they are in the
+    whole graph, in place of features. Each process of a team gets its share.
     """
     parts = recipe.parts
+    data = copy.copy(data)
+    data.num_nodes = data.num_nodes  # which features have said so far
+    data.number, data.x = torch.arange(data.num_nodes), None
     shared = {
         'random': data.num_nodes,
         'cluster': parts,
@@ -115,10 +120,10 @@ def _learn(part: Data) -> Data:
 def learn(
     model: torch.nn.Module,
     network: Network,
+    x: Tensor,
     parts: Iterator[Data],
     optimizer: torch.optim.Optimizer,
     metric: Metric,
-    device: torch.device,
     team: Team = ALONE,
 ) -> float:
     """A step on each part; those without nodes to learn from are left out.
@@ -132,14 +137,16 @@ def learn(
         for part in parts:
             if not part.learn.any():
                 continue
-            adj, part = network.adjacency(part).to(device), part.to(device)
+            adj = network.adjacency(part).to(x.device)
+            part = part.to(x.device)
             optimizer.zero_grad()
-            out = model(part.x, adj, **network.edge_inputs(part))
+            features = x.index_select(0, part.number)
+            out = model(features, adj, **network.edge_inputs(part))
             loss = _loss(out, part, metric)
             loss.backward()
             optimizer.step()
             losses.append(loss.detach())
-    return team.mean(losses, device)
+    return team.mean(losses, x.device)
 
 
 def _loss(out: Tensor, part: Data, metric: Metric) -> Tensor:

@@ -262,7 +262,7 @@ def run(
         raise ValueError('edge_features: the edges have none')
     else:
         edge_dim = data.edge_attr.size(1)
-    sparse = network.method.backbone.sparse_features and not recipe.batch
+    sparse = network.method.backbone.sparse_features
     x, y, index = prepare(data, recipe, device, sparse)
     adj, redraw = network.adjacency(data), None
     if adj is not None:
@@ -302,13 +302,11 @@ def run(
         return epoch(trained, *given, optimizer, metric, redraw, team)
 
     if recipe.batch is not None:
-        whole = data.cpu()
-        whole.x = x.cpu()
-        parts = batches.make(whole, recipe, team)
+        parts = batches.make(data.cpu(), recipe, team)
 
         def once(optimizer: torch.optim.Optimizer) -> tuple:
             loss = batches.learn(
-                trained, network, parts(), optimizer, metric, y.device, team
+                trained, network, x, parts(), optimizer, metric, team
             )
             return loss, *team.agree(lambda: judge(model, *given, metric))
 

@@ -44,6 +44,7 @@ class CSRTensor(Tensor):
     * :func:`torch.nn.functional.dropout` and :func:`pyg_ext.utils.dropout`
       drop stored entries only.
     * :func:`torch.nn.functional.linear` multiplies sparse by dense.
+    * :meth:`torch.Tensor.index_select` selects rows.
 
     Any other function sees a plain CSR tensor and returns one.
     No gradient reaches the entries of the matrix.
@@ -227,6 +228,19 @@ def _transpose(x: CSRTensor) -> CSRTensor:
     return CSRTensor(x._twin, x._matrix, inverse)
 
 
+def _index_select(x: CSRTensor, dim: int, index: Tensor) -> Any:
+    if dim != 0:
+        return NotImplemented
+    first = x.crow_indices()[index]
+    number = x.crow_indices()[index + 1] - first
+    crow = F.pad(number.cumsum(0), (1, 0))
+    place = torch.repeat_interleave(first - crow[:-1], number)
+    place += torch.arange(len(place), device=place.device)
+    size = torch.Size((len(index), x.size(1)))
+    col, value = x.col_indices()[place], x.values()[place]
+    return CSRTensor.from_csr(_csr(crow, col, value, size))
+
+
 def _both(func: Callable) -> Callable:
     """Moves or casts the values and, with the device, the indices."""
 
@@ -253,6 +267,7 @@ _HANDLERS: dict[Callable, Callable] = {
     F.linear: _linear,
     F.dropout: _torch_dropout,
     dropout: _dropout,
+    Tensor.index_select: _index_select,
     torch.t: _transpose,
     Tensor.t: _transpose,
     **{

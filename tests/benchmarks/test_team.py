@@ -48,9 +48,7 @@ def first_gradient(spec, recipe, team=ALONE):
         loss, *_ = train.epoch(trained, *given, team=team)
     else:
         parts = batches.make(data, recipe, team)()
-        loss = batches.learn(
-            trained, net, parts, optimizer, metric, y.device, team
-        )
+        loss = batches.learn(trained, net, x, parts, optimizer, metric, team)
     grads = [p.grad for p in model.parameters() if p.grad is not None]
     return loss, torch.cat([grad.reshape(-1) for grad in grads])
 
@@ -105,7 +103,6 @@ def learn_apart(rank, folder, kinds):
     )
     team, net = Team(rank, 2), network('revgcn')
     data = datasets.load('digits')
-    data.number = torch.arange(data.num_nodes)
     out = []
     for kind in kinds:
         recipe = Recipe(batch=kind, **PARTS[kind])
@@ -119,8 +116,8 @@ def learn_apart(rank, folder, kinds):
         trained = team.wrap(model)
         optimizer = torch.optim.Adam(model.parameters())
         loss = batches.learn(
-            *(trained, net, iter(epochs[0]), optimizer),
-            *(METRICS['accuracy'], torch.device('cpu'), team),
+            *(trained, net, data.x, iter(epochs[0]), optimizer),
+            *(METRICS['accuracy'], team),
         )
         weights = nn.utils.parameters_to_vector(model.parameters()).detach()
         out.append((numbers, loss, weights))

@@ -146,6 +146,23 @@ def test_conversions_take_both_halves_along():
     assert CSRTensor.from_dense(SYMMETRIC).float().is_symmetric
 
 
+def test_rows():
+    x = torch.rand(5, 4) * (torch.rand(5, 4) < 0.5)
+    index = torch.tensor([3, 0, 3, 4])
+    rows = CSRTensor.from_dense(x).index_select(0, index)
+    assert type(rows) is CSRTensor
+    assert torch.equal(rows.to_dense(), x[index])
+    assert torch.equal(rows.t().to_dense(), x[index].t())
+    none = CSRTensor.from_dense(x).index_select(0, index[:0])
+    assert none.to_dense().shape == (0, 4)
+    weight = torch.rand(4, 2, requires_grad=True)
+    CSRTensor.from_dense(x).index_select(0, index).matmul(
+        weight
+    ).sum().backward()
+    expected = x[index].sum(0).unsqueeze(1).expand(4, 2)
+    assert torch.allclose(weight.grad, expected)
+
+
 def test_copies():
     for dense in (DENSE, SYMMETRIC):
         matrix = CSRTensor.from_dense(dense)
