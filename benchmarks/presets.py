@@ -107,7 +107,8 @@ def configure(
     recipe = recipes[max(fits, key=lambda name: len(parse(name).parts))]
     recipe = {k: v for k, v in recipe.items() if k not in method.keywords}
     if 'batch' in overrides:
-        recipe = {k: v for k, v in recipe.items() if k not in BATCH_KEYS}
+        gone = {'batch', *BATCH_KEYS}
+        recipe = {k: v for k, v in recipe.items() if k not in gone}
         if overrides['batch'] == 'full':
             overrides = {k: v for k, v in overrides.items() if k != 'batch'}
         else:

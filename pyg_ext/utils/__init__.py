@@ -23,6 +23,7 @@ from pyg_ext.utils.knn import (
     neighbor_edges,
 )
 from pyg_ext.utils.neighbor_max import edge_max, neighbor_max
+from pyg_ext.utils.on_ray import on_ray
 from pyg_ext.utils.random_walk import (
     add_random_walk_edge,
     dropout_path,
@@ -53,6 +54,7 @@ __all__ = [
     'mean_adj',
     'neighbor_edges',
     'neighbor_max',
+    'on_ray',
     'ppr_topk',
     'random_walk',
     'similarity_graph',

@@ -1,5 +1,6 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -162,52 +163,104 @@ def most_similar(
     num_nodes = check_edges(*graph)
     seeds = check_targets(targets, num_nodes)
     steps = Steps.of(edge_index, edge_weight, num_nodes)
-    rows = steps.graph()
-    size, threads = len(steps.degree), torch.get_num_threads()
-    room = BLOCK * min(keep.k or size, size)
-    room = max(room if keep.k else min(room, ROOM), size)
+    size, dtype = len(steps.degree), value_type(edge_weight)
     least = -np.inf if keep.threshold is None else keep.threshold
-    rule = (keep.k or size, least, keep.loop, keep.scale(steps))
-    spare: SimpleQueue[tuple] = SimpleQueue()
-    for _ in range(threads):
-        floats = [np.zeros(size) for _ in range(3)]
-        places = [np.zeros(size, np.int32) for _ in range(3)]
-        spare.put(
-            (
-                (*floats, *places, np.zeros(size)),
-                np.empty(room, np.int32),
-                np.empty(room),
-            )
-        )
-    dtype = value_type(edge_weight)
-    stored = np.float64 if dtype == torch.float64 else np.float32
-
-    def block(part: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        work, *found = taken = spare.get()
-        counts = np.zeros(len(part), np.int64)
-        pieces: list[list[np.ndarray]] = []
-        done = 0
-        try:
-            while done < len(part):
-                out = (counts[done:], *found)
-                new = kernel(part[done:], rows, rule, work, out, *rest)
-                total = counts[done : done + new].sum()
-                pieces.append([array[:total].copy() for array in found])
-                done += new
-        finally:  # or another block would wait for it
-            spare.put(taken)
-        nodes, values = map(np.concatenate, zip(*pieces, strict=True))
-        return counts, nodes, values.astype(stored)
-
-    parts = [seeds[i : i + BLOCK] for i in range(0, len(seeds), BLOCK)]
-    with ThreadPoolExecutor(threads) as pool:
-        results = pool.map(block, parts)
-        bar = tqdm(results, total=len(parts), disable=not progress)
-        collected = Collected(keep.avg_degree, len(seeds))
-        for counts, nodes, values in bar:
+    search = Search(
+        kernel.__name__,
+        rest,
+        steps.graph(),
+        (keep.k or size, least, keep.loop, keep.scale(steps)),
+        np.float64 if dtype == torch.float64 else np.float32,
+    )
+    spread = ELSEWHERE.get()
+    if spread is None:
+        blocks = search.run(seeds, torch.get_num_threads())
+    else:
+        blocks = spread(search, seeds)
+    collected = Collected(keep.avg_degree, len(seeds))
+    with tqdm(total=len(seeds), disable=not progress) as bar:
+        for counts, nodes, values in blocks:
             collected.add(counts, nodes, values)
+            bar.update(len(counts))
     edges, weight = collected.edges(seeds)
     return edges.to(edge_index.device), weight.to(edge_index.device, dtype)
+
+
+Found = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""How many nodes each seed of a block has ``[B]``, the nodes and the values,
+``[E]``."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to find for any seeds; only read, so that many may share it.
+
+    Args:
+        kernel: The name of what runs.
+        rest: Its further arguments.
+        rows: The graph as the kernels take it.
+        rule: The most nodes, the least value, whether a seed counts, and a
+            factor for each node.
+        stored: The type to keep values in.
+    """
+
+    kernel: str
+    rest: tuple[Any, ...]
+    rows: tuple[np.ndarray, ...]
+    rule: tuple[int, float, bool, np.ndarray]
+    stored: type[np.floating]
+
+    def run(self, seeds: np.ndarray, threads: int) -> Iterator[Found]:
+        """Looks in threads; what is found is in order, block by block."""
+        from pyg_ext.utils import diffusion_kernels as kernels
+
+        kernel = getattr(kernels, self.kernel)
+        size, most = len(self.rows[0]) - 1, self.rule[0]
+        room = BLOCK * min(most, size)
+        room = max(room if most < size else min(room, ROOM), size)
+        spare: SimpleQueue[tuple] = SimpleQueue()
+        for _ in range(threads):
+            floats = [np.zeros(size) for _ in range(3)]
+            places = [np.zeros(size, np.int32) for _ in range(3)]
+            spare.put(
+                (
+                    (*floats, *places, np.zeros(size)),
+                    np.empty(room, np.int32),
+                    np.empty(room),
+                )
+            )
+
+        def block(part: np.ndarray) -> Found:
+            work, *found = taken = spare.get()
+            counts = np.zeros(len(part), np.int64)
+            pieces: list[list[np.ndarray]] = []
+            done = 0
+            try:
+                while done < len(part):
+                    out = (counts[done:], *found)
+                    new = kernel(
+                        part[done:],
+                        self.rows,
+                        self.rule,
+                        work,
+                        out,
+                        *self.rest,
+                    )
+                    total = counts[done : done + new].sum()
+                    pieces.append([array[:total].copy() for array in found])
+                    done += new
+            finally:  # or another block would wait for it
+                spare.put(taken)
+            nodes, values = map(np.concatenate, zip(*pieces, strict=True))
+            return counts, nodes, values.astype(self.stored)
+
+        parts = [seeds[i : i + BLOCK] for i in range(0, len(seeds), BLOCK)]
+        with ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(block, parts)
+
+
+ELSEWHERE: ContextVar[Callable[[Search, np.ndarray], Iterator[Found]] | None]
+ELSEWHERE = ContextVar('ELSEWHERE', default=None)
 
 
 class Collected:

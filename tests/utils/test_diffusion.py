@@ -350,7 +350,7 @@ def test_more_errors():
 
 def test_progress(capsys):
     ppr_topk(PAIR, progress=True)
-    assert '1/1' in capsys.readouterr().err
+    assert '2/2' in capsys.readouterr().err
     ppr_topk(PAIR)
     assert capsys.readouterr().err == ''
 
