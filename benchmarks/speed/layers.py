@@ -1,9 +1,10 @@
-"""Seconds and memory that each layer of a full-batch training step takes."""
+"""Seconds and memory that each layer of a training step takes."""
 
 import argparse
 import multiprocessing
 import resource
 import time
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--dataset', default='arxiv-sim')
     parser.add_argument('--kinds', default=','.join(KINDS))
     parser.add_argument('--depths', default='2,4,8,16')
+    parser.add_argument(
+        '--parts',
+        default='1',
+        help='a step is on one of so many random parts of the nodes',
+    )
     parser.add_argument('--channels', default=256, type=int)
     parser.add_argument('--repeats', default=1, type=int)
     parser.add_argument(
@@ -47,18 +53,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures each kind at each depth in a process of its own; one row for
-    each kind, with the slope of a line through its depths.
+    each kind and number of parts, with the slope of a line through its
+    depths.
     """
     depths = [int(depth) for depth in args.depths.split(',')]
+    sizes = [int(parts) for parts in args.parts.split(',')]
     datasets.load(args.dataset, args.root)  # made once, before all
     context = multiprocessing.get_context('forkserver')
     rows = []
     with pebble.ProcessPool(1, max_tasks=1, context=context) as pool:
-        for kind in args.kinds.split(','):
-            row: dict[str, Any] = {'kind': kind}
+        for kind, parts in product(args.kinds.split(','), sizes):
+            row: dict[str, Any] = {'kind': kind, 'parts': parts}
             found = {}
             for depth in depths:
-                task = pool.schedule(measure, args=[kind, depth, args])
+                given = [kind, depth, parts, args]
+                task = pool.schedule(measure, args=given)
                 try:
                     found[depth] = task.result()
                     seconds, mb = found[depth]
@@ -132,7 +141,7 @@ class Stack(nn.Module):
 
 
 def measure(
-    kind: str, depth: int, args: argparse.Namespace
+    kind: str, depth: int, parts: int, args: argparse.Namespace
 ) -> tuple[float, float]:
     """Seconds of a training step, the least of some, and megabytes at most,
     with all that the process holds.
@@ -143,10 +152,13 @@ def measure(
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     data = datasets.load(args.dataset, args.root)
+    classes = int(data.y.max()) + 1
+    if parts > 1:
+        nodes = torch.randperm(data.num_nodes)[: data.num_nodes // parts]
+        data = data.subgraph(nodes)
     adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes).to(args.device)
     x, y = data.x.to(args.device), data.y.to(args.device)
     train = data.train_mask.nonzero().view(-1).to(args.device)
-    classes = int(y.max()) + 1
     model = Stack(kind, x.size(1), args.channels, depth, classes)
     model.to(args.device)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)

@@ -82,11 +82,12 @@ def test_layers(capsys, tmp_path):
         tmp_path,
         *('layers', '--dataset', 'digits', '--channels', '8'),
         *('--depths', '1,3', '--kinds', 'plain,jumping,dense,reversible'),
+        *('--parts', '1,4'),
     )
-    assert [row['kind'] for row in rows][1:] == [
-        'jumping',
-        'dense',
-        'reversible',
+    assert [(row['kind'], row['parts']) for row in rows][2:] == [
+        (kind, parts)
+        for kind in ('jumping', 'dense', 'reversible')
+        for parts in (1, 4)
     ]
     assert all(row['MB, 3 layers'] > 0 for row in rows)
     assert 'MB / layer' in rows[0]
