@@ -79,8 +79,10 @@ def make(
         cluster = clusters(data, parts)
         loader = DataLoader(
             range(parts),
-            batch_size=None,
-            collate_fn=lambda i: data.subgraph(cluster == i),
+            recipe.batch_size,
+            collate_fn=lambda some: data.subgraph(
+                torch.isin(cluster, torch.tensor(some))
+            ),
             **order,
         )
     elif recipe.batch == 'neighbor':

@@ -9,7 +9,7 @@ from torch import Tensor
 # What makes a step of one graph, and what it needs, with its defaults:
 BATCHES: dict[str, dict[str, Any]] = {
     'random': {'parts': 10},
-    'cluster': {'parts': 10},
+    'cluster': {'parts': 10, 'batch_size': 1},
     'neighbor': {'batch_size': 1024, 'fanout': [10, 10]},
     'saint': {'parts': 10, 'batch_size': 2000, 'walk_length': 2},
 }
@@ -36,8 +36,8 @@ class Recipe:
             nodes and a sample of those around them, GraphSAGE), ``saint``
             (the nodes of random walks, GraphSAINT).
         batch_size: How many graphs make a step, where there are many; of one
-            graph, the training nodes of a step, or the walks. Each process
-            takes so many.
+            graph, the training nodes of a step, or the clusters, or the
+            walks. Each process takes so many.
         parts: How many parts the nodes fall into, or how many samples of
             ``saint`` make an epoch.
         fanout: For ``neighbor``: how many neighbors are sampled at each hop;

@@ -13,7 +13,7 @@ DIGITS = PROTOCOLS['digits-5-per-class']
 
 RECIPES = {
     'random': {'parts': 3},
-    'cluster': {'parts': 3},
+    'cluster': {'parts': 6, 'batch_size': 2},
     'neighbor': {'batch_size': 25, 'fanout': [10, 5]},
     'saint': {'parts': 3, 'batch_size': 100, 'walk_length': 3},
 }
@@ -45,7 +45,8 @@ def test_learns_on_parts(spec, kind):
 @pytest.mark.parametrize('kind', ['random', 'cluster'])
 def test_each_node_is_in_one_part_with_the_edges_inside(kind):
     data = datasets.load('digits')
-    parts = batches.make(data, Recipe(batch=kind, parts=4))
+    size = {'batch_size': 2, 'parts': 8} if kind == 'cluster' else {'parts': 4}
+    parts = batches.make(data, Recipe(batch=kind, **size))
     found = [*parts()]
     assert len(found) == 4
     numbers = torch.cat([part.number for part in found])

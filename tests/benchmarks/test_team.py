@@ -18,7 +18,7 @@ OPTIONS = {  # where a model has them
 }
 PARTS = {
     'random': {'parts': 4},
-    'cluster': {'parts': 5},
+    'cluster': {'parts': 5, 'batch_size': 1},
     'neighbor': {'batch_size': 7, 'fanout': [3, 3]},
     'saint': {'parts': 3, 'batch_size': 100, 'walk_length': 2},
 }
