@@ -54,10 +54,6 @@ def run(
             no number.
     """
     store, row = Store(args.out), cell.row()
-    for there in store.read():
-        if key(there) == key(row) and there['status'] == 'ok':
-            return there
-    journal.check(args.out, row, args.resume)
     device = team.own_device(engine.pick_device(args.device))
     engine.check_device(device)
     data = datasets.load(
@@ -65,7 +61,11 @@ def run(
     )
     method = methods.parse(cell.method)
     network, recipe = presets.split(cell.config, method, cell.depth)
-    with team.meet(device) as all_of_us:
+    with team.meet(device) as us:
+        done = us.agree(lambda: {key(r): r for r in store.read()})
+        if done.get(key(row), row).get('status') == 'ok':
+            return done[key(row)]
+        us.agree(lambda: journal.check(args.out, row, args.resume))
         scores = train.run(
             network,
             data,
@@ -73,8 +73,8 @@ def run(
             PROTOCOLS[cell.protocol],
             cell.seed,
             device,
-            team=all_of_us,
-            journal=journal.Journal(args.out, row, all_of_us, say),
+            team=us,
+            journal=journal.Journal(args.out, row, us, say),
         )
     row |= {
         'status': 'ok',
