@@ -117,7 +117,6 @@ def _workers(args: argparse.Namespace) -> Callable[..., engine.Results]:
         return partial(cluster.tasks, address=args.address)
     if args.address is not None:
         raise UsageError(f'--address is for --engine ray (got {args.address})')
-    engine.check_device(args.device)
     return engine.processes
 
 

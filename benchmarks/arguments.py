@@ -180,8 +180,8 @@ def _add_store(command: argparse.ArgumentParser, seeds: int) -> None:
     command.add_argument(
         '--address',
         metavar='ADDR',
-        help='of the Ray cluster, HOST:PORT, or auto; without it, this '
-        'machine becomes one',
+        help='of the Ray cluster, HOST:PORT; without it, the one that runs '
+        'on this machine, or a new one',
     )
     command.add_argument(
         '--retry-failed',

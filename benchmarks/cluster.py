@@ -30,14 +30,15 @@ def tasks(
         cells: The runs.
         jobs: Must be nothing: the cluster says how many runs it has room for.
         device: ``cpu``, ``cuda`` or ``auto``.
-        address: Of the cluster; without it, this machine becomes one.
+        address: Of the cluster; without it, the one that runs on this
+            machine, or a new one.
 
     Returns:
         Each run with its result, as it is done.
 
     Raises:
-        UsageError: If there is no Ray or no such cluster, or the cluster
-            never has room for a run.
+        UsageError: If there is no Ray, no such cluster, or no GPU in it, and
+            if :obj:`jobs` is given or :obj:`device` names one GPU.
     """
     ray = connect(address, jobs, device)
     try:

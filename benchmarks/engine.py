@@ -27,6 +27,7 @@ from benchmarks import (
     train_graphs,
 )
 from benchmarks.errors import UsageError
+from benchmarks.files import find_root
 from benchmarks.store import Row, Store, key
 
 
@@ -142,7 +143,8 @@ def sweep(
     todo = [cell for cell in cells if key(cell.row()) not in done]
     if not todo:
         return
-    work = partial(_work, root=root, device=device, probed=probed)
+    folder = find_root(root)  # as this process sees it
+    work = partial(_work, root=folder, device=device, probed=probed)
     with closing(workers(work, todo, jobs, device)) as results:
         for cell, result in results:
             row = {**cell.row(), **stamp(), **result}
@@ -182,7 +184,7 @@ def _result(future: pebble.ProcessFuture) -> dict[str, Any]:
 
 
 def _work(
-    cell: Cell, root: str | None, device: str, probed: bool
+    cell: Cell, root: Path | None, device: str, probed: bool
 ) -> dict[str, Any]:
     """Runs in the child: one thread, and no longer than the parent lives."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides

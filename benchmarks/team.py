@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -101,7 +102,10 @@ def meet(device: str) -> Iterator[Team]:
         return
     if device.startswith('cuda'):
         torch.cuda.set_device(device)
-    dist.init_process_group('nccl' if device.startswith('cuda') else 'gloo')
+    dist.init_process_group(
+        'nccl' if device.startswith('cuda') else 'gloo',
+        timeout=timedelta(days=7),  # an evaluation may take long
+    )
     try:
         yield Team(dist.get_rank(), dist.get_world_size())
     finally:

@@ -35,8 +35,8 @@ def on_ray(
             the cluster, so that none waits long for the last.
         num_cpus (int, optional): The threads of a task. (default: :obj:`1`)
         address (str, optional): The address of the cluster, if this process
-            has not joined one; without it, this machine becomes one.
-            (default: :obj:`None`)
+            has not joined one; without it, the one that runs on this
+            machine, or a new one. (default: :obj:`None`)
 
     Raises:
         ValueError: If a number is less than one.
