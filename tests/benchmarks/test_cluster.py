@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from functools import partial
 
 import pytest
 
@@ -23,26 +24,20 @@ def two_nodes(monkeypatch):
     out.shutdown()
 
 
-def tasks(address):
-    def workers(*args):
-        return cluster.tasks(*args, address=address)
-
-    return workers
-
-
 def test_sweep_survives_the_loss_of_a_node(two_nodes, tmp_path, cell):
     """24 runs: none is lost, none is there twice."""
     nodes, second = two_nodes
+    workers = partial(cluster.tasks, address=nodes.address)
     store = Store(tmp_path)
     cells = [cell(seed=seed, epochs=100) for seed in range(22)]
     cells += [cell(seed=22, nonsense=1), cell(seed=23, lr=1e30)]
     killer = threading.Thread(
-        target=nodes.remove_node, args=(second,), kwargs=FORCE
+        target=nodes.remove_node,
+        args=(second,),
+        kwargs={'allow_graceful': False},
     )
     rows = []
-    for row in engine.sweep(
-        cells, store, None, None, 'cpu', workers=tasks(nodes.address)
-    ):
+    for row in engine.sweep(cells, store, None, None, 'cpu', workers=workers):
         rows.append(row)
         if len(rows) == 4:  # both nodes are at work
             killer.start()
@@ -59,13 +54,8 @@ def test_sweep_survives_the_loss_of_a_node(two_nodes, tmp_path, cell):
     assert not failed
     here = engine.sweep(cells[:1], Store(tmp_path / 'here'), None, 1, 'cpu')
     assert next(here)['test'] == stored_test(stored, 0)
-    again = engine.sweep(
-        cells, store, None, None, 'cpu', workers=tasks(nodes.address)
-    )
+    again = engine.sweep(cells, store, None, None, 'cpu', workers=workers)
     assert [*again] == []
-
-
-FORCE = {'allow_graceful': False}
 
 
 def stored_test(rows, seed):

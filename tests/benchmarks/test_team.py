@@ -14,7 +14,6 @@ OPTIONS = {  # where a model has them
     'checkpoint_blocks': True,
     'hidden_channels': 16,
     'dropout': 0.0,
-    'k': 4,
 }
 PARTS = {
     'random': {'parts': 4},
@@ -28,8 +27,8 @@ def network(spec):
     method = parse(spec)
     known = method.options()
     options = {k: v for k, v in OPTIONS.items() if k in known}
-    if spec in ('appnp', 'sgc', 'dagnn', 'gprgnn'):
-        options.pop('k', None)
+    if method.backbone.joins_points:
+        options['k'] = 4
     return Network(method, 2, options)
 
 
