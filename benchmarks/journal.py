@@ -31,6 +31,7 @@ class Journal:
             ``torch.load(..., weights_only=True)``.
         run: What the store knows of the run before it: the checkpoint of
             another one is not gone on from.
+        resume: Whether to go on from a checkpoint that is there.
         team: The processes; the first one reads and writes.
         say: Prints a line.
     """
@@ -39,11 +40,13 @@ class Journal:
         self,
         folder: str | Path,
         run: dict[str, Any],
+        resume: bool,
         team: Team,
         say: Callable[[str], None],
     ):
         self.folder = Path(folder)
         self.run = run
+        self.resume = resume
         self.team = team
         self.say = say
         self.earlier = 0.0  # seconds of earlier starts
@@ -56,8 +59,12 @@ class Journal:
 
         Returns:
             The epochs that are done, and the best of them.
+
+        Raises:
+            UsageError: If a checkpoint is there and is not to be gone on
+                from, or is one of another run, or cannot be read.
         """
-        state = self.team.agree(lambda: read(self.folder))
+        state = self.team.agree(self._take_up)
         if state is None:
             return 0, {}
         model.load_state_dict(state['model'])
@@ -65,6 +72,32 @@ class Journal:
         self.earlier = state['seconds']
         self.say(f'goes on after epoch {state["epoch"]}')
         return state['epoch'], state['best']
+
+    def _take_up(self) -> dict[str, Any] | None:
+        state = read(self.folder)
+        if state is None:
+            return None
+        path, done = self.folder / LATEST, state['epoch']
+        if not self.resume:
+            raise UsageError(
+                f'{path} holds {done} epochs: --resume goes on from there, '
+                f'another --out begins anew'
+            )
+        other = _flat(json.loads(state['run']))
+        here = _flat(json.loads(json.dumps(self.run)))
+        differ = [
+            f'{name} was {other.get(name)!r} and is {here.get(name)!r}'
+            for name in sorted({*other, *here})
+            if other.get(name) != here.get(name) and name not in MAY_CHANGE
+        ]
+        if differ:
+            raise UsageError(f'{path} is of another run: {"; ".join(differ)}')
+        if done > here['epochs']:
+            raise UsageError(
+                f'{path} holds {done} epochs, more than the {here["epochs"]} '
+                f'that are asked for'
+            )
+        return state
 
     def seed(self, number: int) -> None:
         """Makes the next epoch independent of all before it."""
@@ -115,38 +148,6 @@ def read(folder: str | Path) -> dict[str, Any] | None:
             f'{path} is no checkpoint of this program, or is broken: '
             f'{str(error).splitlines()[0]}'
         ) from error
-
-
-def check(folder: str | Path, run: dict[str, Any], resume: bool) -> None:
-    """Whether a run can begin, or go on, in a folder.
-
-    Raises:
-        UsageError: If a checkpoint is there and is not to be gone on from,
-            or is one of another run.
-    """
-    state = read(folder)
-    if state is None:
-        return
-    path, done = Path(folder) / LATEST, state['epoch']
-    if not resume:
-        raise UsageError(
-            f'{path} holds {done} epochs: --resume goes on from there, '
-            f'another --out begins anew'
-        )
-    other = _flat(json.loads(state['run']))
-    here = _flat(json.loads(json.dumps(run)))
-    differ = [
-        f'{name} was {other.get(name)!r} and is {here.get(name)!r}'
-        for name in sorted({*other, *here})
-        if other.get(name) != here.get(name) and name not in MAY_CHANGE
-    ]
-    if differ:
-        raise UsageError(f'{path} is of another run: {"; ".join(differ)}')
-    if done > run['config']['epochs']:
-        raise UsageError(
-            f'{path} holds {done} epochs, more than the '
-            f'{run["config"]["epochs"]} that are asked for'
-        )
 
 
 def _flat(run: dict[str, Any]) -> dict[str, Any]:

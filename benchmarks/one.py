@@ -65,7 +65,7 @@ def run(
         done = us.agree(lambda: {key(r): r for r in store.read()})
         if done.get(key(row), row).get('status') == 'ok':
             return done[key(row)]
-        us.agree(lambda: journal.check(args.out, row, args.resume))
+        diary = journal.Journal(args.out, row, args.resume, us, say)
         scores = train.run(
             network,
             data,
@@ -74,7 +74,7 @@ def run(
             cell.seed,
             device,
             team=us,
-            journal=journal.Journal(args.out, row, us, say),
+            journal=diary,
         )
     row |= {
         'status': 'ok',

@@ -64,9 +64,8 @@ class Team:
 
     def mean(self, values: list[Tensor], device: torch.device) -> float:
         """The mean of the values that all processes have."""
-        both = torch.zeros(2, dtype=torch.double, device=device)
-        for value in values:
-            both += torch.stack([value.double(), torch.ones_like(both[0])])
+        both = [sum(value.item() for value in values), len(values)]
+        both = torch.tensor(both, dtype=torch.double, device=device)
         if self.size > 1:
             dist.all_reduce(both)
         return (both[0] / both[1]).item()
