@@ -62,10 +62,11 @@ def run(
     method = methods.parse(cell.method)
     network, recipe = presets.split(cell.config, method, cell.depth)
     with team.meet(device) as us:
-        done = us.agree(lambda: {key(r): r for r in store.read()})
-        if done.get(key(row), row).get('status') == 'ok':
-            return done[key(row)]
-        diary = journal.Journal(args.out, row, args.resume, us, say)
+        same = us.agree(
+            lambda: [r for r in store.read() if key(r) == key(row)]
+        )
+        if same and same[0]['status'] == 'ok':
+            return same[0]
         scores = train.run(
             network,
             data,
@@ -74,7 +75,7 @@ def run(
             cell.seed,
             device,
             team=us,
-            journal=diary,
+            journal=journal.Journal(args.out, row, args.resume, us, say),
         )
     row |= {
         'status': 'ok',
