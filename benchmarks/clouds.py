@@ -1,4 +1,4 @@
-"""Point clouds as one batch of graphs without edges."""
+"""Point clouds: many graphs without edges."""
 
 import io
 import zipfile
@@ -8,17 +8,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Data
+from torch_geometric.datasets import S3DIS
 from torch_geometric.io.off import parse_off
 from torch_geometric.transforms import NormalizeScale, SamplePoints
 
 from benchmarks.errors import UsageError
+from benchmarks.files import processed_folder
+from benchmarks.graphs import Graphs
 
 POINTS = 256  # of a cloud
+AREA = 5  # of S3DIS, to test
 Draw = Callable[[], Tensor]  # returns other points of a shape each time
 
 
-def shapes(root: Path) -> Data:
+def shapes(root: Path) -> Graphs:
     """Points on the 40 + 40 meshes of GeometricShapes.
 
     Each mesh for training gives two clouds to train and one to validate, each
@@ -45,7 +49,7 @@ def shapes(root: Path) -> Data:
     return _clouds(draws, {'train': 2, 'val': 1, 'test': 1})
 
 
-def animals(root: Path) -> Data:
+def animals(root: Path) -> Graphs:
     """Parts of ten clouds of PointCloudLibrary in five classes.
 
     Each cloud for training gives 8 parts to train and 4 to validate, each one
@@ -67,6 +71,35 @@ def animals(root: Path) -> Data:
     return _clouds(draws, {'train': 8, 'val': 4, 'test': 8})
 
 
+def rooms(root: Path) -> Graphs:
+    """The blocks of 4,096 points of S3DIS: what each point belongs to.
+
+    Features are the place in the block, the color and the place in the room.
+    Area 5 tests, and of the rooms of the others every tenth validates.
+    """
+    raw = root / 'S3DIS' / 'raw'
+    names = raw / 'room_filelist.txt'
+    if not names.is_file():
+        raise UsageError(
+            f'{names} is missing: unzip {S3DIS.url.rpartition("/")[2]}, of '
+            f'{S3DIS.url} or a mirror, as {raw}'
+        )
+    folder = processed_folder(raw.iterdir())  # PyG writes beside the files
+    if not (folder / 'raw').exists():
+        (folder / 'raw').symlink_to(raw)
+    given = [S3DIS(str(folder), AREA, train) for train in (True, False)]
+    blocks = [
+        Data(x=torch.cat([block.pos, block.x], 1), pos=block.pos, y=block.y)
+        for part in given
+        for block in part
+    ]
+    of = [n for n in names.read_text().split() if f'Area_{AREA}' not in n]
+    held = {*sorted({*of})[::10]}
+    split = ['val' if name in held else 'train' for name in of]
+    split += ['test'] * len(given[1])
+    return Graphs(blocks, _split(split))
+
+
 def _sampler(mesh: Data) -> Draw:
     sample = SamplePoints(POINTS)
     return lambda: sample(mesh).pos
@@ -83,19 +116,23 @@ def _read_pcd(file: Path) -> Tensor:
     return torch.from_numpy(np.loadtxt(io.StringIO(rows), dtype=np.float32))
 
 
-def _clouds(draws: dict[str, list[Draw]], counts: dict[str, int]) -> Data:
-    """One batch: the masks are of clouds, and so are the labels."""
+def _clouds(draws: dict[str, list[Draw]], counts: dict[str, int]) -> Graphs:
     scale = NormalizeScale()
-    single, split = [], []
+    clouds, split = [], []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for part, count in counts.items():
             for label, draw in enumerate(draws.get(part, draws['train'])):
                 for _ in range(count):
-                    single.append(scale(Data(pos=draw(), y=label)))
+                    points = scale(Data(pos=draw())).pos
+                    clouds.append(Data(x=points, y=torch.tensor([label])))
                     split.append(part)
-    batch = Batch.from_data_list(single)
-    data = Data(x=batch.pos, y=batch.y, batch=batch.batch)
-    for part in counts:
-        data[f'{part}_mask'] = torch.tensor([s == part for s in split])
-    return data
+    return Graphs(clouds, _split(split))
+
+
+def _split(parts: list[str]) -> dict[str, Tensor]:
+    """Where each part stands."""
+    return {
+        name: torch.tensor([part == name for part in parts]).nonzero().view(-1)
+        for name in ('train', 'val', 'test')
+    }

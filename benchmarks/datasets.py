@@ -31,6 +31,7 @@ class Dataset:
     protocols: tuple[str, ...]
     read: Callable[[Path | None, Sequence[str]], Data | Graphs]
     many: bool = False  # whether it is of many graphs
+    points: bool = False  # whether those have no edges
 
 
 def protocol_of(name: str, protocol: str | None = None) -> str:
@@ -234,6 +235,8 @@ DATASETS = {
             '160 clouds of 256 points on meshes of 40 shapes',
             ('shapes-official',),
             lambda root, _: clouds.shapes(root or cache_folder()),
+            many=True,
+            points=True,
         ),
         Dataset(
             'pointclouds',
@@ -241,6 +244,17 @@ DATASETS = {
             '(PointCloudLibrary)',
             ('animals-official',),
             lambda root, _: clouds.animals(root or cache_folder()),
+            many=True,
+            points=True,
+        ),
+        Dataset(
+            's3dis',
+            '23,585 blocks of 4,096 points in rooms of 6 areas: walls, '
+            'chairs, ... (13 classes)',
+            ('s3dis-area-5',),
+            lambda root, _: clouds.rooms(root or cache_folder()),
+            many=True,
+            points=True,
         ),
         _nodes('ogbn-arxiv', '169,343 papers that cite one another', 'time'),
         _nodes(

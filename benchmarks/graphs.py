@@ -1,7 +1,7 @@
-"""Many graphs with a property each."""
+"""Many graphs, with properties of each or of its nodes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -10,19 +10,21 @@ from torch_geometric.data import Data
 
 @dataclass(frozen=True)
 class Graphs:
-    """Graphs whose nodes and edges have features that are categories.
+    """Graphs whose nodes and edges have features that are categories, or
+    points whose features are numbers.
 
     Args:
-        graphs: The graphs, each with a row ``y``.
+        graphs: The graphs, each with ``y``: a row, or one for each node.
         split: For each split, the indices of its graphs.
-        node_sizes: How many categories each node feature has.
+        node_sizes: How many categories each node feature has; nothing if
+            they are numbers.
         edge_sizes: How many categories each edge feature has.
     """
 
     graphs: Sequence[Data]
     split: dict[str, Tensor]
-    node_sizes: list[int]
-    edge_sizes: list[int]
+    node_sizes: list[int] = field(default_factory=list)
+    edge_sizes: list[int] = field(default_factory=list)
 
 
 def one_hot(categories: Tensor, sizes: list[int]) -> Tensor:

@@ -177,12 +177,13 @@ class Network:
 
     def inputs(self, batch: Batch) -> dict[str, Any]:
         """Further inputs of the model for many graphs in one: what it takes
-        of the features of edges and of which graph a node is of.
+        of the features of edges, of which graph a node is of, and of places.
         """
         takes = inspect.signature(self.method.backbone.model.forward)
         out = self.edge_inputs(batch)
-        if 'batch' in takes.parameters:
-            out['batch'] = batch.batch
+        for name in ('batch', 'pos'):
+            if name in takes.parameters and name in batch:
+                out[name] = batch[name]
         return out
 
     def edge_inputs(self, data: Data) -> dict[str, Tensor]:

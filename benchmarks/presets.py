@@ -103,7 +103,7 @@ def configure(
             f'{dataset} (it has: {have})'
         )
     if DATASETS[dataset].many:
-        _check_many(method)
+        _check_many(method, dataset)
     recipe = recipes[max(fits, key=lambda name: len(parse(name).parts))]
     recipe = {k: v for k, v in recipe.items() if k not in method.keywords}
     if 'batch' in overrides:
@@ -145,8 +145,8 @@ def configure(
     return config
 
 
-def _check_many(method: Method) -> None:
-    if method.backbone.joins_points:
+def _check_many(method: Method, dataset: str) -> None:
+    if method.backbone.joins_points and not DATASETS[dataset].points:
         raise UsageError(f'{method.name} is for points, not for given graphs')
     if method.edges is not None:
         raise UsageError(

@@ -80,6 +80,13 @@ PROTOCOLS = {
             'max',
         ),
         Protocol(
+            's3dis-area-5',
+            'area 5 to test; of the rooms of the other areas, every tenth to '
+            'validate and the rest to train',
+            'miou',
+            'max',
+        ),
+        Protocol(
             'ogb-time',
             "ogb's split by year: papers up to 2017 to train, of 2018 to "
             'validate, from 2019 to test',

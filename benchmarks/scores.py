@@ -22,6 +22,14 @@ def accuracy(out: Tensor, y: Tensor) -> float:
     return (out.argmax(dim=-1) == y).double().mean().item()
 
 
+def miou(out: Tensor, y: Tensor) -> float:
+    """Intersection over union of each class, their mean, in [0, 1]."""
+    from sklearn.metrics import jaccard_score  # slow to load
+
+    guess = out.argmax(dim=-1).cpu()
+    return float(jaccard_score(y.cpu(), guess, average='macro'))
+
+
 def log_cross_entropy(out: Tensor, y: Tensor) -> Tensor:
     """The mean of log(e + cross entropy) - log e, with e = 1 - log 2, which
     outliers pull less (arXiv 2103.13355).
@@ -62,6 +70,7 @@ def _of_ogb(name: str, like: str, out: Tensor, y: Tensor) -> float:
 
 METRICS = {
     'accuracy': Metric(accuracy, F.cross_entropy),
+    'miou': Metric(miou, F.cross_entropy),
     'rocauc': Metric(
         partial(_of_ogb, 'rocauc', 'ogbg-molhiv'), _cross_entropies
     ),

@@ -193,32 +193,6 @@ class OnEdges(torch.nn.Module):
         return self.model(x, adj, edge_attr=given)
 
 
-class OnClouds(torch.nn.Module):
-    """A network on whole graphs, of which it sees in training only those to
-    train on; the others' outputs are zero then.
-    """
-
-    def __init__(
-        self, model: torch.nn.Module, batch: Tensor, train_mask: Tensor
-    ):
-        super().__init__()
-        self.model = model
-        points = train_mask[batch]
-        place = train_mask.cumsum(0) - 1  # of a graph among those to train on
-        self.register_buffer('batch', batch)
-        self.register_buffer('train_mask', train_mask)
-        self.register_buffer('train_points', points)
-        self.register_buffer('train_batch', place[batch[points]])
-
-    def forward(self, x: Tensor, adj: None) -> Tensor:
-        if not self.training:
-            return self.model(x, adj, self.batch)
-        some = self.model(x[self.train_points], adj, self.train_batch)
-        out = some.new_zeros(len(self.train_mask), some.size(1))
-        out[self.train_mask] = some
-        return out
-
-
 def peak_mb(device: torch.device) -> float:
     """Peak memory: of the device, or of this process with its libraries."""
     if device.type == 'cuda':
@@ -285,8 +259,6 @@ def run(
             recipe.label_rate,
             recipe.label_steps or 0,
         )
-    if data.batch is not None:
-        model = OnClouds(model, data.batch, data.train_mask)
     model.to(device)
     states = {}
     given = (x, adj, y, index)

@@ -1,9 +1,10 @@
 import zipfile
 
+import h5py
 import pytest
 import torch
 
-from benchmarks import datasets, methods, presets, train
+from benchmarks import datasets, methods, presets, train_graphs
 from benchmarks.errors import UsageError
 from benchmarks.protocols import PROTOCOLS
 
@@ -40,18 +41,20 @@ def made(tmp_path):
 )
 def test_clouds(name, sizes, made):
     data = datasets.load(name, made)
-    assert data.x.size() == (256 * sum(sizes), 3)
-    assert data.batch.bincount().tolist() == [256] * sum(sizes)
-    masks = [data[f'{split}_mask'] for split in ('train', 'val', 'test')]
-    assert tuple(int(mask.sum()) for mask in masks) == sizes
-    assert bool((sum(mask.long() for mask in masks) == 1).all())
-    for mask, size in zip(masks, sizes, strict=True):
-        assert data.y[mask].bincount().tolist() == [size // 5] * 5
+    assert tuple(map(len, data.split.values())) == sizes
+    assert sorted(torch.cat([*data.split.values()]).tolist()) == [
+        *range(sum(sizes))
+    ]
+    for index, size in zip(data.split.values(), sizes, strict=True):
+        labels = torch.cat([data.graphs[int(i)].y for i in index])
+        assert labels.bincount().tolist() == [size // 5] * 5
     again = datasets.load(name, made)
-    assert torch.equal(again.x, data.x)
-    assert bool(data.x.abs().amax() <= 1)
-    first, second = data.x[:256], data.x[256:512]  # of one shape
-    assert not torch.equal(first, second)
+    for cloud, same in zip(data.graphs, again.graphs, strict=True):
+        assert cloud.x.size() == (256, 3)
+        assert bool(cloud.x.abs().amax() <= 1)
+        assert torch.equal(cloud.x, same.x)
+    first, second = data.graphs[:2]  # of one shape
+    assert not torch.equal(first.x, second.x)
 
 
 def test_loading_leaves_the_random_numbers_alone(made):
@@ -69,43 +72,91 @@ def test_missing_files(name, tmp_path):
 
 
 def test_real_clouds(root):
-    data = datasets.load('geometricshapes', root)
-    assert data.y.bincount().tolist() == [4] * 40
-    data = datasets.load('pointclouds', root)
-    assert data.y.bincount().tolist() == [20] * 5
+    for name, counts in (
+        ('geometricshapes', [4] * 40),
+        ('pointclouds', [20] * 5),
+    ):
+        graphs = datasets.load(name, root).graphs
+        labels = torch.cat([cloud.y for cloud in graphs])
+        assert labels.bincount().tolist() == counts
 
 
-class Sums(torch.nn.Module):
-    """Adds up the points of each graph."""
-
-    def forward(self, x, adj, batch):
-        out = x.new_zeros(int(batch.max()) + 1, x.size(1))
-        return out.index_add(0, batch, x)
-
-
-def test_only_clouds_to_train_on_are_seen_in_training():
-    x = torch.arange(6.0).view(6, 1)
-    batch = torch.tensor([0, 1, 1, 2, 3, 3])
-    mask = torch.tensor([False, True, False, True])
-    model = train.OnClouds(Sums(), batch, mask)
-    x[~mask[batch]] = torch.nan
-    assert model(x, None).tolist() == [[0.0], [3.0], [0.0], [9.0]]
-    x = torch.arange(6.0).view(6, 1)
-    model.eval()
-    assert model(x, None).tolist() == [[0.0], [3.0], [3.0], [9.0]]
-
-
-def test_run(made):
-    method = methods.parse('deepgcn+res+dilated')
-    overrides = {'epochs': 2, 'hidden_channels': 4, 'k': 2}
-    config = presets.configure('points', 'geometricshapes', method, overrides)
-    network, recipe = presets.split(config, method, 2)
-    scores = train.run(
-        network,
-        datasets.load('geometricshapes', made),
-        recipe,
-        PROTOCOLS['shapes-official'],
-        seed=0,
-    )
+@pytest.mark.parametrize('name', ['geometricshapes', 'pointclouds'])
+@pytest.mark.parametrize('level', ['graph', 'node'])
+def test_run(name, level, made):
+    scores = run(name, datasets.load(name, made), level=level)
+    size = {'geometricshapes': 5, 'pointclouds': 40}[name]
     assert scores['epochs'] == 2
-    assert scores['test'] * 5 == pytest.approx(round(scores['test'] * 5))
+    assert scores['test'] * size == pytest.approx(round(scores['test'] * size))
+
+
+def test_clouds_to_test_on_are_unseen_in_training(made):
+    data = datasets.load('pointclouds', made)
+    before = run('pointclouds', data)
+    for i in data.split['test']:
+        data.graphs[int(i)].x = torch.zeros(256, 3)
+    after = run('pointclouds', data)
+    assert after['test'] == 0.2  # one class of five
+    for name in ('train', 'val', 'best_epoch'):
+        assert before[name] == after[name]
+
+
+def run(name, data, **config):
+    method = methods.parse('deepgcn+res+dilated')
+    overrides = {'epochs': 2, 'hidden_channels': 4, 'k': 2, **config}
+    config = presets.configure('points', name, method, overrides)
+    network, recipe = presets.split(config, method, 2)
+    protocol = PROTOCOLS[datasets.protocol_of(name)]
+    return train_graphs.run(network, data, recipe, protocol, seed=0)
+
+
+@pytest.fixture
+def rooms(tmp_path):
+    """Blocks as in the files of S3DIS, of 256 points: where a point is in its
+    block says what it belongs to.
+    """
+    raw = tmp_path / 'S3DIS' / 'raw'
+    raw.mkdir(parents=True)
+    names = [f'Area_{area}_hall_1' for area in (1, 2, 3, 5, 6) for _ in '12']
+    generator = torch.Generator().manual_seed(0)
+    for part in range(2):
+        points = torch.rand(5, 256, 9, generator=generator)
+        with h5py.File(raw / f'ply_data_all_{part}.h5', 'w') as file:
+            file['data'] = points.numpy()
+            file['label'] = (points[:, :, 2] > 0.5).numpy().astype('uint8')
+    files = [f'indoor3d_sem_seg_hdf5_data/{f.name}' for f in raw.glob('*.h5')]
+    (raw / 'all_files.txt').write_text('\n'.join(sorted(files)) + '\n')
+    (raw / 'room_filelist.txt').write_text('\n'.join(names) + '\n')
+    return tmp_path
+
+
+def test_rooms(rooms):
+    before = sorted(rooms.rglob('*'))
+    data = datasets.load('s3dis', rooms)
+    assert sorted(rooms.rglob('*')) == before
+    parts = {split: index.tolist() for split, index in data.split.items()}
+    assert parts == {
+        'train': [2, 3, 4, 5, 6, 7],
+        'val': [0, 1],
+        'test': [8, 9],
+    }
+    with h5py.File(rooms / 'S3DIS/raw/ply_data_all_1.h5') as file:
+        given = torch.from_numpy(file['data'][1:3])  # of area 5
+    for place, block in zip((8, 9), given, strict=True):
+        assert torch.equal(data.graphs[place].x, block)
+        assert torch.equal(data.graphs[place].pos, block[:, :3])
+    assert data.graphs[0].y.size() == (256,)
+
+
+def test_rooms_are_learned(rooms):
+    scores = run(
+        *('s3dis', datasets.load('s3dis', rooms)),
+        **{'lr': 0.01, 'epochs': 30, 'dropout': 0.0, 'batch_size': 2},
+        **{'hidden_channels': 16, 'k': 4},
+    )
+    assert scores['test'] > 0.8
+
+
+def test_missing_rooms(tmp_path):
+    with pytest.raises(UsageError, match=r'is missing: unzip indoor3d_sem'):
+        datasets.load('s3dis', tmp_path)

@@ -131,6 +131,13 @@ def test_a_remedy_goes_before_the_recipe():
     assert config['norm'] == 'batch'
 
 
+def test_miou_on_paper():
+    out = torch.eye(3)[[0, 0, 1, 1, 2]]
+    y = torch.tensor([0, 1, 1, 1, 2])
+    iou = (1 / 2, 2 / 3, 1)  # of the classes
+    assert METRICS['miou'].score(out, y) == pytest.approx(sum(iou) / 3)
+
+
 def test_accuracy_is_that_of_ogb():
     from ogb.nodeproppred import Evaluator
 
