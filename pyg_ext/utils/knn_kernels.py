@@ -8,7 +8,9 @@ The kernels leave the interpreter's lock, so that threads can share the rows.
 import numpy as np
 from numba import njit
 
-GROUP = 64  # scores that are compared at a time
+GROUP = 256  # scores that are compared at a time
+LANES = 64  # numbers that a loop is good at
+NONE = np.uint64(2**64 - 1)  # a packed number that is no candidate
 
 compiled = njit(nogil=True, cache=True)
 
@@ -46,26 +48,35 @@ def _square(u, v):
 
 @compiled
 def sort(keys, index, size):
-    """Sorts by key, then by index (Shell's method)."""
-    gap, i = 1, 1
-    while i < size and (
-        keys[i - 1] < keys[i]
-        or (keys[i - 1] == keys[i] and index[i - 1] < index[i])
-    ):
-        i += 1
-    while i < size and gap < size:
+    """Sorts by key, then by index: what is nearly sorted by insertion, the
+    rest by Shell's method.
+    """
+    if _insert(keys, index, size, 1, 4 * size):
+        return
+    gap = 1
+    while gap < size:
         gap = 3 * gap + 1
     while gap > 1:
         gap //= 3
-        for i in range(gap, size):
-            key, j, at = keys[i], index[i], i
-            while at >= gap and (
-                keys[at - gap] > key
-                or (keys[at - gap] == key and index[at - gap] > j)
-            ):
-                keys[at], index[at] = keys[at - gap], index[at - gap]
-                at -= gap
-            keys[at], index[at] = key, j
+        _insert(keys, index, size, gap, size * size)
+
+
+@compiled
+def _insert(keys, index, size, gap, most):
+    """Sorts what lies ``gap`` apart; gives up after so many moves."""
+    for i in range(gap, size):
+        key, j, at = keys[i], index[i], i
+        while at >= gap and (
+            keys[at - gap] > key
+            or (keys[at - gap] == key and index[at - gap] > j)
+        ):
+            keys[at], index[at] = keys[at - gap], index[at - gap]
+            at -= gap
+            most -= 1
+        keys[at], index[at] = key, j
+        if most < 0:
+            return False
+    return True
 
 
 @compiled
@@ -101,18 +112,70 @@ def smallest(keys, index, k, size):
 
 
 @compiled
-def select_rows(
-    receivers, scores, index, count, limit, product, half, first, size
-):
+def nth(keys, k, size):
+    """Moves the ``k`` smallest of ``size`` different keys to the front, and
+    returns the largest of them (quickselect).
+    """
+    low, high = 0, size - 1
+    while low < high:
+        at = (low + high) // 2
+        a, b, c = keys[low], keys[at], keys[high]
+        if (b < a) != (c < a):
+            at = low
+        elif (a < c) != (b < c):
+            at = high
+        pivot, keys[at] = keys[at], keys[high]
+        split = low
+        for i in range(low, high):
+            key = keys[i]
+            keys[i] = keys[split]
+            keys[split] = key
+            split += key < pivot
+        keys[high], keys[split] = keys[split], pivot
+        if split == k - 1:
+            break
+        if split < k - 1:
+            low = split + 1
+        else:
+            high = split - 1
+    return keys[k - 1]
+
+
+@compiled
+def pack(score, j):
+    """A score in float32 and an index as one whole number, which sorts by
+    score, then by index.
+    """
+    high = _turn(np.float32(score).view(np.int32)) + 2**31
+    return (np.uint64(high) << np.uint64(32)) | np.uint64(j)
+
+
+@compiled
+def score_of(key):
+    """The score in a packed number."""
+    return np.int32(_turn(np.int64(key >> np.uint64(32)) - 2**31)).view(
+        np.float32
+    )
+
+
+@compiled
+def _turn(bits):
+    """The order of negative floats is the reverse of their bits'."""
+    return np.int64(bits) ^ ((np.int64(bits) >> 63) & 0x7FFFFFFF)
+
+
+@compiled
+def select(receivers, keys, count, limit, product, half, first, size):
     """Offers the points of a product's columns to some of its rows.
 
     A row keeps what scores less than its ``limit``. When its room is full,
-    the ``size`` best stay and the worst of those is the new limit.
+    the ``size`` best stay and the worst of those is the new limit. The first
+    one comes from the least scores in groups of columns: as many points as
+    groups score no more than the largest of those.
 
     Args:
         receivers: Rows of the product, ascending without a gap.
-        scores: Their candidates' scores, ``[receivers, room]``.
-        index: Their candidates, ``[receivers, room]``.
+        keys: Their candidates, packed, ``[receivers, room]``.
         count: Their numbers of candidates.
         limit: What scores must stay under.
         product: Inner products.
@@ -120,86 +183,56 @@ def select_rows(
         first: Index of the first column's point.
         size: How many candidates to keep at least.
     """
-    room = scores.shape[1] - GROUP
+    room = keys.shape[1] - GROUP
+    lanes = LANES * ((2 * size + LANES - 1) // LANES)
+    least = np.empty(lanes, np.float32)
     mask = np.zeros(GROUP, np.uint8)
     words = mask.view(np.uint64)
     for r in range(len(receivers)):
+        p, mine = product[receivers[r]], keys[r]
         top, n = limit[r], np.uint64(count[r])
-        keys, places = scores[r], index[r]
-        for group in range(0, product.shape[1], GROUP):
-            p = product[receivers[r], group : group + GROUP]
-            h = half[group : group + GROUP]
-            if len(p) == GROUP:  # a fixed length, which the compiler wants
+        if n == 0 and lanes <= len(p):
+            least[:] = np.inf
+            for group in range(0, len(p), lanes):
+                q, h = p[group : group + lanes], half[group : group + lanes]
+                for j in range(len(q)):
+                    least[j] = min(least[j], h[j] - q[j])
+            top = np.nextafter(nth(least, size, lanes), np.float32(np.inf))
+        for group in range(0, len(p), GROUP):
+            q, h = p[group : group + GROUP], half[group : group + GROUP]
+            if len(q) == GROUP:  # a fixed length, which the compiler wants
                 hits = 0
                 for j in range(GROUP):
-                    hits += h[j] - p[j] < top
+                    hits += h[j] - q[j] < top
                 if hits == 0:
                     continue
                 for j in range(GROUP):
-                    mask[j] = h[j] - p[j] < top
+                    mask[j] = h[j] - q[j] < top
             else:
                 mask[:] = 0
-                for j in range(len(p)):
-                    mask[j] = h[j] - p[j] < top
+                for j in range(len(q)):
+                    mask[j] = h[j] - q[j] < top
             for word in range(GROUP // 8):
                 if words[word]:
-                    for j in range(8 * word, min(8 * word + 8, len(p))):
-                        keys[n] = h[j] - p[j]
-                        places[n] = first + group + j
+                    for j in range(8 * word, min(8 * word + 8, len(q))):
+                        mine[n] = pack(h[j] - q[j], first + group + j)
                         n += np.uint64(mask[j])
             if n > room:
-                top = smallest(keys, places, size, np.int64(n))
+                top = score_of(nth(mine, size, np.int64(n)))
                 n = np.uint64(size)
         limit[r], count[r] = top, n
 
 
 @compiled
-def select_columns(
-    receivers, scores, index, count, limit, product, half, first, size
-):
-    """As :func:`select_rows`, with rows and columns exchanged."""
-    room = scores.shape[1] - GROUP
-    mask = np.zeros(GROUP, np.uint8)
-    words = mask.view(np.uint64)
-    for group in range(0, len(receivers), GROUP):
-        top = limit[group : group + GROUP]
-        start = receivers[group]
-        for row in range(product.shape[0]):
-            h, p = half[row], product[row, start : start + len(top)]
-            if len(p) == GROUP:
-                hits = 0
-                for j in range(GROUP):
-                    hits += h - p[j] < top[j]
-                if hits == 0:
-                    continue
-                for j in range(GROUP):
-                    mask[j] = h - p[j] < top[j]
-            else:
-                mask[:] = 0
-                for j in range(len(p)):
-                    mask[j] = h - p[j] < top[j]
-            for word in range(GROUP // 8):
-                if not words[word]:
-                    continue
-                for j in range(8 * word, min(8 * word + 8, len(p))):
-                    if not mask[j]:
-                        continue
-                    of, n = group + j, count[group + j]
-                    scores[of, n], index[of, n] = h - p[j], first + row
-                    n += 1
-                    if n > room:
-                        top[j] = smallest(scores[of], index[of], size, n)
-                        n = size
-                    count[of] = n
-
-
-@compiled
-def cut(scores, index, count, limit, size):
-    """Moves each row's ``size`` best candidates to the front; ``limit``
-    becomes the score that no other point lies under.
+def cut(keys, count, limit, size):
+    """Moves each row's ``size`` best candidates to the front, and packs none
+    where it has less; ``limit`` becomes the score that no other point lies
+    under.
     """
     for row in range(len(count)):
-        limit[row] = smallest(scores[row], index[row], size, count[row])
+        if count[row] > size:
+            limit[row] = score_of(nth(keys[row], size, count[row]))
+        keys[row, count[row] : size] = NONE
 
 
 @compiled
@@ -209,8 +242,9 @@ def refine(rows, candidates, x, y, exclude_self, index, dist):
 
     Args:
         rows: Rows of ``y``.
-        candidates: Rows of ``x`` for each of those; there may be some below
-            zero or beyond the last, which are none.
+        candidates: Rows of ``x`` for each of those, packed or as they are;
+            there may be some below zero or beyond the last, which are none.
+            Sorted ones are faster.
         x: Points to choose from.
         y: Points that choose.
         exclude_self: Whether a point may not choose itself.
@@ -223,8 +257,8 @@ def refine(rows, candidates, x, y, exclude_self, index, dist):
     for r in range(len(rows)):
         i, n = rows[r], 0
         for c in range(size):
-            j = candidates[r, c]
-            if j < 0 or j >= len(x) or (exclude_self and j == i):
+            j = np.int64(candidates[r, c]) & 0xFFFFFFFF
+            if j >= len(x) or (exclude_self and j == i):
                 continue
             keys[n] = distance(x, j, y, i)
             places[n] = j
@@ -232,6 +266,74 @@ def refine(rows, candidates, x, y, exclude_self, index, dist):
         sort(keys, places, n)
         for c in range(min(n, k)):
             index[i, c], dist[i, c] = places[c], keys[c]
+
+
+def highest(squared, norm, error):
+    """The score that a point not farther than a squared distance from one of
+    norm ``norm`` may seem to have, if terms have a relative error.
+    """
+    most = norm + squared**0.5  # of the length of such a point
+    slack = error * (most**2 + 2.0 * most * norm) + 1e-34
+    return 0.5 * (squared - norm**2 + slack)
+
+
+_highest = compiled(highest)
+
+
+@compiled
+def prove(
+    rows,
+    candidates,
+    floor,
+    norm,
+    left,
+    scale,
+    error,
+    x,
+    y,
+    exclude_self,
+    index,
+    dist,
+):
+    """As :func:`refine`, for packed candidates sorted by score; those that
+    cannot be nearer than ``k`` others are not looked at.
+
+    Args:
+        rows: Rows of ``y``.
+        candidates: Rows of ``x`` for each of those, packed.
+        floor: What no other point scores less than.
+        norm: The norm of each row in the arithmetic of the scores.
+        left: Result: whether another point may be nearer than the last.
+        scale: What squared distances are multiplied with there.
+        error: The relative error of terms there.
+        x: Points to choose from.
+        y: Points that choose.
+        exclude_self: Whether a point may not choose itself.
+        index: Result, ``[rows of y, k]``.
+        dist: Result, ``[rows of y, k]``.
+    """
+    k, size = index.shape[1], candidates.shape[1]
+    keys = np.empty(size)
+    places = np.empty(size, np.int64)
+    for r in range(len(rows)):
+        i, n, limit = rows[r], 0, np.inf
+        lowest = floor[r]  # of the scores of points not looked at
+        for c in range(size):
+            if n == k:
+                limit = _highest(keys[:k].max() * scale, norm[r], error)
+            if score_of(candidates[r, c]) > limit:
+                lowest = np.inf
+                break
+            j = np.int64(candidates[r, c]) & 0xFFFFFFFF
+            if j >= len(x) or (exclude_self and j == i):
+                continue
+            keys[n] = distance(x, j, y, i)
+            places[n] = j
+            n += 1
+        sort(keys, places, n)
+        for c in range(min(n, k)):
+            index[i, c], dist[i, c] = places[c], keys[c]
+        left[r] = lowest <= _highest(dist[i, k - 1] * scale, norm[r], error)
 
 
 @compiled
@@ -281,8 +383,8 @@ def scan(
 
 
 @compiled
-def brute(graphs, ends_x, ends_y, x, y, exclude_self, index, dist):
-    """The ``k`` nearest of each row in small graphs, by all distances.
+def brute(graphs, ends_x, ends_y, x, y, exclude_self, packed):
+    """Finds the ``k`` nearest of each row in small graphs, by all distances.
 
     Args:
         graphs: The graphs to do.
@@ -291,10 +393,9 @@ def brute(graphs, ends_x, ends_y, x, y, exclude_self, index, dist):
         x: Points to choose from.
         y: Points that choose.
         exclude_self: Whether a point may not choose itself.
-        index: Result, ``[rows of y, k]``.
-        dist: Result, ``[rows of y, k]``.
+        packed: Result in any order, packed, ``[rows of y, k]``.
     """
-    k = index.shape[1]
+    k = packed.shape[1]
     most = 0
     for g in graphs:
         most = max(most, ends_x[g + 1] - ends_x[g])
@@ -309,6 +410,7 @@ def brute(graphs, ends_x, ends_y, x, y, exclude_self, index, dist):
                 keys[n] = distance(x, j, y, i)
                 places[n] = j
                 n += 1
-            sort(keys, places, n)
+            if n > k:
+                smallest(keys, places, k, n)
             for c in range(min(n, k)):
-                index[i, c], dist[i, c] = places[c], keys[c]
+                packed[i, c] = pack(keys[c], places[c])

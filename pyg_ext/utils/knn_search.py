@@ -7,7 +7,7 @@ left out by more than that error is searched again among all points that could
 be nearer.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -55,6 +55,15 @@ class Task:
         """Keeps the ``k`` nearest candidates, sorted."""
         in_threads(kernels.refine, (rows, candidates), self.arrays())
 
+    def packed(self) -> np.ndarray:
+        """The room for indices, as room for packed candidates."""
+        return self.index.numpy().view(np.uint64)
+
+    def settle(self) -> None:
+        """Puts packed candidates, which are the nearest, in their order."""
+        in_threads(_sort, (self.packed(),), ())
+        self.refine(np.arange(len(self.y)), self.packed())
+
     def arrays(self) -> tuple:
         """What compiled loops want to know."""
         return (
@@ -70,7 +79,8 @@ class Points:
 
     def __init__(self, task: Task):
         x, y = task.x, task.y
-        largest = max(float(t.abs().max()) for t in (x, y))
+        both = (x,) if y is x else (x, y)
+        largest = max(float(t.abs().max()) for t in both)
         power = -int(np.frexp(largest)[1])
         self.task, self.scale = task, 2.0 ** min(max(power, -120), 120)
         center = (x * self.scale).mean(0)
@@ -80,26 +90,29 @@ class Points:
         self.error = 1.01 * (x.size(1) + 8) * 2.0**-24
         self.norm = vector_norm(self.y, dim=1, dtype=torch.double)  # [M]
         self.half = 0.5 * self.x.square().sum(1)  # [N]
-        self._room = self.x.new_empty(BLOCK * BLOCK)
+        self._room = self.x.new_empty(2, BLOCK * BLOCK)
 
     def product(self, rows: slice | np.ndarray, columns: slice) -> np.ndarray:
         """Inner products, in the place of the last ones."""
         y, x = self.y[rows], self.x[columns]
-        out = self._room[: len(y) * len(x)].view(len(y), len(x))
+        out = self._room[0, : len(y) * len(x)].view(len(y), len(x))
         with full_precision(x.device):
             torch.mm(y, x.T, out=out)
         return out.numpy()
+
+    def turned(self, product: np.ndarray) -> np.ndarray:
+        """Its transpose, in the place of the last one."""
+        rows, columns = product.shape
+        out = self._room[1, : rows * columns].view(columns, rows)
+        return out.copy_(torch.from_numpy(product).T).numpy()
 
     def limits(self, rows: slice | np.ndarray, factor: float = 1.0) -> Tensor:
         """The score that a point not farther than the k-th may seem to have,
         for rows whose candidates are refined.
         """
+        squared = self.task.dist[rows, -1] * self.scale**2
         error = factor * self.error
-        norm, squared = self.norm[rows], self.task.dist[rows, -1]
-        squared = squared * self.scale**2
-        most = norm + squared.sqrt()  # of the length of such a point
-        slack = error * (most.square() + 2.0 * most * norm) + 1e-34
-        return 0.5 * (squared - norm.square() + slack)
+        return kernels.highest(squared, self.norm[rows], error)
 
 
 @contextmanager
@@ -123,11 +136,14 @@ def by_tree(task: Task) -> None:
     order, *tree = knn_tree.grow(x.numpy())
     points = np.ascontiguousarray(x.numpy()[order].T)
     rows = order if y is x else np.arange(len(y))
-    in_threads(
-        knn_tree.query,
-        (rows,),
-        (points, order, *tree, y.numpy(), *task.arrays()[2:]),
-    )
+    given = points, order, *tree, y.numpy(), task.exclude_self, task.packed()
+    in_threads(knn_tree.query, (rows,), given)
+    task.settle()
+
+
+def _sort(rows: np.ndarray) -> None:
+    """NumPy sorts whole numbers many times faster than a compiled loop."""
+    rows.sort(axis=1)
 
 
 class Reservoir:
@@ -137,8 +153,7 @@ class Reservoir:
         num, room = part.stop - part.start, self.room(size)
         self.first, self.size = part.start, size
         self.state = (
-            np.empty((num, room), np.float32),
-            np.empty((num, room), np.int32),
+            np.empty((num, room), np.uint64),
             np.zeros(num, np.int64),
             np.full(num, np.inf, np.float32),
         )
@@ -146,30 +161,27 @@ class Reservoir:
     @staticmethod
     def room(size: int) -> int:
         """Places for the candidates of a row."""
-        return 2 * size + 2 * kernels.GROUP
+        return 2 * size + kernels.GROUP
 
     def offer(
-        self,
-        kernel: Callable[..., None],
-        product: np.ndarray,
-        half: np.ndarray,
-        of: slice,
-        to: slice,
+        self, product: np.ndarray, half: np.ndarray, of: slice, to: slice
     ) -> None:
         """Offers the points ``of`` to the rows ``to``."""
         mine = slice(to.start - self.first, to.stop - self.first)
         receivers = np.arange(to.stop - to.start)
         in_threads(
-            kernel,
+            kernels.select,
             (receivers, *(array[mine] for array in self.state)),
             (product, half[of], of.start, self.size),
         )
 
-    def candidates(self) -> tuple[np.ndarray, Tensor]:
+    def candidates(self) -> tuple[np.ndarray, np.ndarray]:
         """The best of each row, and a score that no other lies under."""
         in_threads(kernels.cut, self.state, (self.size,))
-        _, index, _, limit = self.state
-        return index[:, : self.size], torch.from_numpy(limit)
+        keys, _, limit = self.state
+        keys = keys[:, : self.size]
+        in_threads(_sort, (keys,), ())
+        return keys, limit
 
 
 def by_products(task: Task) -> None:
@@ -189,15 +201,17 @@ def by_products(task: Task) -> None:
                 if mirror and inside and columns.start < rows.start:
                     continue
                 product = points.product(rows, columns)
-                chosen.offer(kernels.select_rows, product, half, columns, rows)
+                chosen.offer(product, half, columns, rows)
                 if mirror and inside and columns.start > rows.start:
-                    chosen.offer(
-                        kernels.select_columns, product, half, rows, columns
-                    )
-        candidates, floor = chosen.candidates()
+                    chosen.offer(points.turned(product), half, rows, columns)
         rows = np.arange(part.start, part.stop)
-        task.refine(rows, candidates)
-        again(points, rows[(points.limits(part) >= floor).numpy()])
+        left = np.empty(len(rows), bool)
+        in_threads(
+            kernels.prove,
+            (rows, *chosen.candidates(), points.norm[part].numpy(), left),
+            (points.scale**2, points.error, *task.arrays()),
+        )
+        again(points, rows[left])
 
 
 def by_faiss(task: Task) -> None:
@@ -330,14 +344,11 @@ def search(
     if backend != 'torch':
         small = sizes_x[:num] <= max(SMALL, index.size(1) + 1 + MORE)
         graphs = (full & small).nonzero().view(-1).numpy()
-        in_threads(
-            kernels.brute,
-            (graphs,),
-            (
-                *(ends_x, ends_y, x.numpy(), y.numpy()),
-                *(exclude_self, index.numpy(), dist.numpy()),
-            ),
-        )
+        if len(graphs):
+            task = Task(x, y, exclude_self, index, dist)
+            given = ends_x, ends_y, x.numpy(), y.numpy(), exclude_self
+            in_threads(kernels.brute, (graphs,), (*given, task.packed()))
+            task.settle()
     for g in (full & ~small).nonzero().view(-1).tolist():
         of_x, of_y = (slice(*ends[g : g + 2]) for ends in (ends_x, ends_y))
         points = x[of_x]

@@ -7,9 +7,9 @@ holds up to seven dimensions, where terms are added one after the other.
 
 import numpy as np
 
-from pyg_ext.utils.knn_kernels import compiled, smallest, sort
+from pyg_ext.utils.knn_kernels import compiled, nth, pack, smallest
 
-LEAF = 32  # most points of a leaf
+LEAF = 64  # most points of a leaf
 
 
 @compiled
@@ -68,6 +68,30 @@ def _gap(low, high, node, y, i):
 
 
 @compiled
+def _shrink(keys, places, k, n, marked):
+    """Keeps the ``k`` smallest of ``n`` keys, and those that differ from the
+    ``k``-th in the last bits alone, which hold its place for the selection.
+
+    Returns:
+        How many are left, and what none of those is greater than.
+    """
+    mask = np.uint64(1)
+    while mask < np.uint64(len(keys)):
+        mask = (mask << np.uint64(1)) | np.uint64(1)
+    bits = keys.view(np.uint64)  # in the order of the keys
+    for c in range(n):
+        marked[c] = (bits[c] & ~mask) | np.uint64(c)
+    top = nth(marked, k, n) | mask
+    kept = 0
+    for c in range(n):
+        near = bits[c] <= top
+        keys[kept], places[kept] = keys[c], places[c]
+        kept += near
+    marked[0] = top
+    return kept, marked.view(np.float64)[0]
+
+
+@compiled
 def query(
     rows,
     points,
@@ -78,11 +102,10 @@ def query(
     high,
     y,
     exclude_self,
-    index,
-    dist,
+    packed,
 ):
-    """Finds the ``k`` nearest of some rows of ``y``, sorted by distance, then
-    by index. Rows near each other should follow each other.
+    """Finds the ``k`` nearest of some rows of ``y``. Rows near each other
+    should follow each other.
 
     Args:
         rows: The rows to do.
@@ -94,24 +117,25 @@ def query(
         high: Likewise.
         y: Points that choose, in float64.
         exclude_self: Whether a point may not choose itself.
-        index: Result, ``[rows of y, k]``.
-        dist: Result, ``[rows of y, k]``.
+        packed: Result in any order, packed, ``[rows of y, k]``.
     """
-    k, leaves = index.shape[1], len(start) // 2
+    k, leaves = packed.shape[1], len(start) // 2
     dims = points.shape[0]
-    keys = np.empty(2 * k + 2 * LEAF)
-    places = np.empty(2 * k + 2 * LEAF, np.int64)
+    room = 2 * k + LEAF // 2
+    keys = np.empty(room + LEAF)
+    places = np.empty(room + LEAF, np.int64)
+    marked = np.empty(room + LEAF, np.uint64)
     near = np.empty(LEAF)
     stack = np.empty(64, np.int64)
     far = np.empty(64)
-    before = -1
+    before, last = -1, np.inf
     for r in range(len(rows)):
         i, top = rows[r], np.inf
         if before >= 0:  # no farther than the neighbors of the last one
             step = 0.0
             for f in range(dims):
                 step += (y[i, f] - y[before, f]) ** 2
-            reach = np.sqrt(dist[before, k - 1]) + np.sqrt(step)
+            reach = np.sqrt(last) + np.sqrt(step)
             top = reach * reach * (1.0 + 1e-9)
         before = i
         n, depth = 0, 1
@@ -139,16 +163,23 @@ def query(
                 for j in range(size):
                     side = line[j] - value
                     near[j] += side * side
+            if exclude_self and gap == 0.0:  # its own leaf is among these
+                for j in range(size):
+                    if order[first + j] == i:
+                        near[j] = np.nan
             for j in range(size):
                 keys[n], places[n] = near[j], order[first + j]
-                keep = not exclude_self or places[n] != i
-                n += (near[j] <= top) & keep
-            if n > 2 * k + LEAF:
+                n += near[j] <= top
+            if n > room:
+                n, top = _shrink(keys, places, k, n, marked)
+            if n > room:
                 top = smallest(keys, places, k, n)
                 n = k
+        last = np.inf
+        if n >= k:
+            n, last = _shrink(keys, places, k, n, marked)
         if n > k:
             smallest(keys, places, k, n)
             n = k
-        sort(keys, places, n)
         for c in range(n):
-            index[i, c], dist[i, c] = places[c], keys[c]
+            packed[i, c] = pack(keys[c], places[c])
