@@ -16,34 +16,39 @@ compiled = njit(nogil=True, cache=True)
 
 
 @compiled
-def distance(x, j, y, i):
+def distance(x, j, y, i, terms):
     """Squared distance of two rows, in float64.
 
     The terms are added in one order everywhere, here and in
     :func:`~pyg_ext.utils.knn_search.distances`: eight partial sums, these in
     pairs, then what is left.
+
+    Args:
+        x: Points.
+        j: Row of ``x``.
+        y: Points.
+        i: Row of ``y``.
+        terms: Room for a number for each dimension.
     """
+    num = len(terms)
+    for f in range(num):  # by itself, as it can be done for many at once
+        difference = np.float64(x[j, f]) - np.float64(y[i, f])
+        terms[f] = difference * difference
     s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-    whole = x.shape[1] - x.shape[1] % 8
+    whole = num - num % 8
     for f in range(0, whole, 8):
-        s0 += _square(x[j, f], y[i, f])
-        s1 += _square(x[j, f + 1], y[i, f + 1])
-        s2 += _square(x[j, f + 2], y[i, f + 2])
-        s3 += _square(x[j, f + 3], y[i, f + 3])
-        s4 += _square(x[j, f + 4], y[i, f + 4])
-        s5 += _square(x[j, f + 5], y[i, f + 5])
-        s6 += _square(x[j, f + 6], y[i, f + 6])
-        s7 += _square(x[j, f + 7], y[i, f + 7])
+        s0 += terms[f]
+        s1 += terms[f + 1]
+        s2 += terms[f + 2]
+        s3 += terms[f + 3]
+        s4 += terms[f + 4]
+        s5 += terms[f + 5]
+        s6 += terms[f + 6]
+        s7 += terms[f + 7]
     total = ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
-    for f in range(whole, x.shape[1]):
-        total += _square(x[j, f], y[i, f])
+    for f in range(whole, num):
+        total += terms[f]
     return total
-
-
-@compiled
-def _square(u, v):
-    difference = np.float64(u) - np.float64(v)
-    return difference * difference
 
 
 @compiled
@@ -254,13 +259,14 @@ def refine(rows, candidates, x, y, exclude_self, index, dist):
     k, size = index.shape[1], candidates.shape[1]
     keys = np.empty(size)
     places = np.empty(size, np.int64)
+    terms = np.empty(x.shape[1])
     for r in range(len(rows)):
         i, n = rows[r], 0
         for c in range(size):
             j = np.int64(candidates[r, c]) & 0xFFFFFFFF
             if j >= len(x) or (exclude_self and j == i):
                 continue
-            keys[n] = distance(x, j, y, i)
+            keys[n] = distance(x, j, y, i, terms)
             places[n] = j
             n += 1
         sort(keys, places, n)
@@ -315,6 +321,7 @@ def prove(
     k, size = index.shape[1], candidates.shape[1]
     keys = np.empty(size)
     places = np.empty(size, np.int64)
+    terms = np.empty(x.shape[1])
     for r in range(len(rows)):
         i, n, limit = rows[r], 0, np.inf
         lowest = floor[r]  # of the scores of points not looked at
@@ -327,7 +334,7 @@ def prove(
             j = np.int64(candidates[r, c]) & 0xFFFFFFFF
             if j >= len(x) or (exclude_self and j == i):
                 continue
-            keys[n] = distance(x, j, y, i)
+            keys[n] = distance(x, j, y, i, terms)
             places[n] = j
             n += 1
         sort(keys, places, n)
@@ -365,6 +372,7 @@ def scan(
         dist: Result, ``[rows of y, k]``, infinite at first.
     """
     k = index.shape[1]
+    terms = np.empty(x.shape[1])
     for r in range(len(rows)):
         i = rows[r]
         for c in range(product.shape[1]):
@@ -373,7 +381,7 @@ def scan(
                 continue
             if exclude_self and i == j:
                 continue
-            d, at = distance(x, j, y, i), k
+            d, at = distance(x, j, y, i, terms), k
             while at > 0 and dist[i, at - 1] > d:
                 at -= 1
             if at < k:
@@ -401,13 +409,14 @@ def brute(graphs, ends_x, ends_y, x, y, exclude_self, packed):
         most = max(most, ends_x[g + 1] - ends_x[g])
     keys = np.empty(most)
     places = np.empty(most, np.int64)
+    terms = np.empty(x.shape[1])
     for g in graphs:
         for i in range(ends_y[g], ends_y[g + 1]):
             n = 0
             for j in range(ends_x[g], ends_x[g + 1]):
                 if exclude_self and i == j:
                     continue
-                keys[n] = distance(x, j, y, i)
+                keys[n] = distance(x, j, y, i, terms)
                 places[n] = j
                 n += 1
             if n > k:
