@@ -35,6 +35,7 @@ PROFILES: dict[str, list[Case]] = {
 }
 CLOUDS, SMALLEST, LARGEST = 32, 256, 1024  # of the ragged batch
 TREE_DIMS = 10  # beyond which a k-d tree takes minutes
+TREE_POINTS = 5000  # of a cloud, up to which torch_cluster's does not
 DENSE_GB = 8.0  # more than that is not tried
 ROWS = 1024  # that torch.cdist does at a time
 
@@ -175,8 +176,12 @@ def refused(peer: str, x: Tensor, batch: Tensor) -> str | None:
         return 'not installed'
     if peer == 'scipy' and x.size(1) > TREE_DIMS:
         return f'over {TREE_DIMS} dims'
+    most = int(batch.bincount().max())
+    wide = x.size(1) > TREE_DIMS
+    if peer == 'torch_cluster' and wide and most > TREE_POINTS:
+        return f'over {TREE_DIMS} dims, {TREE_POINTS} points'
     if peer == 'dense':
-        size = 12e-9 * float(batch.bincount().max()) ** 2
+        size = 12e-9 * most**2
         if size > DENSE_GB:
             return f'{size:.0f} GB'
     if x.device.type != 'cpu' and peer in ('scipy', 'faiss', 'sklearn'):

@@ -1,11 +1,18 @@
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from pyg_ext.utils import knn, knn_graph, knn_index, knn_search
+from pyg_ext.utils import (
+    knn,
+    knn_graph,
+    knn_index,
+    knn_kernels,
+    knn_search,
+)
 from pyg_ext.utils.knn import TREE_DIMS
 
 BACKENDS = ['tree', 'products', 'torch', 'faiss']
@@ -260,6 +267,34 @@ def test_origin_under_cosine(backend):
     assert found.dist[0].tolist() == [0, 0, 1, 1, 1]
     assert found.index[1].tolist() == [1, 3, 0, 4, 2]
     assert found.dist[1].tolist() == [0, 0, 1, 1, 2]
+
+
+def test_packed_candidates_sort_by_score_and_index():
+    tiny = np.finfo(np.float32).tiny
+    scores = np.float32([2.5, -1.0, 0.0, tiny, -tiny, np.inf, 1e30, -1e30, 0])
+    keys = [knn_kernels.pack(s, j) for j, s in enumerate(scores)]
+    order = np.argsort(scores, kind='stable')
+    assert np.argsort(np.uint64(keys)).tolist() == order.tolist()
+    back = [knn_kernels.score_of(np.uint64(key)) for key in keys]
+    assert np.array_equal(back, scores)
+    assert max(keys) < knn_kernels.NONE
+
+
+@pytest.mark.parametrize('size', [0, 1, 2, 33, 500])
+def test_sort_and_selection(size):
+    draw = np.random.default_rng(size)
+    index = draw.permutation(size)
+    nearly = np.arange(size) + draw.integers(4, size=size)
+    for keys in (draw.integers(9, size=size), nearly, -nearly):
+        expected = sorted(zip(keys.tolist(), index.tolist(), strict=True))
+        found, places = keys.astype(float), index.copy()
+        knn_kernels.sort(found, places, size)
+        assert [*zip(found, places, strict=True)] == expected
+        keys = keys * 1000 + index  # no two are equal
+        for k in {min(1, size), size // 2, size} - {0}:
+            some = keys.copy()
+            assert knn_kernels.nth(some, k, size) == np.sort(keys)[k - 1]
+            assert {*some[:k]} == {*np.sort(keys)[:k]}
 
 
 def test_no_gradient_and_no_change():
