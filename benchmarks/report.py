@@ -278,8 +278,9 @@ def changes(rows: list[Row]) -> list[str]:
 
 def _depth_text(method: str, rows: list[Row]) -> str:
     config = next(r['config'] for r in rows if r['method'] == method)
-    text = f'- `{method}`: {methods.parse(method).backbone.unit}'
-    if 'growth' in config:
+    parsed = methods.parse(method)
+    text = f'- `{method}`: {parsed.backbone.unit}'
+    if parsed.keywords.get('skip') == 'dense' and 'growth' in config:
         text += f', each adding {config["growth"]} channels'
     return text
 

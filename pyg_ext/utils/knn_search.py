@@ -90,7 +90,8 @@ class Points:
         self.error = 1.01 * (x.size(1) + 8) * 2.0**-24
         self.norm = vector_norm(self.y, dim=1, dtype=torch.double)  # [M]
         self.half = 0.5 * self.x.square().sum(1)  # [N]
-        self._room = self.x.new_empty(2, BLOCK * BLOCK)
+        size = min(BLOCK, len(x)) * min(BLOCK, len(y))
+        self._room = self.x.new_empty(2, size)
 
     def product(self, rows: slice | np.ndarray, columns: slice) -> np.ndarray:
         """Inner products, in the place of the last ones."""
