@@ -118,8 +118,8 @@ def smallest(keys, index, k, size):
 
 @compiled
 def nth(keys, k, size):
-    """Moves the ``k`` smallest of ``size`` different keys to the front, and
-    returns the largest of them (quickselect).
+    """Moves the ``k`` smallest of ``size`` keys to the front, and returns the
+    largest of them (quickselect).
     """
     low, high = 0, size - 1
     while low < high:
@@ -137,6 +137,14 @@ def nth(keys, k, size):
             keys[split] = key
             split += key < pivot
         keys[high], keys[split] = keys[split], pivot
+        if split == low:  # none is smaller: pass by all that are equal
+            for i in range(low + 1, high + 1):
+                key = keys[i]
+                keys[i] = keys[split + 1]
+                keys[split + 1] = key
+                split += key == pivot
+            if split >= k - 1:
+                break
         if split == k - 1:
             break
         if split < k - 1:
