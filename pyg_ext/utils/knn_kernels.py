@@ -248,40 +248,6 @@ def cut(keys, count, limit, size):
         keys[row, count[row] : size] = NONE
 
 
-@compiled
-def refine(rows, candidates, x, y, exclude_self, index, dist):
-    """Keeps the candidates of the smallest distance in float64, sorted by
-    it, then by index.
-
-    Args:
-        rows: Rows of ``y``.
-        candidates: Rows of ``x`` for each of those, packed or as they are;
-            there may be some below zero or beyond the last, which are none.
-            Sorted ones are faster.
-        x: Points to choose from.
-        y: Points that choose.
-        exclude_self: Whether a point may not choose itself.
-        index: Result, ``[rows of y, k]``.
-        dist: Result, ``[rows of y, k]``.
-    """
-    k, size = index.shape[1], candidates.shape[1]
-    keys = np.empty(size)
-    places = np.empty(size, np.int64)
-    terms = np.empty(x.shape[1])
-    for r in range(len(rows)):
-        i, n = rows[r], 0
-        for c in range(size):
-            j = np.int64(candidates[r, c]) & 0xFFFFFFFF
-            if j >= len(x) or (exclude_self and j == i):
-                continue
-            keys[n] = distance(x, j, y, i, terms)
-            places[n] = j
-            n += 1
-        sort(keys, places, n)
-        for c in range(min(n, k)):
-            index[i, c], dist[i, c] = places[c], keys[c]
-
-
 def highest(squared, norm, error):
     """The score that a point not farther than a squared distance from one of
     norm ``norm`` may seem to have, if terms have a relative error.
@@ -295,7 +261,7 @@ _highest = compiled(highest)
 
 
 @compiled
-def prove(
+def refine(
     rows,
     candidates,
     floor,
@@ -309,12 +275,14 @@ def prove(
     index,
     dist,
 ):
-    """As :func:`refine`, for packed candidates sorted by score; those that
-    cannot be nearer than ``k`` others are not looked at.
+    """Keeps the candidates of the smallest distance in float64, sorted by
+    it, then by index.
 
     Args:
         rows: Rows of ``y``.
-        candidates: Rows of ``x`` for each of those, packed.
+        candidates: Rows of ``x`` for each of those, packed and sorted, or as
+            they are. Packed ones that cannot be nearer than ``k`` others are
+            not looked at.
         floor: What no other point scores less than.
         norm: The norm of each row in the arithmetic of the scores.
         left: Result: whether another point may be nearer than the last.

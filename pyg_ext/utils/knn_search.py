@@ -51,9 +51,25 @@ class Task:
             num -= num % BLOCK
         return _ranges(0, len(self.y), num)
 
-    def refine(self, rows: np.ndarray, candidates: np.ndarray) -> None:
-        """Keeps the ``k`` nearest candidates, sorted."""
-        in_threads(kernels.refine, (rows, candidates), self.arrays())
+    def refine(
+        self,
+        rows: np.ndarray,
+        candidates: np.ndarray,
+        floor: np.ndarray,
+        norm: np.ndarray,
+        scale: float = 1.0,
+        error: float = 0.0,
+    ) -> np.ndarray:
+        """Keeps the ``k`` nearest candidates, sorted, and returns the rows
+        for which another point may be nearer.
+        """
+        left = np.empty(len(rows), bool)
+        in_threads(
+            kernels.refine,
+            (rows, candidates, floor, norm, left),
+            (scale, error, *self.arrays()),
+        )
+        return rows[left]
 
     def packed(self) -> np.ndarray:
         """The room for indices, as room for packed candidates."""
@@ -62,7 +78,9 @@ class Task:
     def settle(self) -> None:
         """Puts packed candidates, which are the nearest, in their order."""
         in_threads(_sort, (self.packed(),), ())
-        self.refine(np.arange(len(self.y)), self.packed())
+        rows = np.arange(len(self.y))
+        floor = np.full(len(rows), np.inf, np.float32)
+        self.refine(rows, self.packed(), floor, np.zeros(len(rows)))
 
     def arrays(self) -> tuple:
         """What compiled loops want to know."""
@@ -107,13 +125,41 @@ class Points:
         out = self._room[1, : rows * columns].view(columns, rows)
         return out.copy_(torch.from_numpy(product).T).numpy()
 
-    def limits(self, rows: slice | np.ndarray, factor: float = 1.0) -> Tensor:
+    def limits(self, rows: slice | np.ndarray) -> Tensor:
         """The score that a point not farther than the k-th may seem to have,
         for rows whose candidates are refined.
         """
         squared = self.task.dist[rows, -1] * self.scale**2
-        error = factor * self.error
-        return kernels.highest(squared, self.norm[rows], error)
+        return kernels.highest(squared, self.norm[rows], self.error)
+
+    def settle(
+        self,
+        part: slice,
+        candidates: np.ndarray,
+        floor: np.ndarray,
+        factor: float = 1.0,
+    ) -> None:
+        """Puts candidates in their order; where another point, of a score not
+        below the floor, may be nearer, looks through all that may be.
+        """
+        left = self.task.refine(
+            np.arange(part.start, part.stop),
+            *(candidates, floor, self.norm[part].numpy()),
+            *(self.scale**2, factor * self.error),
+        )
+        for rows in _ranges(0, len(left), BLOCK):
+            self._again(left[rows])
+
+    def _again(self, rows: np.ndarray) -> None:
+        task, half = self.task, self.half.numpy()
+        limit = self.limits(rows).numpy()
+        task.index[rows], task.dist[rows] = -1, torch.inf
+        for columns in _ranges(0, len(task.x), BLOCK):
+            in_threads(
+                kernels.scan,
+                (self.product(rows, columns), rows, limit),
+                (half[columns], columns.start, *task.arrays()),
+            )
 
 
 @contextmanager
@@ -205,14 +251,7 @@ def by_products(task: Task) -> None:
                 chosen.offer(product, half, columns, rows)
                 if mirror and inside and columns.start > rows.start:
                     chosen.offer(points.turned(product), half, rows, columns)
-        rows = np.arange(part.start, part.stop)
-        left = np.empty(len(rows), bool)
-        in_threads(
-            kernels.prove,
-            (rows, *chosen.candidates(), points.norm[part].numpy(), left),
-            (points.scale**2, points.error, *task.arrays()),
-        )
-        again(points, rows[left])
+        points.settle(part, *chosen.candidates())
 
 
 def by_faiss(task: Task) -> None:
@@ -224,28 +263,10 @@ def by_faiss(task: Task) -> None:
     index.add(points.x.numpy())
     for part in task.chunks(12 * task.size):
         found, near = index.search(points.y[part].numpy(), task.size)
-        last = torch.from_numpy(found[:, -1]).double()
-        floor = 0.5 * (last - points.norm[part].square())
-        rows = np.arange(part.start, part.stop)
-        task.refine(rows, near)
+        norm = points.norm[part].numpy()
+        floor = (0.5 * (found[:, -1] - norm**2)).astype(np.float32)
         # It adds the norms of both points, which rounds once more:
-        again(points, rows[(points.limits(part, 2.0) >= floor).numpy()])
-
-
-def again(points: Points, left: np.ndarray) -> None:
-    """Looks through all points that may be nearer than the k-th found."""
-    task = points.task
-    half = points.half.numpy()
-    for part in _ranges(0, len(left), BLOCK):
-        rows = left[part]
-        limit = points.limits(rows).numpy()
-        task.index[rows], task.dist[rows] = -1, torch.inf
-        for columns in _ranges(0, len(task.x), BLOCK):
-            in_threads(
-                kernels.scan,
-                (points.product(rows, columns), rows, limit),
-                (half[columns], columns.start, *task.arrays()),
-            )
+        points.settle(part, near.view(np.uint64), floor, factor=2.0)
 
 
 def by_torch(task: Task) -> None:
