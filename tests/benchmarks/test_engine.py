@@ -140,6 +140,8 @@ def test_stopped_sweep_resumes(tmp_path, how):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A shell starts what is to run behind it with this signal ignored:
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     path = out / 'results.jsonl'
     deadline = time.monotonic() + 120
