@@ -599,6 +599,7 @@ def _train_one_rank(rank, folder):
     parallel(x, edges).square().sum().backward()
     grads = [p.grad.clone() for p in model.parameters()]
     torch.save(grads, folder / f'{rank}.pt')
+    del parallel  # which must not outlive the group: their ends may deadlock
     torch.distributed.destroy_process_group()
 
 
