@@ -184,6 +184,15 @@ def _shchur(name: str, about: str) -> Dataset:
     return Dataset(name, about, protocols, partial(shchur.read, name))
 
 
+def _points(
+    name: str, about: str, protocol: str, read: Callable[[Path], Graphs]
+) -> Dataset:
+    def read_below(root: Path | None, mirrors: Sequence[str]) -> Graphs:
+        return read(root or cache_folder())
+
+    return Dataset(name, about, (protocol,), read_below, True, True)
+
+
 def _nodes(name: str, about: str, split: str) -> Dataset:
     def read(root: Path | None, mirrors: Sequence[str]) -> Data:
         from benchmarks import ogb_data  # ogb takes two seconds to load
@@ -230,31 +239,25 @@ DATASETS = {
             ('digits-5-per-class',),
             _digits,
         ),
-        Dataset(
+        _points(
             'geometricshapes',
             '160 clouds of 256 points on meshes of 40 shapes',
-            ('shapes-official',),
-            lambda root, _: clouds.shapes(root or cache_folder()),
-            many=True,
-            points=True,
+            'shapes-official',
+            clouds.shapes,
         ),
-        Dataset(
+        _points(
             'pointclouds',
             '100 clouds of 256 points of 4 animals and a man '
             '(PointCloudLibrary)',
-            ('animals-official',),
-            lambda root, _: clouds.animals(root or cache_folder()),
-            many=True,
-            points=True,
+            'animals-official',
+            clouds.animals,
         ),
-        Dataset(
+        _points(
             's3dis',
             '23,585 blocks of 4,096 points in rooms of 6 areas: walls, '
             'chairs, ... (13 classes)',
-            ('s3dis-area-5',),
-            lambda root, _: clouds.rooms(root or cache_folder()),
-            many=True,
-            points=True,
+            's3dis-area-5',
+            clouds.rooms,
         ),
         _nodes('ogbn-arxiv', '169,343 papers that cite one another', 'time'),
         _nodes(

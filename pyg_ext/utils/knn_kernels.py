@@ -85,18 +85,23 @@ def _insert(keys, index, size, gap, most):
 
 
 @compiled
+def _median(keys, low, high):
+    """Where the median of the first, the middle and the last key stands."""
+    at = (low + high) // 2
+    a, b, c = keys[low], keys[at], keys[high]
+    if (b < a) != (c < a):
+        return low
+    return high if (a < c) != (b < c) else at
+
+
+@compiled
 def smallest(keys, index, k, size):
     """Moves the ``k`` smallest of ``size`` keys to the front, by index where
     keys are equal, and returns the largest of them (quickselect).
     """
     low, high = 0, size - 1
     while low < high:
-        at = (low + high) // 2
-        a, b, c = keys[low], keys[at], keys[high]
-        if (b < a) != (c < a):
-            at = low
-        elif (a < c) != (b < c):
-            at = high
+        at = _median(keys, low, high)
         pivot, j = keys[at], index[at]
         keys[at], index[at] = keys[high], index[high]
         split = low
@@ -123,12 +128,7 @@ def nth(keys, k, size):
     """
     low, high = 0, size - 1
     while low < high:
-        at = (low + high) // 2
-        a, b, c = keys[low], keys[at], keys[high]
-        if (b < a) != (c < a):
-            at = low
-        elif (a < c) != (b < c):
-            at = high
+        at = _median(keys, low, high)
         pivot, keys[at] = keys[at], keys[high]
         split = low
         for i in range(low, high):
