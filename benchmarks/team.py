@@ -1,6 +1,8 @@
 """Processes that train one model together."""
 
+import gc
 import os
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -94,6 +96,25 @@ def own_device(device: str) -> str:
 
 
 @contextmanager
+def group(backend: str, **given: Any) -> Iterator[Team]:
+    """A group of processes (arguments as of ``init_process_group``).
+
+    What was wrapped must be left before the group is: the end of a
+    DistributedDataParallel that outlives its group may wait forever, with
+    the interpreter's lock, for a thread that needs it (PyTorch issue 56297).
+    """
+    dist.init_process_group(backend, **given)
+    try:
+        yield Team(dist.get_rank(), dist.get_world_size())
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)  # they may hold one
+        raise
+    finally:
+        gc.collect()  # one may be in a cycle
+        dist.destroy_process_group()
+
+
+@contextmanager
 def meet(device: str) -> Iterator[Team]:
     """Joins the processes that torchrun started, while it lasts."""
     if processes() == 1:
@@ -101,11 +122,7 @@ def meet(device: str) -> Iterator[Team]:
         return
     if device.startswith('cuda'):
         torch.cuda.set_device(device)
-    dist.init_process_group(
-        'nccl' if device.startswith('cuda') else 'gloo',
-        timeout=timedelta(days=7),  # an evaluation may take long
-    )
-    try:
-        yield Team(dist.get_rank(), dist.get_world_size())
-    finally:
-        dist.destroy_process_group()
+    backend = 'nccl' if device.startswith('cuda') else 'gloo'
+    timeout = timedelta(days=7)  # an evaluation may take long
+    with group(backend, timeout=timeout) as team:
+        yield team

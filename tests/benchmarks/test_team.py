@@ -1,3 +1,6 @@
+import weakref
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import nn
@@ -6,7 +9,7 @@ from benchmarks import batches, datasets, train
 from benchmarks.methods import BACKBONES, Network, parse
 from benchmarks.recipe import Recipe
 from benchmarks.scores import METRICS
-from benchmarks.team import ALONE, Team
+from benchmarks.team import ALONE, group
 
 # On the digits, of whose 50 training nodes each process has half.
 SPECS = sorted({*BACKBONES} | {'gcn+res', 'gcn+jump', 'deepgcn+res'})
@@ -61,21 +64,31 @@ AROUND = [
 ]
 
 
-def work(rank, folder, cases):
+def one_of_two(rank, folder, function, cases):
+    """What a function of a case and the team gives, for each case."""
     torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
-    )
-    team = Team(rank, 2)
-    out = [first_gradient(spec, Recipe(**keys), team) for spec, keys in cases]
+    store = f'file://{folder}/store'
+    with group('gloo', init_method=store, rank=rank, world_size=2) as team:
+        out = [function(case, team) for case in cases]
     torch.save(out, folder / f'{rank}.pt')
-    torch.distributed.destroy_process_group()
+
+
+def by_two(folder, function, cases):
+    """What each of two processes gives."""
+    torch.multiprocessing.spawn(
+        one_of_two, (folder, function, cases), nprocs=2
+    )
+    return [torch.load(folder / f'{rank}.pt') for rank in (0, 1)]
+
+
+def first_step(case, team):
+    spec, keys = case
+    return first_gradient(spec, Recipe(**keys), team)
 
 
 def compare(cases, folder):
     """Two processes against one."""
-    torch.multiprocessing.spawn(work, (folder, cases), nprocs=2)
-    ranks = [torch.load(folder / f'{rank}.pt') for rank in (0, 1)]
+    ranks = by_two(folder, first_step, cases)
     for (spec, keys), *both in zip(cases, *ranks, strict=True):
         loss, gradient = first_gradient(spec, Recipe(**keys))
         for rank_loss, rank_gradient in both:
@@ -95,33 +108,24 @@ def test_neighbors_give_the_gradient_of_one_process(tmp_path, torch_sparse):
     compare(AROUND, tmp_path)
 
 
-def learn_apart(rank, folder, kinds):
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+def learn_apart(kind, team):
+    net, data = network('revgcn'), datasets.load('digits')
+    recipe = Recipe(batch=kind, **PARTS[kind])
+    torch.manual_seed(team.rank)
+    parts = batches.make(data, recipe, team)
+    epochs = [[*parts()], [*parts()]]
+    numbers = [[part.number for part in epoch] for epoch in epochs]
+    if kind == 'cluster' and team.rank == 1:
+        epochs[0].pop()  # a part without training nodes
+    model = net.build(64, 10)
+    trained = team.wrap(model)
+    optimizer = torch.optim.Adam(model.parameters())
+    loss = batches.learn(
+        *(trained, net, data.x, iter(epochs[0]), optimizer),
+        *(METRICS['accuracy'], team),
     )
-    team, net = Team(rank, 2), network('revgcn')
-    data = datasets.load('digits')
-    out = []
-    for kind in kinds:
-        recipe = Recipe(batch=kind, **PARTS[kind])
-        torch.manual_seed(rank)
-        parts = batches.make(data, recipe, team)
-        epochs = [[*parts()], [*parts()]]
-        numbers = [[part.number for part in epoch] for epoch in epochs]
-        if kind == 'cluster' and rank == 1:
-            epochs[0].pop()  # a part without training nodes
-        model = net.build(64, 10)
-        trained = team.wrap(model)
-        optimizer = torch.optim.Adam(model.parameters())
-        loss = batches.learn(
-            *(trained, net, data.x, iter(epochs[0]), optimizer),
-            *(METRICS['accuracy'], team),
-        )
-        weights = nn.utils.parameters_to_vector(model.parameters()).detach()
-        out.append((numbers, loss, weights))
-    torch.save(out, folder / f'{rank}.pt')
-    torch.distributed.destroy_process_group()
+    weights = nn.utils.parameters_to_vector(model.parameters()).detach()
+    return numbers, loss, weights
 
 
 def test_each_process_learns_from_its_own_parts(tmp_path):
@@ -130,8 +134,7 @@ def test_each_process_learns_from_its_own_parts(tmp_path):
         for kind in PARTS
         if kind not in batches.SPARSE or batches.WITH_TORCH_SPARSE
     ]
-    torch.multiprocessing.spawn(learn_apart, (tmp_path, kinds), nprocs=2)
-    ranks = [torch.load(tmp_path / f'{rank}.pt') for rank in (0, 1)]
+    ranks = by_two(tmp_path, learn_apart, kinds)
     train_nodes = datasets.load('digits').train_mask
     for kind, (a, loss, weights), (b, same_loss, same) in zip(
         kinds, *ranks, strict=True
@@ -163,3 +166,33 @@ def test_alone():
     assert ALONE.agree(lambda: 'x') == 'x'
     values = [torch.tensor(1.0), torch.tensor(2.0)]
     assert ALONE.mean(values, torch.device('cpu')) == 1.5
+
+
+@pytest.mark.parametrize('fails', [False, True])
+def test_no_wrapped_model_outlives_its_group(fails, tmp_path, monkeypatch):
+    """Or the process may never end."""
+    wrapped, left = [], []
+    end = torch.distributed.destroy_process_group
+
+    def watched_end():
+        left.extend(ref() for ref in wrapped)
+        end()
+
+    def train_one():
+        parallel = nn.parallel.DistributedDataParallel(nn.Linear(1, 1))
+        parallel.cycle = [parallel]  # the first of a process is in one
+        wrapped.append(weakref.ref(parallel))
+        parallel(torch.ones(1, 1)).sum().backward()
+        if fails:
+            raise ValueError('diverged')
+
+    monkeypatch.setattr(
+        torch.distributed, 'destroy_process_group', watched_end
+    )
+    store = f'file://{tmp_path}/store'
+    expected = (
+        pytest.raises(ValueError, match='div') if fails else nullcontext()
+    )
+    with expected, group('gloo', init_method=store, rank=0, world_size=1):
+        train_one()
+    assert left == [None]

@@ -600,6 +600,7 @@ def _train_one_rank(rank, folder):
     grads = [p.grad.clone() for p in model.parameters()]
     torch.save(grads, folder / f'{rank}.pt')
     del parallel  # which must not outlive the group: their ends may deadlock
+    gc.collect()  # it may be in a cycle
     torch.distributed.destroy_process_group()
 
 
