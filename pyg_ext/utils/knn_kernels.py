@@ -86,12 +86,15 @@ def _insert(keys, index, size, gap, most):
 
 @compiled
 def _median(keys, low, high):
-    """Where the median of the first, the middle and the last key stands."""
-    at = (low + high) // 2
-    a, b, c = keys[low], keys[at], keys[high]
+    """Where the median of three keys stands: not of the ends, which a scan
+    line by line likes to have in common.
+    """
+    at, step = (low + high) // 2, (high - low) // 4
+    first, last = at - step, at + step
+    a, b, c = keys[first], keys[at], keys[last]
     if (b < a) != (c < a):
-        return low
-    return high if (a < c) != (b < c) else at
+        return first
+    return last if (a < c) != (b < c) else at
 
 
 @compiled
@@ -367,35 +370,92 @@ def scan(
 
 
 @compiled
-def brute(graphs, ends_x, ends_y, x, y, exclude_self, packed):
-    """Finds the ``k`` nearest of each row in small graphs, by all distances.
+def brute(some, begin, end, x, y, exclude_self, rows, marked, keys, places):
+    """Finds the ``k`` nearest of some rows by all distances.
 
     Args:
-        graphs: The graphs to do.
-        ends_x: First row of ``x`` of each graph, and the end of the last.
-        ends_y: Likewise of ``y``.
+        some: The rows.
+        begin: Where the points to choose from begin, for each row of ``y``.
+        end: Where they end.
         x: Points to choose from.
         y: Points that choose.
         exclude_self: Whether a point may not choose itself.
-        packed: Result in any order, packed, ``[rows of y, k]``.
+        rows: Result: the rows, as far as there are.
+        marked: Result: for each of those, its neighbors as
+            :func:`mark` has it, ``[at least rows, k]``.
+        keys: Result: their squared distances, in any order.
+        places: Result: their indices, likewise.
+
+    Returns:
+        The number of rows.
     """
-    k = packed.shape[1]
+    k = keys.shape[1]
     most = 0
-    for g in graphs:
-        most = max(most, ends_x[g + 1] - ends_x[g])
-    keys = np.empty(most)
-    places = np.empty(most, np.int64)
+    for i in some:
+        most = max(most, end[i] - begin[i])
+    pool = np.empty(most)
+    at = np.empty(most, np.int64)
     terms = np.empty(x.shape[1])
-    for g in graphs:
-        for i in range(ends_y[g], ends_y[g + 1]):
-            n = 0
-            for j in range(ends_x[g], ends_x[g + 1]):
-                if exclude_self and i == j:
-                    continue
-                keys[n] = distance(x, j, y, i, terms)
-                places[n] = j
-                n += 1
-            if n > k:
-                smallest(keys, places, k, n)
-            for c in range(min(n, k)):
-                packed[i, c] = pack(keys[c], places[c])
+    for r in range(len(some)):
+        i, n = some[r], 0
+        for j in range(begin[i], end[i]):
+            if exclude_self and i == j:
+                continue
+            pool[n], at[n] = distance(x, j, y, i, terms), j
+            n += 1
+        if n > k:
+            smallest(pool, at, k, n)
+            n = k
+        for c in range(n):
+            keys[r, c], places[r, c] = pool[c], at[c]
+        mark(keys[r], n, marked[r])
+        rows[r] = i
+    return len(some)
+
+
+@compiled
+def last_bits(size):
+    """The bits of a whole number that what is below ``size`` may have."""
+    mask = np.uint64(1)
+    while mask < np.uint64(size):
+        mask = (mask << np.uint64(1)) | np.uint64(1)
+    return mask
+
+
+@compiled
+def mark(keys, n, marked):
+    """Puts the place of each of ``n`` keys in its :func:`last_bits`. As whole
+    numbers they sort like the keys, but for those that differ there alone.
+
+    Args:
+        keys: Floating point numbers, none negative.
+        n: Their number.
+        marked: Result, and :obj:`NONE` in what is left of its room.
+    """
+    mask, bits = last_bits(len(keys)), keys.view(np.uint64)
+    for c in range(n):
+        marked[c] = (bits[c] & ~mask) | np.uint64(c)
+    marked[n:] = NONE
+
+
+@compiled
+def arrange(rows, marked, keys, places, index, dist):
+    """Puts neighbors in their order, by distance, then by index.
+
+    Args:
+        rows: Rows of the result.
+        marked: Their neighbors as :func:`mark` has it, sorted, ``[rows, k]``.
+        keys: Squared distances.
+        places: Indices.
+        index: Result, ``[rows of y, k]``.
+        dist: Result, ``[rows of y, k]``.
+    """
+    k = keys.shape[1]
+    mask = last_bits(k)
+    for r in range(len(rows)):
+        near, d, n = index[rows[r]], dist[rows[r]], 0
+        while n < k and marked[r, n] != NONE:
+            at = np.int64(marked[r, n] & mask)
+            near[n], d[n] = places[r, at], keys[r, at]
+            n += 1
+        sort(d, near, n)

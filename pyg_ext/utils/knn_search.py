@@ -7,7 +7,7 @@ left out by more than that error is searched again among all points that could
 be nearer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,6 +24,7 @@ MORE = 8  # candidates beyond k
 BLOCK = 1024  # rows and columns of a block of inner products
 SMALL = 128  # points of a graph of which all distances are computed
 BYTES = 2**26  # of what grows with the number of rows done at a time
+CACHED = 2**20  # of the same where it is small enough for a cache
 
 
 @dataclass(frozen=True)
@@ -70,17 +71,6 @@ class Task:
             (scale, error, *self.arrays()),
         )
         return rows[left]
-
-    def packed(self) -> np.ndarray:
-        """The room for indices, as room for packed candidates."""
-        return self.index.numpy().view(np.uint64)
-
-    def settle(self) -> None:
-        """Puts packed candidates, which are the nearest, in their order."""
-        in_threads(_sort, (self.packed(),), ())
-        rows = np.arange(len(self.y))
-        floor = np.full(len(rows), np.inf, np.float32)
-        self.refine(rows, self.packed(), floor, np.zeros(len(rows)))
 
     def arrays(self) -> tuple:
         """What compiled loops want to know."""
@@ -176,16 +166,58 @@ def full_precision(device: torch.device) -> Iterator[None]:
             torch.set_float32_matmul_precision(before)
 
 
+def exact(
+    kernel: Callable[..., int],
+    items: np.ndarray,
+    given: tuple,
+    task: Task,
+    rows_per_item: int = 1,
+) -> None:
+    """Fills in what a kernel finds by distances in float64.
+
+    Args:
+        kernel: Finds the neighbors for some items, of so many rows at most;
+            see :func:`~pyg_ext.utils.knn_kernels.brute`.
+        items: All items.
+        given: What else the kernel wants to know.
+        task: Where the result goes.
+        rows_per_item: See above.
+    """
+    index, dist = task.index.numpy(), task.dist.numpy()
+    k = index.shape[1]
+    step = max(CACHED // (24 * k * rows_per_item), 1)
+
+    def do(items: np.ndarray) -> None:
+        size = min(step, len(items)) * rows_per_item
+        room = (
+            np.empty(size, np.int64),
+            np.empty((size, k), np.uint64),
+            np.empty((size, k)),
+            np.empty((size, k), np.int64),
+        )
+        for part in _ranges(0, len(items), step):
+            num = kernel(items[part], *given, task.exclude_self, *room)
+            rows, marked, *found = (array[:num] for array in room)
+            marked.sort(axis=1)
+            kernels.arrange(rows, marked, *found, index, dist)
+
+    in_threads(do, (items,), ())
+
+
 def by_tree(task: Task) -> None:
     """All from a k-d tree of exact arithmetic."""
-    x = task.x.double()
-    y = x if task.y is task.x else task.y.double()
-    order, *tree = knn_tree.grow(x.numpy())
-    points = np.ascontiguousarray(x.numpy()[order].T)
-    rows = order if y is x else np.arange(len(y))
-    given = points, order, *tree, y.numpy(), task.exclude_self, task.packed()
-    in_threads(knn_tree.query, (rows,), given)
-    task.settle()
+
+    def grow(points: Tensor) -> tuple[np.ndarray, tuple]:
+        points = points.double().numpy()
+        tree = knn_tree.grow(points)
+        return np.ascontiguousarray(points[tree[0]].T), tree
+
+    tree_x = grow(task.x)
+    tree_y = tree_x if task.y is task.x else grow(task.y)
+    starts = tree_y[1][1]
+    leaves = np.arange(len(starts) // 2, len(starts))
+    given = *tree_y, *tree_x
+    exact(knn_tree.query, leaves, given, task, knn_tree.LEAF)
 
 
 def _sort(rows: np.ndarray) -> None:
@@ -365,12 +397,12 @@ def search(
     small = torch.zeros_like(full)
     if backend != 'torch':
         small = sizes_x[:num] <= max(SMALL, index.size(1) + 1 + MORE)
-        graphs = (full & small).nonzero().view(-1).numpy()
-        if len(graphs):
-            task = Task(x, y, exclude_self, index, dist)
-            given = ends_x, ends_y, x.numpy(), y.numpy(), exclude_self
-            in_threads(kernels.brute, (graphs,), (*given, task.packed()))
-            task.settle()
+    if small.any():
+        of_y = np.arange(num).repeat(sizes_y[:num].numpy())
+        rows = (full & small).numpy()[of_y].nonzero()[0]
+        given = ends_x[of_y], ends_x[1:][of_y], x.numpy(), y.numpy()
+        task = Task(x, y, exclude_self, index, dist)
+        exact(kernels.brute, rows, given, task)
     for g in (full & ~small).nonzero().view(-1).tolist():
         of_x, of_y = (slice(*ends[g : g + 2]) for ends in (ends_x, ends_y))
         points = x[of_x]

@@ -7,9 +7,10 @@ holds up to seven dimensions, where terms are added one after the other.
 
 import numpy as np
 
-from pyg_ext.utils.knn_kernels import compiled, nth, pack, smallest
+from pyg_ext.utils.knn_kernels import compiled, last_bits, mark, nth, smallest
 
 LEAF = 64  # most points of a leaf
+FRONT = 32  # most nodes of a front
 
 
 @compiled
@@ -33,17 +34,17 @@ def grow(x):
     nodes = 2 ** (depth + 1) - 1
     order = np.arange(num)
     start, stop = np.zeros(nodes, np.int64), np.zeros(nodes, np.int64)
-    low = np.full((nodes, dims), np.inf)
-    high = np.full((nodes, dims), -np.inf)
+    low, high = np.empty((nodes, dims)), np.empty((nodes, dims))
     keys = np.empty(num)
     stop[0] = num
     for node in range(nodes):
         first, last = start[node], stop[node]
-        for p in range(first, last):
-            for f in range(dims):
+        for f in range(dims):
+            least, most = np.inf, -np.inf
+            for p in range(first, last):
                 value = x[order[p], f]
-                low[node, f] = min(low[node, f], value)
-                high[node, f] = max(high[node, f], value)
+                least, most = min(least, value), max(most, value)
+            low[node, f], high[node, f] = least, most
         if 2 * node + 2 < nodes:
             side = np.argmax(high[node] - low[node])
             for p in range(first, last):
@@ -57,14 +58,58 @@ def grow(x):
 
 
 @compiled
-def _gap(low, high, node, y, i):
+def _gap(low, high, node, y, p):
     """Squared distance of a point from a box."""
     total = 0.0
-    for f in range(y.shape[1]):
-        value = y[i, f]
+    for f in range(len(y)):
+        value = y[f, p]
         side = max(low[node, f] - value, value - high[node, f], 0.0)
         total += side * side
     return total
+
+
+@compiled
+def _front(start, stop, low, high, lower, upper, k, front):
+    """Finds nodes of one level that hold the ``k`` nearest of every point in
+    a box.
+
+    Args:
+        start: What :func:`grow` returned, as the next three.
+        stop: Likewise.
+        low: Likewise.
+        high: Likewise.
+        lower: The lower corner of the box.
+        upper: The upper one.
+        k: The number of neighbors.
+        front: Result: the nodes.
+
+    Returns:
+        Their number, and what no squared distance of a ``k``-th neighbor is
+        greater than.
+    """
+    gaps = np.zeros(len(front))
+    front[0], n, top = 0, 1, np.inf
+    while front[0] < len(start) // 2 and 2 * n <= len(front):
+        for c in range(2 * n - 1, -1, -1):  # before their parents are gone
+            node = 2 * front[c // 2] + 1 + c % 2
+            gap = reach = 0.0
+            for f in range(len(lower)):
+                below, above = (
+                    low[node, f] - upper[f],
+                    lower[f] - high[node, f],
+                )
+                side = max(below, above, 0.0)
+                gap += side * side
+                side = max(high[node, f] - lower[f], upper[f] - low[node, f])
+                reach += side * side
+            if stop[node] - start[node] >= k:
+                top = min(top, reach)
+            front[c], gaps[c] = node, gap
+        size, n = 2 * n, 0
+        for c in range(size):
+            front[n] = front[c]
+            n += gaps[c] <= top
+    return n, top
 
 
 @compiled
@@ -75,13 +120,9 @@ def _shrink(keys, places, k, n, marked):
     Returns:
         How many are left, and what none of those is greater than.
     """
-    mask = np.uint64(1)
-    while mask < np.uint64(len(keys)):
-        mask = (mask << np.uint64(1)) | np.uint64(1)
-    bits = keys.view(np.uint64)  # in the order of the keys
-    for c in range(n):
-        marked[c] = (bits[c] & ~mask) | np.uint64(c)
-    top = nth(marked, k, n) | mask
+    mark(keys, n, marked)
+    top = nth(marked, k, n) | last_bits(len(keys))
+    bits = keys.view(np.uint64)
     kept = 0
     for c in range(n):
         near = bits[c] <= top
@@ -93,93 +134,129 @@ def _shrink(keys, places, k, n, marked):
 
 @compiled
 def query(
-    rows,
-    points,
-    order,
-    start,
-    stop,
-    low,
-    high,
-    y,
+    groups,
+    points_y,
+    tree_y,
+    points_x,
+    tree_x,
     exclude_self,
-    packed,
+    rows,
+    marked,
+    keys,
+    places,
 ):
-    """Finds the ``k`` nearest of some rows of ``y``. Rows near each other
-    should follow each other.
+    """Finds the ``k`` nearest of the points in some leaves.
+
+    The nodes near a leaf are found once. No neighbor of a point is farther
+    than those of another point of its leaf, and the way there.
 
     Args:
-        rows: The rows to do.
-        points: Points in the order of the tree, ``[F, N]``.
-        order: What :func:`grow` returned, as the next four.
-        start: Likewise.
-        stop: Likewise.
-        low: Likewise.
-        high: Likewise.
-        y: Points that choose, in float64.
+        groups: The leaves to do of a tree of the points that choose.
+        points_y: These, in the order of their tree, ``[F, M]``.
+        tree_y: What :func:`grow` returned.
+        points_x: Points to choose from, likewise, ``[F, N]``.
+        tree_x: Likewise.
         exclude_self: Whether a point may not choose itself.
-        packed: Result in any order, packed, ``[rows of y, k]``.
+        rows: Result, as the next three: see :func:`brute`.
+        marked: Likewise.
+        keys: Likewise.
+        places: Likewise.
+
+    Returns:
+        The number of rows.
     """
-    k, leaves = packed.shape[1], len(start) // 2
-    dims = points.shape[0]
+    order_y, start_y, stop_y, low_y, high_y = tree_y
+    order, start, stop, low, high = tree_x
+    k, dims, leaves = keys.shape[1], len(points_x), len(start) // 2
     room = 2 * k + LEAF // 2
-    keys = np.empty(room + LEAF)
-    places = np.empty(room + LEAF, np.int64)
-    marked = np.empty(room + LEAF, np.uint64)
-    near = np.empty(LEAF)
-    stack = np.empty(64, np.int64)
-    far = np.empty(64)
-    before, last = -1, np.inf
-    for r in range(len(rows)):
-        i, top = rows[r], np.inf
-        if before >= 0:  # no farther than the neighbors of the last one
-            step = 0.0
+    pool = np.empty(room + LEAF)
+    at = np.empty(room + LEAF, np.int64)
+    bits = np.empty(room + LEAF, np.uint64)
+    near, reached = np.empty(LEAF), np.empty(LEAF)
+    front, gaps = np.empty(FRONT, np.int64), np.empty(FRONT)
+    lower, upper = np.empty((dims, FRONT)), np.empty((dims, FRONT))
+    stack = np.empty(FRONT + 64, np.int64)
+    far = np.empty(FRONT + 64)
+    r = 0
+    for group in groups:
+        num, most = _front(
+            *(start, stop, low, high, low_y[group], high_y[group]),
+            *(k + exclude_self, front),
+        )
+        for c in range(num):
+            lower[:, c], upper[:, c] = low[front[c]], high[front[c]]
+        begin = start_y[group]
+        for p in range(begin, stop_y[group]):
+            _measure(points_y, p, points_y, begin, p - begin, near)
+            reach = np.inf
+            for c in range(p - begin):
+                reach = min(reach, reached[c] + np.sqrt(near[c]))
+            top = min(most, reach * reach * (1.0 + 1e-9) + 1e-300)
+            gaps[:num] = 0.0
             for f in range(dims):
-                step += (y[i, f] - y[before, f]) ** 2
-            reach = np.sqrt(last) + np.sqrt(step)
-            top = reach * reach * (1.0 + 1e-9)
-        before = i
-        n, depth = 0, 1
-        stack[0], far[0] = 0, 0.0
-        while depth > 0:
-            depth -= 1
-            node, gap = stack[depth], far[depth]
-            while gap <= top and node < leaves:
-                node, other = 2 * node + 1, 2 * node + 2
-                gap = _gap(low, high, node, y, i)
-                beyond = _gap(low, high, other, y, i)
-                if beyond < gap:
-                    node, other, gap, beyond = other, node, beyond, gap
-                stack[depth], far[depth] = other, beyond
-                depth += beyond <= top
-            if gap > top:
-                continue
-            first = start[node]
-            size = stop[node] - first
-            for j in range(size):
-                near[j] = 0.0
-            for f in range(dims):
-                value = y[i, f]
-                line = points[f, first : first + size]
-                for j in range(size):
-                    side = line[j] - value
-                    near[j] += side * side
-            if exclude_self and gap == 0.0:  # its own leaf is among these
-                for j in range(size):
-                    if order[first + j] == i:
-                        near[j] = np.nan
-            for j in range(size):
-                keys[n], places[n] = near[j], order[first + j]
-                n += near[j] <= top
-            if n > room:
-                n, top = _shrink(keys, places, k, n, marked)
-            if n > room:
-                top = smallest(keys, places, k, n)
+                value = points_y[f, p]
+                for c in range(num):
+                    below, above = lower[f, c] - value, value - upper[f, c]
+                    side = max(below, above, 0.0)
+                    gaps[c] += side * side
+            depth = n = 0
+            for c in range(num):
+                if gaps[c] <= top:  # the nearest comes last
+                    spot = depth
+                    while spot > 0 and far[spot - 1] < gaps[c]:
+                        stack[spot], far[spot] = stack[spot - 1], far[spot - 1]
+                        spot -= 1
+                    stack[spot], far[spot] = front[c], gaps[c]
+                    depth += 1
+            while depth > 0:
+                depth -= 1
+                node, gap = stack[depth], far[depth]
+                while gap <= top and node < leaves:
+                    node, other = 2 * node + 1, 2 * node + 2
+                    gap = _gap(low, high, node, points_y, p)
+                    beyond = _gap(low, high, other, points_y, p)
+                    if beyond < gap:
+                        node, other, gap, beyond = other, node, beyond, gap
+                    stack[depth], far[depth] = other, beyond
+                    depth += beyond <= top
+                if gap > top:
+                    continue
+                first = start[node]
+                size = stop[node] - first
+                _measure(points_y, p, points_x, first, size, near)
+                if exclude_self and gap == 0.0:  # its own leaf is among these
+                    for c in range(size):
+                        if order[first + c] == order_y[p]:
+                            near[c] = np.nan
+                for c in range(size):
+                    pool[n], at[n] = near[c], order[first + c]
+                    n += near[c] <= top
+                if n > room:
+                    n, top = _shrink(pool, at, k, n, bits)
+                if n > room:
+                    top = smallest(pool, at, k, n)
+                    n = k
+            worst = np.inf
+            if n >= k:
+                n, worst = _shrink(pool, at, k, n, bits)
+            reached[p - begin] = np.sqrt(worst)
+            if n > k:
+                smallest(pool, at, k, n)
                 n = k
-        last = np.inf
-        if n >= k:
-            n, last = _shrink(keys, places, k, n, marked)
-        if n > k:
-            smallest(keys, places, k, n)
-            n = k
-        for c in range(n):
-            packed[i, c] = pack(keys[c], places[c])
+            for c in range(n):
+                keys[r, c], places[r, c] = pool[c], at[c]
+            mark(keys[r], n, marked[r])
+            rows[r] = order_y[p]
+            r += 1
+    return r
+
+
+@compiled
+def _measure(y, p, x, first, size, out):
+    """Squared distances of a point from those that lie in a row."""
+    out[:size] = 0.0
+    for f in range(len(x)):
+        value, line = y[f, p], x[f, first : first + size]
+        for c in range(size):
+            side = line[c] - value
+            out[c] += side * side

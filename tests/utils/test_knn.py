@@ -12,6 +12,7 @@ from pyg_ext.utils import (
     knn_index,
     knn_kernels,
     knn_search,
+    knn_tree,
 )
 from pyg_ext.utils.knn import TREE_DIMS
 
@@ -192,6 +193,32 @@ def test_many_blocks(kind, dims, monkeypatch):
             assert torch.equal(found.index, index), (backend, chunk)
 
 
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('num', [3, 700, 3000])
+def test_tree_of_many_leaves(kind, num, monkeypatch):
+    """Few points that choose are far from one another, and near all leaves."""
+    monkeypatch.setattr(knn_search, 'CACHED', 2**16)  # for a leaf or two
+    generator = torch.Generator().manual_seed(num)
+    x = points(kind, 3000, 3, generator)
+    y = x if num == 3000 else points(kind, num, 3, generator)
+    zeros = [torch.zeros(len(t)) for t in (x, y)]
+    index, _ = oracle(x, y, 20, *zeros, False, num == 3000)
+    args = 'euclidean', num == 3000, 'tree'
+    assert torch.equal(knn_index(x, y, 20, None, None, *args).index, index)
+
+
+def test_tree_of_leaves_far_from_one_another():
+    """Each has as many points as neighbors are asked for, and one too few."""
+    generator = torch.Generator().manual_seed(0)
+    ends = torch.tensor([[0.0], [1.0], [5.0], [9.0]])
+    x = ends.repeat_interleave(knn_tree.LEAF, 0).expand(-1, 3)
+    x = x + 0.1 * torch.rand(x.shape, generator=generator)
+    batch = torch.zeros(len(x))
+    index, _ = oracle(x, x, knn_tree.LEAF, batch, batch, False, True)
+    found = knn_index(x, x, knn_tree.LEAF, exclude_self=True)
+    assert torch.equal(found.index, index)
+
+
 @pytest.mark.parametrize('threads', [1, 3])
 def test_threads_change_nothing(threads, backend):
     x = torch.randn(900, 5, generator=torch.Generator().manual_seed(0))
@@ -229,8 +256,8 @@ def test_all_points_at_one_place(dims):
     assert bool((found.dist == 0).all())
 
 
-@pytest.mark.parametrize('dims', [3, 16])
-@pytest.mark.parametrize('size', [1e-40, 1e-20, 1.0, 1e15, 1e30])
+@pytest.mark.parametrize('dims', [1, 3, 16])
+@pytest.mark.parametrize('size', [1e-158, 1e-40, 1e-20, 1.0, 1e15, 1e30])
 def test_numbers_of_any_size(dims, size):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(300, dims, dtype=torch.double, generator=generator) * size
