@@ -6,9 +6,16 @@ holds up to seven dimensions, where terms are added one after the other.
 """
 
 import numpy as np
-from numba import njit
 
-from pyg_ext.utils.knn_kernels import compiled, last_bits, mark, nth, smallest
+from pyg_ext.utils.knn_kernels import (
+    compiled,
+    inlined,
+    keep,
+    last_bits,
+    mark,
+    nth,
+    smallest,
+)
 
 LEAF = 64  # most points of a leaf
 FRONT = 32  # most nodes of a front
@@ -58,7 +65,7 @@ def grow(x):
     return order, start, stop, low, high
 
 
-@njit(inline='always')  # a tenth of the time
+@inlined
 def _gap(low, high, node, y, p):
     """Squared distance of a point from a box."""
     total = 0.0
@@ -95,13 +102,10 @@ def _front(start, stop, low, high, lower, upper, k, front):
             node = 2 * front[c // 2] + 1 + c % 2
             gap = reach = 0.0
             for f in range(len(lower)):
-                below, above = (
-                    low[node, f] - upper[f],
-                    lower[f] - high[node, f],
-                )
-                side = max(below, above, 0.0)
+                a, b = lower[f], upper[f]
+                side = max(low[node, f] - b, a - high[node, f], 0.0)
                 gap += side * side
-                side = max(high[node, f] - lower[f], upper[f] - low[node, f])
+                side = max(high[node, f] - a, b - low[node, f])
                 reach += side * side
             if stop[node] - start[node] >= k:
                 top = min(top, reach)
@@ -235,12 +239,7 @@ def query(
             if n >= k:
                 n, worst = _shrink(pool, at, k, n, bits)
             reached[p - begin] = np.sqrt(worst)
-            if n > k:
-                smallest(pool, at, k, n)
-                n = k
-            for c in range(n):
-                keys[r, c], places[r, c] = pool[c], at[c]
-            mark(keys[r], n, marked[r])
+            keep(pool, at, n, marked[r], keys[r], places[r])
             rows[r] = order_y[p]
             r += 1
     return r
