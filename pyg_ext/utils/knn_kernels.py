@@ -392,36 +392,104 @@ def brute(some, begin, end, x, y, exclude_self, rows, marked, keys, places):
     most = 0
     for i in some:
         most = max(most, end[i] - begin[i])
+    dims = x.shape[1]
+    whole = dims - dims % 8
+    lines = np.empty((dims, most))
+    sums = np.empty((8, most))
     pool = np.empty(most)
     at = np.empty(most, np.int64)
-    terms = np.empty(x.shape[1])
+    bits = np.empty(most, np.uint64)
+    last = -1
     for r in range(len(some)):
-        i, n = some[r], 0
-        for j in range(begin[i], end[i]):
-            if exclude_self and i == j:
-                continue
-            pool[n], at[n] = distance(x, j, y, i, terms), j
-            n += 1
-        keep(pool, at, n, marked[r], keys[r], places[r])
+        i = some[r]
+        first, size = begin[i], end[i] - begin[i]
+        if first != last:
+            for f in range(dims):
+                for c in range(size):
+                    lines[f, c] = x[first + c, f]
+            last = first
+        for f in range(whole):
+            value, line, total = y[i, f], lines[f, :size], sums[f % 8]
+            for c in range(size):
+                side = line[c] - value
+                total[c] = side * side + (total[c] if f >= 8 else 0.0)
+        for c in range(size):
+            s = sums[:, c]
+            pool[c] = ((s[0] + s[1]) + (s[2] + s[3])) + (
+                (s[4] + s[5]) + (s[6] + s[7])
+            )
+            at[c] = first + c
+        measure(y.T, i, lines, 0, size, whole, pool)
+        if exclude_self:
+            size -= 1
+            for c in range(i - first, size):
+                pool[c], at[c] = pool[c + 1], at[c + 1]
+        keep(pool, at, size, bits, marked[r], keys[r], places[r])
         rows[r] = i
     return len(some)
 
 
+@compiled
+def measure(y, p, x, first, size, begin, out):
+    """Adds the terms of squared distances in float64 of a point from those
+    that lie in a row, in the order of :func:`distance`.
+
+    Args:
+        y: Points, ``[F, M]``.
+        p: One of them.
+        x: Points, ``[F, N]``.
+        first: Where the row begins.
+        size: How long it is.
+        begin: From which dimension on, a multiple of eight; less than eight
+            may be left.
+        out: Result.
+    """
+    for f in range(begin, len(x)):
+        value, line = y[f, p], x[f, first : first + size]
+        for c in range(size):
+            side = line[c] - value
+            out[c] = side * side + (out[c] if f else 0.0)
+
+
+@compiled
+def shrink(keys, places, k, n, marked):
+    """Keeps the ``k`` smallest of ``n`` keys, and those that differ from the
+    ``k``-th in the last bits alone, which hold its place for the selection.
+
+    Returns:
+        How many are left, and what none of those is greater than.
+    """
+    mark(keys, n, marked)
+    top = nth(marked, k, n) | last_bits(len(keys))
+    bits = keys.view(np.uint64)
+    kept = 0
+    for c in range(n):
+        near = bits[c] <= top
+        keys[kept], places[kept] = keys[c], places[c]
+        kept += near
+    marked[0] = top
+    return kept, marked.view(np.float64)[0]
+
+
 @inlined
-def keep(pool, at, n, marked, keys, places):
+def keep(pool, at, n, bits, marked, keys, places):
     """Keeps the nearest of a row's candidates.
 
     Args:
         pool: Their squared distances.
         at: Their indices.
         n: Their number.
+        bits: Room for as many numbers.
         marked: Result: the distances as :func:`mark` has them.
         keys: Result: the distances, in any order.
         places: Result: the indices, likewise.
     """
-    if n > len(keys):
-        smallest(pool, at, len(keys), n)
-        n = len(keys)
+    k = len(keys)
+    if n > k:
+        n, _ = shrink(pool, at, k, n, bits)
+    if n > k:
+        smallest(pool, at, k, n)
+        n = k
     for c in range(n):
         keys[c], places[c] = pool[c], at[c]
     mark(keys, n, marked)

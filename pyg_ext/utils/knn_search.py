@@ -22,7 +22,8 @@ from pyg_ext.utils.threads import in_threads
 
 MORE = 8  # candidates beyond k
 BLOCK = 1024  # rows and columns of a block of inner products
-SMALL = 128  # points of a graph of which all distances are computed
+SMALL = 256  # points of a graph of which all distances are computed
+NUMBERS = 2**14  # likewise: most of these points' numbers
 BYTES = 2**26  # of what grows with the number of rows done at a time
 CACHED = 2**20  # of the same where it is small enough for a cache
 
@@ -396,7 +397,8 @@ def search(
     full = (sizes_x[:num] > 0) & (sizes_y[:num] > 0)
     small = torch.zeros_like(full)
     if backend != 'torch':
-        small = sizes_x[:num] <= max(SMALL, index.size(1) + 1 + MORE)
+        most = min(SMALL, NUMBERS // x.size(1))
+        small = sizes_x[:num] <= max(most, index.size(1) + 1 + MORE)
     if small.any():
         of_y = np.arange(num).repeat(sizes_y[:num].numpy())
         rows = (full & small).numpy()[of_y].nonzero()[0]

@@ -11,9 +11,8 @@ from pyg_ext.utils.knn_kernels import (
     compiled,
     inlined,
     keep,
-    last_bits,
-    mark,
-    nth,
+    measure,
+    shrink,
     smallest,
 )
 
@@ -118,26 +117,6 @@ def _front(start, stop, low, high, lower, upper, k, front):
 
 
 @compiled
-def _shrink(keys, places, k, n, marked):
-    """Keeps the ``k`` smallest of ``n`` keys, and those that differ from the
-    ``k``-th in the last bits alone, which hold its place for the selection.
-
-    Returns:
-        How many are left, and what none of those is greater than.
-    """
-    mark(keys, n, marked)
-    top = nth(marked, k, n) | last_bits(len(keys))
-    bits = keys.view(np.uint64)
-    kept = 0
-    for c in range(n):
-        near = bits[c] <= top
-        keys[kept], places[kept] = keys[c], places[c]
-        kept += near
-    marked[0] = top
-    return kept, marked.view(np.float64)[0]
-
-
-@compiled
 def query(
     groups,
     points_y,
@@ -192,7 +171,7 @@ def query(
             lower[:, c], upper[:, c] = low[front[c]], high[front[c]]
         begin = start_y[group]
         for p in range(begin, stop_y[group]):
-            _measure(points_y, p, points_y, begin, p - begin, near)
+            measure(points_y, p, points_y, begin, p - begin, 0, near)
             reach = np.inf
             for c in range(p - begin):
                 reach = min(reach, reached[c] + np.sqrt(near[c]))
@@ -221,7 +200,7 @@ def query(
                 first = start[node]
                 size = stop[node] - first
                 names = order[first : first + size]
-                _measure(points_y, p, points_x, first, size, near)
+                measure(points_y, p, points_x, first, size, 0, near)
                 if exclude_self and gap == 0.0:  # its own leaf is among these
                     for c in range(size):
                         if names[c] == order_y[p]:
@@ -231,15 +210,15 @@ def query(
                     pool[n], at[n] = key, names[c]
                     n += key <= top
                 if n > room:
-                    n, top = _shrink(pool, at, k, n, bits)
+                    n, top = shrink(pool, at, k, n, bits)
                 if n > room:
                     top = smallest(pool, at, k, n)
                     n = k
             worst = np.inf
             if n >= k:
-                n, worst = _shrink(pool, at, k, n, bits)
+                n, worst = shrink(pool, at, k, n, bits)
             reached[p - begin] = np.sqrt(worst)
-            keep(pool, at, n, marked[r], keys[r], places[r])
+            keep(pool, at, n, bits, marked[r], keys[r], places[r])
             rows[r] = order_y[p]
             r += 1
     return r
@@ -259,13 +238,3 @@ def _push(front, gaps, top, stack, far):
         stack[at], far[at] = front[c], gaps[c]
         depth += 1
     return depth
-
-
-@compiled
-def _measure(y, p, x, first, size, out):
-    """Squared distances of a point from those that lie in a row."""
-    for f in range(len(x)):
-        value, line = y[f, p], x[f, first : first + size]
-        for c in range(size):
-            side = line[c] - value
-            out[c] = side * side + (out[c] if f else 0.0)

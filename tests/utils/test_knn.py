@@ -143,7 +143,7 @@ KINDS = ('normal', 'grid', 'duplicates', 'far clusters')
 
 
 @pytest.mark.parametrize('case', range(40))
-def test_all_backends_equal_the_oracle(case):
+def test_all_backends_equal_the_oracle(case, monkeypatch):
     """Index for index, with ties, near-ties, batches and chunks."""
     generator = torch.Generator().manual_seed(case)
 
@@ -168,7 +168,8 @@ def test_all_backends_equal_the_oracle(case):
             continue
         if backend == 'faiss' and find_spec('faiss') is None:
             continue
-        for chunk_size in (None, draw(1, 100)):
+        for chunk_size, small in ((None, 0), (draw(1, 100), 256)):
+            monkeypatch.setattr(knn_search, 'SMALL', small)
             found = knn_index(
                 *(x, y, k, batch_x, batch_y, metric, exclude_self),
                 *(backend, chunk_size),
