@@ -69,7 +69,8 @@ def knn_index(
             (blocked inner products, compiled selection) and :obj:`'faiss'`
             (if installed) on the CPU, :obj:`'torch'` on any device;
             :obj:`'auto'` takes the tree if it can, else products, and
-            :obj:`'torch'` beyond the CPU. (default: :obj:`'auto'`)
+            :obj:`'torch'` beyond the CPU. In small graphs, all but
+            :obj:`'torch'` compute all distances. (default: :obj:`'auto'`)
         chunk_size (int, optional): The number of points in :obj:`y` to do at
             a time; by default what fits into 64 MB. (default: :obj:`None`)
 

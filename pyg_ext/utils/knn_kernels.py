@@ -413,13 +413,15 @@ def brute(some, begin, end, x, y, exclude_self, rows, marked, keys, places):
             for c in range(size):
                 side = line[c] - value
                 total[c] = side * side + (total[c] if f >= 8 else 0.0)
-        for c in range(size):
-            s = sums[:, c]
-            pool[c] = ((s[0] + s[1]) + (s[2] + s[3])) + (
-                (s[4] + s[5]) + (s[6] + s[7])
-            )
-            at[c] = first + c
+        if whole:
+            for c in range(size):
+                s = sums[:, c]
+                pool[c] = ((s[0] + s[1]) + (s[2] + s[3])) + (
+                    (s[4] + s[5]) + (s[6] + s[7])
+                )
         measure(y.T, i, lines, 0, size, whole, pool)
+        for c in range(size):
+            at[c] = first + c
         if exclude_self:
             size -= 1
             for c in range(i - first, size):

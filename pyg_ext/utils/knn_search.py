@@ -1,10 +1,10 @@
 """How the candidates of a k-NN search are found, and how they are proven.
 
-The k-d tree is exact by itself. The other backends find a few more candidates
-than :math:`k` by a fast arithmetic of known error. Their distances are then
-computed in float64, by difference; a row whose k-th does not beat what was
-left out by more than that error is searched again among all points that could
-be nearer.
+The k-d tree, and all distances in a small graph, are exact by themselves. The
+other backends find a few more candidates than :math:`k` by a fast arithmetic
+of known error. Their distances are then computed in float64, by difference; a
+row whose k-th does not beat what was left out by more than that error is
+searched again among all points that could be nearer.
 """
 
 from collections.abc import Callable, Iterator

@@ -145,6 +145,7 @@ KINDS = ('normal', 'grid', 'duplicates', 'far clusters')
 @pytest.mark.parametrize('case', range(40))
 def test_all_backends_equal_the_oracle(case, monkeypatch):
     """Index for index, with ties, near-ties, batches and chunks."""
+    monkeypatch.setattr(knn_search, 'CACHED', 2**12)  # few rows at a time
     generator = torch.Generator().manual_seed(case)
 
     def draw(low, high):
@@ -208,8 +209,9 @@ def test_tree_of_many_leaves(kind, num, monkeypatch):
     assert torch.equal(knn_index(x, y, 20, None, None, *args).index, index)
 
 
-def test_tree_of_leaves_far_from_one_another():
+def test_tree_of_leaves_far_from_one_another(monkeypatch):
     """Each has as many points as neighbors are asked for, and one too few."""
+    monkeypatch.setattr(knn_search, 'SMALL', 0)
     generator = torch.Generator().manual_seed(0)
     ends = torch.tensor([[0.0], [1.0], [5.0], [9.0]])
     x = ends.repeat_interleave(knn_tree.LEAF, 0).expand(-1, 3)
