@@ -1,10 +1,15 @@
-from collections.abc import Collection
+"""What every public door asks of its arguments, once and before any work.
 
-import numpy as np
+Values are not looked at where a program is traced and there are none.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+import torch
 from torch import Tensor
-from torch_geometric.typing import Adj, OptTensor
+from torch_geometric.typing import Adj, OptTensor, SparseTensor
 from torch_geometric.utils import is_sparse
-from torch_geometric.utils.num_nodes import maybe_num_nodes
 
 
 def check_name(what: str, name: str | None, known: Collection) -> None:
@@ -14,56 +19,161 @@ def check_name(what: str, name: str | None, known: Collection) -> None:
         raise ValueError(f'{what} must be one of {names} (got {name!r})')
 
 
-def check_edges(
-    edge_index: Tensor, edge_weight: OptTensor, num_nodes: int | None
-) -> int:
-    """Checks a weighted graph and returns its number of nodes.
+def check_index(
+    name: str, index: Any, bound: int | None, what: str = 'nodes'
+) -> Tensor:
+    """Checks numbers in :math:`[0, bound)`, or from zero on without a bound,
+    and returns them as int64.
 
     Raises:
-        ValueError: On another shape, nodes out of range, or weights that are
-            negative, infinite or no numbers.
+        ValueError: If they are no tensor of integers, or out of range.
     """
-    if edge_index.dim() != 2 or edge_index.size(0) != 2:
+    if not isinstance(index, Tensor):
+        raise ValueError(
+            f'{name} must be a tensor (got {type(index).__name__})'
+        )
+    if index.dtype == torch.bool:
+        raise ValueError(
+            f'{name} must hold the numbers of {what} (got a mask: give '
+            f'mask.nonzero().view(-1))'
+        )
+    if index.is_floating_point() or index.is_complex():
+        raise ValueError(
+            f'{name} must hold the numbers of {what} as integers (got '
+            f'{index.dtype})'
+        )
+    index = index.long()
+    if index.numel() > 0 and _has_values():
+        low, high = _range(index)
+        if low < 0 or (bound is not None and high >= bound):
+            raise ValueError(
+                f'{name} must name {what} '
+                + ('from 0 on' if bound is None else f'from 0 to {bound - 1}')
+                + f' (got {low if low < 0 else high})'
+            )
+    return index
+
+
+def check_edges(
+    edge_index: Any,
+    edge_weight: OptTensor = None,
+    num_nodes: int | tuple[int, int] | None = None,
+    signed: bool = False,
+) -> tuple[Tensor, OptTensor, int | tuple[int, int]]:
+    """Checks a weighted graph.
+
+    Args:
+        edge_index: Edges of shape ``[2, E]``.
+        edge_weight: Their weights of shape ``[E]``.
+        num_nodes: The number of nodes; that of sources and that of targets
+            of a bipartite graph; by default what the edges show.
+        signed: Whether weights may be negative.
+
+    Returns:
+        The edges as int64, their weights in a floating point type, and the
+        number of nodes.
+
+    Raises:
+        ValueError: On another shape or type, nodes out of range, or weights
+            that are negative, infinite or no numbers.
+    """
+    if isinstance(edge_index, Tensor) and (
+        edge_index.dim() != 2 or edge_index.size(0) != 2
+    ):
         raise ValueError(
             f'edge_index must be of shape [2, E] (got '
             f'{list(edge_index.size())})'
         )
-    num_nodes = maybe_num_nodes(edge_index, num_nodes)
-    if edge_index.numel() > 0:
-        low, high = int(edge_index.min()), int(edge_index.max())
-        if low < 0 or high >= num_nodes:
+    if isinstance(num_nodes, tuple):
+        for ends, bound in zip(edge_index, num_nodes, strict=True):
+            check_index('edge_index', ends, bound)
+        edge_index = edge_index.long()
+    else:
+        if num_nodes is not None and num_nodes < 0:
             raise ValueError(
-                f'edge_index must name nodes from 0 to {num_nodes - 1} (got '
-                f'{low if low < 0 else high})'
+                f'num_nodes must not be negative (got {num_nodes})'
             )
+        edge_index = check_index('edge_index', edge_index, num_nodes)
+        if num_nodes is None:
+            num_nodes = int(edge_index.max()) + 1 if edge_index.numel() else 0
     if edge_weight is not None:
         if edge_weight.size() != edge_index.size()[1:]:
             raise ValueError(
                 f'edge_weight must be of shape [{edge_index.size(1)}], one '
                 f'for each edge (got {list(edge_weight.size())})'
             )
-        if not (edge_weight.isfinite() & (edge_weight >= 0)).all():
-            raise ValueError('edge_weight must be finite and not negative')
-    return num_nodes
+        edge_weight = _check_weight(edge_weight, signed)
+    return edge_index, edge_weight, num_nodes
+
+
+def check_adj(
+    edge_index: Adj,
+    edge_weight: OptTensor,
+    num_nodes: int | tuple[int, int],
+    signed: bool = False,
+) -> tuple[Adj, OptTensor]:
+    """Checks a graph in any of PyG's forms, as :func:`check_edges` does; a
+    transposed sparse adjacency holds its weights, and must be of the size of
+    the nodes.
+    """
+    if not is_sparse(edge_index):
+        return check_edges(edge_index, edge_weight, num_nodes, signed)[:2]
+    if edge_weight is not None:
+        raise ValueError(
+            'a sparse adjacency holds its weights: give no edge_weight'
+        )
+    if not isinstance(num_nodes, tuple):
+        num_nodes = (num_nodes, num_nodes)
+    rows, columns = (edge_index.size(dim) for dim in (0, 1))
+    if (columns, rows) != num_nodes:
+        raise ValueError(
+            f'the adjacency must be of size {num_nodes[1]} x {num_nodes[0]}, '
+            f'as there are nodes (got {rows} x {columns})'
+        )
+    if not signed:
+        values = (
+            edge_index.storage.value()
+            if isinstance(edge_index, SparseTensor)
+            else _values(edge_index)
+        )
+        if values is not None:
+            _check_weight(values, signed)
+    return edge_index, None
 
 
 def check_targets(
     targets: OptTensor, num_nodes: int, name: str = 'targets'
-) -> np.ndarray:
-    """The seeds as an array, all nodes by default."""
+) -> Tensor:
+    """The seeds as a vector of int64 on the CPU, all nodes by default."""
     if targets is None:
-        return np.arange(num_nodes)
-    seeds = targets.cpu().numpy().astype(np.int64)
-    if seeds.ndim != 1 or (
-        seeds.size and not 0 <= seeds.min() <= seeds.max() < num_nodes
-    ):
+        return torch.arange(num_nodes)
+    if isinstance(targets, Tensor) and targets.dim() != 1:
         raise ValueError(
-            f'{name} must be a vector of nodes from 0 to {num_nodes - 1} '
-            f'(got shape {list(targets.size())}, from '
-            f'{int(targets.min()) if seeds.size else None} to '
-            f'{int(targets.max()) if seeds.size else None})'
+            f'{name} must be a vector of nodes (got shape '
+            f'{list(targets.size())})'
         )
-    return seeds
+    return check_index(name, targets, num_nodes).cpu()
+
+
+def check_vector(
+    name: str,
+    values: Any,
+    num_nodes: int,
+    bound: int | None = None,
+    what: str = 'classes',
+) -> Tensor:
+    """Checks one number for each node, such as its class or its graph, and
+    returns them as int64.
+
+    Raises:
+        ValueError: On another shape or type, or numbers out of range.
+    """
+    if isinstance(values, Tensor) and values.size() != (num_nodes,):
+        raise ValueError(
+            f'{name} must be of shape [{num_nodes}], one for each node (got '
+            f'{list(values.size())})'
+        )
+    return check_index(name, values, bound, what)
 
 
 def check_edge_attr(
@@ -78,8 +188,48 @@ def check_edge_attr(
             f'edge_attr goes with edge_dim, which is {edge_dim} (got '
             f'edge_attr of shape {given})'
         )
-    if edge_attr is not None and is_sparse(edge_index):
+    if edge_attr is None:
+        return
+    if is_sparse(edge_index):
         raise ValueError(
             f'edge_attr needs edge indices: a sparse adjacency has its edges '
             f'in another order (got {type(edge_index).__name__})'
         )
+    if edge_attr.dim() == 0 or len(edge_attr) != edge_index.size(1):
+        raise ValueError(
+            f'edge_attr must have a row for each of the {edge_index.size(1)} '
+            f'edges (got shape {list(edge_attr.size())})'
+        )
+
+
+def _check_weight(weight: Tensor, signed: bool) -> Tensor:
+    if weight.is_complex():
+        raise ValueError(f'edge_weight must be real (got {weight.dtype})')
+    if not weight.is_floating_point():
+        weight = weight.to(torch.get_default_dtype())
+    if weight.numel() > 0 and _has_values():
+        low, high = _range(weight.detach())
+        least = -torch.inf if signed else 0.0
+        if not (least <= low and -torch.inf < low and high < torch.inf):
+            meant = 'finite' if signed else 'finite and not negative'
+            raise ValueError(
+                f'edge_weight must be {meant} (got values from {low:g} to '
+                f'{high:g})'
+            )
+    return weight
+
+
+def _values(adj: Tensor) -> Tensor:
+    return adj._values() if adj.layout == torch.sparse_coo else adj.values()
+
+
+def _range(values: Tensor) -> tuple[float, float]:
+    """The least and the largest of some values; no numbers among no
+    numbers.
+    """
+    low, high = torch.stack(torch.aminmax(values)).tolist()
+    return low, high
+
+
+def _has_values() -> bool:
+    return not (torch.compiler.is_compiling() or torch.jit.is_tracing())

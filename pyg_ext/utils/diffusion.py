@@ -272,7 +272,9 @@ def diffusion_matrix(
             f'alpha={alpha}, t={t}, coeffs={coeffs})'
         )
     check_name('normalization', normalization, NORMALIZATIONS)
-    num_nodes = check_edges(edge_index, edge_weight, num_nodes)
+    edge_index, edge_weight, num_nodes = check_edges(
+        edge_index, edge_weight, num_nodes
+    )
     step = torch.zeros(num_nodes, num_nodes, dtype=torch.float64)
     step = step.to(edge_index.device)
     weight = step.new_ones(edge_index.size(1))
@@ -398,10 +400,9 @@ def by_powers(
     """A series of powers without a limit, for many seeds at a time: dense
     blocks ``[N, B]`` on the device of the edges.
     """
-    edge_index, edge_weight, _ = graph
+    edge_index, edge_weight, num_nodes = check_edges(*graph)
     device = edge_index.device
-    num_nodes = check_edges(*graph)
-    seeds = check_targets(targets, num_nodes)
+    seeds = check_targets(targets, num_nodes).numpy()
     steps = Steps.of(edge_index, edge_weight, num_nodes)
     forward = steps.transposed().to(device)  # [N, N]
     scale = torch.from_numpy(keep.scale(steps)).to(device)

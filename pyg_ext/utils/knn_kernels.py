@@ -8,11 +8,12 @@ The kernels leave the interpreter's lock, so that threads can share the rows.
 import numpy as np
 from numba import njit
 
+from pyg_ext.utils.compiled import compiled
+
 GROUP = 256  # scores that are compared at a time
 LANES = 64  # numbers that a loop is good at
 NONE = np.uint64(2**64 - 1)  # a packed number that is no candidate
 
-compiled = njit(nogil=True, cache=True)
 inlined = njit(inline='always')  # where calls would take a tenth of the time
 
 

@@ -7,8 +7,8 @@ holds up to seven dimensions, where terms are added one after the other.
 
 import numpy as np
 
+from pyg_ext.utils.compiled import compiled
 from pyg_ext.utils.knn_kernels import (
-    compiled,
     inlined,
     keep,
     measure,

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -7,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pyg_ext.utils.compiled import compiled
 from pyg_ext.utils.threads import in_threads
 
 
@@ -64,6 +64,9 @@ def edge_max(x: Tensor, source: Tensor, target: Tensor, size: int) -> Tensor:
     return x.gather(0, first.clamp(max=num - 1)).where(first < num, -torch.inf)
 
 
+_compiled = cache(compiled)  # when first needed
+
+
 class _NeighborMax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
@@ -87,13 +90,6 @@ class _NeighborMax(torch.autograd.Function):
         arrays = (best, grad.contiguous(), out)
         _compiled(_give_back)(*(tensor.numpy() for tensor in arrays))
         return out, None, None
-
-
-@cache
-def _compiled(loop: Callable[..., None]) -> Callable[..., None]:
-    from numba import njit  # slow to load, and only needed here
-
-    return njit(loop, nogil=True, cache=True)
 
 
 def _maximum(

@@ -59,8 +59,10 @@ def random_walk(
     from pyg_ext.utils.diffusion_kernels import walk
 
     _check_walk(walk_length, restart)
-    num_nodes = check_edges(edge_index, edge_weight, num_nodes)
-    starts = check_targets(start, num_nodes, 'start')
+    edge_index, edge_weight, num_nodes = check_edges(
+        edge_index, edge_weight, num_nodes
+    )
+    starts = check_targets(start, num_nodes, 'start').numpy()
     row, col = edge_index.cpu()
     order, weight = row.argsort(stable=True), NONE
     if edge_weight is not None:
@@ -184,7 +186,7 @@ def visits(
     (node, visited), share = most_similar(
         kernels.visit, rest, graph, None, Keep(keep.k)
     )
-    size = check_edges(*graph)
+    _, _, size = check_edges(*graph)
     norm = node.bincount(share.double().square(), size).sqrt()
     share = share.double() / norm[node]
     profiles = coo_matrix(
@@ -324,7 +326,7 @@ def add_random_walk_edge(
           :math:`(2, E)`
     """
     _check_probability(p)
-    num_nodes = check_edges(edge_index, None, num_nodes)
+    edge_index, _, num_nodes = check_edges(edge_index, None, num_nodes)
     key = draw_seed(seed)
     number = round(p * edge_index.size(1)) if training and num_nodes else 0
     start = torch.randint(

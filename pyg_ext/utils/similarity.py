@@ -118,7 +118,9 @@ def similarity_graph(
     check_name('normalization_in', normalization_in, NORMALIZATIONS)
     if normalization_out is not None:
         check_name('normalization_out', normalization_out, NORMALIZATIONS)
-    num_nodes = check_edges(edge_index, edge_weight, num_nodes)
+    edge_index, edge_weight, num_nodes = check_edges(
+        edge_index, edge_weight, num_nodes
+    )
     dtype = value_type(edge_weight)
     if edge_weight is None:
         edge_weight = torch.ones_like(edge_index[0], dtype=dtype)

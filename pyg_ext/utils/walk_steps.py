@@ -159,9 +159,8 @@ def most_similar(
         Seeds and nodes ``[2, E]``, for each seed the most similar first, and
         the similarities ``[E]``.
     """
-    edge_index, edge_weight, _ = graph
-    num_nodes = check_edges(*graph)
-    seeds = check_targets(targets, num_nodes)
+    edge_index, edge_weight, num_nodes = check_edges(*graph)
+    seeds = check_targets(targets, num_nodes).numpy()
     steps = Steps.of(edge_index, edge_weight, num_nodes)
     size, dtype = len(steps.degree), value_type(edge_weight)
     least = -np.inf if keep.threshold is None else keep.threshold
