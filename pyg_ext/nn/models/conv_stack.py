@@ -4,12 +4,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Linear, ModuleList
-from torch_geometric.nn import (
-    JumpingKnowledge,
-    MeanSubtractionNorm,
-    MessagePassing,
-    PairNorm,
-)
+from torch_geometric.nn import JumpingKnowledge, MessagePassing
 from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor
 
@@ -17,7 +12,7 @@ from pyg_ext.nn.drop_message import DropMessage
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.identity_mapping import identity_mapping
-from pyg_ext.nn.norm import PairNormSCS, make_norm
+from pyg_ext.nn.norm import apply_norm, make_norm
 from pyg_ext.nn.skip import (
     DenseConnection,
     GradientGating,
@@ -28,11 +23,6 @@ from pyg_ext.nn.skip import (
 from pyg_ext.nn.virtual_node import VirtualNode
 from pyg_ext.utils.checks import check_edge_attr, check_name
 
-PER_GRAPH = (
-    PairNorm,
-    PairNormSCS,
-    MeanSubtractionNorm,
-)  # norms that take `batch`
 SKIPS = ('res', 'residual', 'initial', 'dense', 'gate')
 
 
@@ -304,11 +294,10 @@ class ConvStack(torch.nn.Module):
             out = conv(dropped, *edges)
             if i == self.num_layers - 1 and self.lin is None:
                 return out
-            if self.norms is not None:
-                inputs = (dropped, out) if self.norm_sees_input else (out,)
-                if isinstance(self.norms[i], PER_GRAPH):
-                    inputs = (out, batch)
-                out = self.norms[i](*inputs)
+            if self.norm_sees_input:
+                out = self.norms[i](dropped, out)
+            elif self.norms is not None:
+                out = apply_norm(self.norms[i], out, batch)
             out = out.relu()
             if i > 0 or self.lin_in is not None:
                 out = self._skip(out, x, states, edges)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from torch import Tensor
 from torch.nn import LayerNorm, Module, Sequential
 from torch_geometric.nn import (
     BatchNorm,
@@ -11,12 +13,16 @@ from torch_geometric.nn import (
     MessageNorm,
     PairNorm,
 )
+from torch_geometric.typing import OptTensor
 
 from pyg_ext.nn.norm.node_norm import NodeNorm
 from pyg_ext.nn.norm.pair_norm_scs import PairNormSCS
 from pyg_ext.utils.checks import check_name
 
-__all__ = ['NORMS', 'NodeNorm', 'PairNormSCS', 'make_norm']
+__all__ = ['NORMS', 'NodeNorm', 'PairNormSCS', 'apply_norm', 'make_norm']
+
+# Norms that look at all nodes of a graph:
+PER_GRAPH = (PairNorm, PairNormSCS, MeanSubtractionNorm)
 
 
 def _group(channels: int, groups: int = 10, lamda: float = 0.01) -> Module:
@@ -62,6 +68,11 @@ def make_norm(name: str, channels: int, **kwargs: Any) -> Module:
     * :obj:`'message'`: :class:`torch_geometric.nn.MessageNorm`, which is
       called with the layer's input and its output.
 
+    Those of pairs and the mean look at all nodes of a graph and take
+    :obj:`batch` after the features, or they take all nodes for one graph.
+    A batch norm has the statistics of all nodes of a batch, as the groups
+    have.
+
     Args:
         name (str): One of these names.
         channels (int): Size of each sample.
@@ -72,3 +83,19 @@ def make_norm(name: str, channels: int, **kwargs: Any) -> Module:
     """
     check_name('norm', name, NORMS)
     return NORMS[name](channels, **kwargs)
+
+
+def apply_norm(norm: Module, x: Tensor, batch: OptTensor = None) -> Tensor:
+    r"""Calls a norm of :func:`make_norm`, graph by graph where it looks at
+    all nodes of a graph, with sums in :obj:`float32` at least.
+
+    Args:
+        norm (torch.nn.Module): The norm, other than :obj:`'message'`.
+        x (torch.Tensor): Node features of shape :math:`(|\mathcal{V}|, F)`.
+        batch (torch.Tensor, optional): The graph of each node, of shape
+            :math:`(|\mathcal{V}|)`. (default: :obj:`None`)
+    """
+    if not isinstance(norm, PER_GRAPH):
+        return norm(x)
+    wide = x.to(torch.promote_types(x.dtype, torch.float))
+    return norm(wide, batch).to(x.dtype)

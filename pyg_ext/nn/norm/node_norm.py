@@ -40,10 +40,12 @@ class NodeNorm(torch.nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        variance = x.var(dim=-1, correction=0, keepdim=True)  # [N, 1]
+        # The squares of a half type overflow:
+        out = x.to(torch.promote_types(x.dtype, torch.float))
+        variance = out.var(dim=-1, correction=0, keepdim=True)  # [N, 1]
         if self.center:
-            x = x - x.mean(dim=-1, keepdim=True)
-        return x / (variance + self.eps).pow(0.5 / self.p)
+            out = out - out.mean(dim=-1, keepdim=True)
+        return (out / (variance + self.eps).pow(0.5 / self.p)).to(x.dtype)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(p={self.p}, center={self.center})'

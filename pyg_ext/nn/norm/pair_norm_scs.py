@@ -32,11 +32,13 @@ class PairNormSCS(torch.nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor, batch: OptTensor = None) -> Tensor:
-        mean = global_mean_pool(x, batch)  # [B, F]
+        # The squares of a half type overflow:
+        out = x.to(torch.promote_types(x.dtype, torch.float))
+        mean = global_mean_pool(out, batch)  # [B, F]
         if batch is not None:
             mean = mean[batch]
-        norm = (self.eps + x.square().sum(dim=-1, keepdim=True)).sqrt()
-        return self.scale * x / norm - mean
+        norm = (self.eps + out.square().sum(dim=-1, keepdim=True)).sqrt()
+        return (self.scale * out / norm - mean).to(x.dtype)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(scale={self.scale})'
