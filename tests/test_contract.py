@@ -344,6 +344,64 @@ def test_sparse_tensor_agrees(case, graph, weighted, torch_sparse):
     assert torch.allclose(model(graph.x, adj_t), out)
 
 
+BAD_EDGES = {
+    'beyond the nodes': (torch.tensor([[0, 1], [1, 8]]), r'0 to 7 \(got 8\)'),
+    'far beyond': (torch.tensor([[2**62], [1]]), f'got {2**62}'),
+    'before the nodes': (torch.tensor([[0, -1], [1, 2]]), r'\(got -1\)'),
+    'rows': (torch.zeros(3, 2).long(), r'\[2, E\] \(got \[3, 2\]\)'),
+    'flat': (torch.zeros(2).long(), r'\[2, E\] \(got \[2\]\)'),
+    'fractions': (torch.zeros(2, 3), 'integers .*float32'),
+    'empty fractions': (torch.tensor([[], []]), 'integers .*float32'),
+    'a mask': (torch.zeros(2, 3).bool(), 'mask'),
+    'a list': ([[0, 1], [1, 2]], 'tensor .*list'),
+    'a smaller matrix': (torch.eye(7).to_sparse_csr(), '8 x 8.* 7 x 7'),
+    'a larger matrix': (torch.eye(9).to_sparse(), '8 x 8.* 9 x 9'),
+    'more columns': (torch.ones(8, 9).to_sparse(), '8 x 8.* 8 x 9'),
+    'a smaller shared one': (CSRTensor.from_dense(torch.eye(7)), '7 x 7'),
+}
+
+
+@pytest.mark.parametrize('kind', BAD_EDGES)
+def test_edges_that_are_none(case, graph, kind):
+    edges, text = BAD_EDGES[kind]
+    with pytest.raises(ValueError, match=text):
+        case.build()(graph.x, edges)
+
+
+BAD_WEIGHTS = {
+    'a column': (lambda w: w.view(-1, 1), r'edge_weight .*\[17\].*\[17, 1\]'),
+    'too few': (lambda w: w[1:], r'edge_weight .*\[17\].*\[16\]'),
+    'negative': (lambda w: w - 1.0, 'edge_weight .*not negative'),
+    'no number': (lambda w: w.where(w > 0.6, torch.nan), 'finite'),
+    'infinite': (lambda w: w.where(w > 0.6, torch.inf), 'finite'),
+}
+
+
+@pytest.mark.parametrize('kind', BAD_WEIGHTS)
+def test_weights_that_are_none(case, graph, kind):
+    if not case.weighted or case.cls is NodeMLP:
+        pytest.skip('knows no weights')
+    change, text = BAD_WEIGHTS[kind]
+    with pytest.raises(ValueError, match=text):
+        case.build()(graph.x, graph.edge_index, change(graph.edge_weight))
+
+
+@pytest.mark.parametrize('dtype', [torch.int32, torch.int16, torch.uint8])
+def test_other_integers(case, graph, dtype):
+    model = case.build().eval()
+    out = model(graph.x, graph.edge_index)
+    assert torch.equal(model(graph.x, graph.edge_index.to(dtype)), out)
+
+
+def test_whole_weights(case, graph):
+    if not case.weighted:
+        pytest.skip('knows no weights')
+    model = case.build().eval()
+    weight = torch.arange(17) % 3
+    out = model(graph.x, graph.edge_index, weight.double())
+    assert torch.allclose(model(graph.x, graph.edge_index, weight), out)
+
+
 def test_reset_parameters(case):
     model = case.build()
     first = copy.deepcopy(model.state_dict())

@@ -3,8 +3,8 @@ from torch import Tensor
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.typing import Adj, OptTensor, SparseTensor
 from torch_geometric.utils import is_sparse, scatter
-from torch_geometric.utils.num_nodes import maybe_num_nodes
 
+from pyg_ext.utils.checks import check_adj, check_edges
 from pyg_ext.utils.csr import CSRTensor
 
 
@@ -25,23 +25,23 @@ def edges_of(
             :obj:`edge_index` shows. (default: :obj:`None`)
 
     Raises:
-        ValueError: If weights come with a sparse adjacency.
+        ValueError: On edges of another shape or type, or beyond the nodes, on
+            weights of another shape, negative or not finite, or that come
+            with a sparse adjacency, or on one that is not square.
 
     Shapes:
         - **output:** edge indices :math:`(2, |\mathcal{E}|)`, weights
           :math:`(|\mathcal{E}|)` or :obj:`None`, the number of nodes
     """
     if not is_sparse(edge_index):
-        return edge_index, edge_weight, maybe_num_nodes(edge_index, num_nodes)
-    if edge_weight is not None:
-        raise ValueError(
-            'a sparse adjacency holds its weights: give no edge_weight'
-        )
+        return check_edges(edge_index, edge_weight, num_nodes)
+    size = edge_index.size(0) if num_nodes is None else num_nodes
+    check_adj(edge_index, edge_weight, size)
     if isinstance(edge_index, SparseTensor):
         row, col, edge_weight = edge_index.coo()
-        return torch.stack([col, row]), edge_weight, edge_index.size(0)
+        return torch.stack([col, row]), edge_weight, size
     adj_t = edge_index.to_sparse_coo().coalesce()
-    return adj_t.indices().flip(0), adj_t.values(), edge_index.size(0)
+    return check_edges(adj_t.indices().flip(0), adj_t.values(), size)
 
 
 def gcn_adj(
@@ -79,8 +79,8 @@ def gcn_adj(
             :obj:`edge_weight` is not given. (default: :obj:`None`)
 
     Raises:
-        ValueError: If an edge names a node beyond :obj:`num_nodes`, or if
-            :obj:`edge_weight` requires gradients.
+        ValueError: As :func:`edges_of`, on a matrix that this function made,
+            and if :obj:`edge_weight` requires gradients.
 
     Shapes:
         - **output:** row :math:`i` holds the messages that node :math:`i`
@@ -89,13 +89,8 @@ def gcn_adj(
     edge_index, edge_weight, num_nodes = _constant_edges(
         edge_index, edge_weight, num_nodes
     )
-    (source, target), value = gcn_norm(
-        edge_index,
-        edge_weight,
-        num_nodes,
-        improved,
-        add_self_loops,
-        dtype=dtype,
+    (source, target), value = _gcn_norm(
+        edge_index, edge_weight, num_nodes, dtype, improved, add_self_loops
     )
     return CSRTensor.from_coo(
         torch.stack([target, source]), value, (num_nodes, num_nodes)
@@ -125,8 +120,7 @@ def mean_adj(
             :obj:`edge_weight` is not given. (default: :obj:`None`)
 
     Raises:
-        ValueError: If an edge names a node beyond :obj:`num_nodes`, or if
-            :obj:`edge_weight` requires gradients.
+        ValueError: As :func:`gcn_adj`.
 
     Shapes:
         - **output:** row :math:`i` holds the shares of the nodes with an edge
@@ -136,13 +130,12 @@ def mean_adj(
         edge_index, edge_weight, num_nodes
     )
     if weight is None:
-        weight = torch.ones_like(
-            source, dtype=dtype or torch.get_default_dtype()
-        )
+        dtype = dtype or torch.get_default_dtype()
+        weight = torch.ones_like(source, dtype=_at_least_single(dtype))
     total = scatter(weight, target, 0, num_nodes)
     share = weight / torch.where(total == 0.0, 1.0, total)[target]
     return CSRTensor.from_coo(
-        torch.stack([target, source]), share, (num_nodes, num_nodes)
+        torch.stack([target, source]), share.to(dtype), (num_nodes, num_nodes)
     )
 
 
@@ -154,11 +147,6 @@ def _constant_edges(
     edge_index, edge_weight, num_nodes = edges_of(
         edge_index, edge_weight, num_nodes
     )
-    if edge_index.numel() > 0 and int(edge_index.max()) >= num_nodes:
-        raise ValueError(
-            f'edge_index must name nodes below num_nodes={num_nodes} '
-            f'(got {int(edge_index.max())})'
-        )
     if edge_weight is not None and edge_weight.requires_grad:
         raise ValueError(
             'edge_weight must be constant in a shared adjacency (got one '
@@ -190,20 +178,44 @@ def gcn_norm_once(
             (default: :obj:`None`)
 
     Raises:
-        ValueError: If weights come with a :class:`~pyg_ext.utils.CSRTensor`,
-            or if that has another number of nodes.
+        ValueError: As :func:`edges_of`, and on a sparse adjacency for another
+            number of nodes.
     """
+    edge_index, edge_weight = check_adj(
+        edge_index,
+        edge_weight,
+        num_nodes,
+        signed=isinstance(edge_index, CSRTensor),
+    )
     if is_sparse(edge_index) and not isinstance(edge_index, CSRTensor):
         edge_index = gcn_adj(edge_index, dtype=dtype)
     if not isinstance(edge_index, CSRTensor):
-        return gcn_norm(edge_index, edge_weight, num_nodes, dtype=dtype)
-    if edge_weight is not None:
-        raise ValueError(
-            'a sparse adjacency holds its weights: give no edge_weight'
-        )
-    if edge_index.size() != (num_nodes, num_nodes):
-        raise ValueError(
-            f'the adjacency must be of size {num_nodes} x {num_nodes} '
-            f'(got {tuple(edge_index.size())})'
-        )
+        return _gcn_norm(edge_index, edge_weight, num_nodes, dtype)
     return edge_index, None
+
+
+def _gcn_norm(
+    edge_index: Tensor,
+    edge_weight: OptTensor,
+    num_nodes: int,
+    dtype: torch.dtype | None,
+    improved: bool = False,
+    add_self_loops: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """PyG's, with degrees that half types cannot count in float32."""
+    given = dtype if edge_weight is None else edge_weight.dtype
+    if edge_weight is not None:
+        edge_weight = edge_weight.to(_at_least_single(given))
+    edge_index, value = gcn_norm(
+        edge_index,
+        edge_weight,
+        num_nodes,
+        improved,
+        add_self_loops,
+        dtype=given and _at_least_single(given),
+    )
+    return edge_index, value if given is None else value.to(given)
+
+
+def _at_least_single(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float)

@@ -43,7 +43,7 @@ def check_index(
             f'{index.dtype})'
         )
     index = index.long()
-    if index.numel() > 0 and _has_values():
+    if index.numel() > 0 and has_values():
         low, high = _range(index)
         if low < 0 or (bound is not None and high >= bound):
             raise ValueError(
@@ -207,7 +207,7 @@ def _check_weight(weight: Tensor, signed: bool) -> Tensor:
         raise ValueError(f'edge_weight must be real (got {weight.dtype})')
     if not weight.is_floating_point():
         weight = weight.to(torch.get_default_dtype())
-    if weight.numel() > 0 and _has_values():
+    if weight.numel() > 0 and has_values():
         low, high = _range(weight.detach())
         least = -torch.inf if signed else 0.0
         if not (least <= low and -torch.inf < low and high < torch.inf):
@@ -231,5 +231,6 @@ def _range(values: Tensor) -> tuple[float, float]:
     return low, high
 
 
-def _has_values() -> bool:
+def has_values() -> bool:
+    """Whether a program runs, and is not traced."""
     return not (torch.compiler.is_compiling() or torch.jit.is_tracing())

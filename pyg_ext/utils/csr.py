@@ -9,12 +9,30 @@ from torch import Tensor
 from pyg_ext.utils.dropout import dropout
 
 
-def _csr(crow: Tensor, col: Tensor, value: Tensor, size: torch.Size) -> Tensor:
+def _csr(
+    crow: Tensor,
+    col: Tensor,
+    value: Tensor,
+    size: torch.Size,
+    check: bool = False,
+) -> Tensor:
     with warnings.catch_warnings():  # PyTorch calls the layout beta
         warnings.filterwarnings('ignore', 'Sparse CSR tensor support')
         return torch.sparse_csr_tensor(
-            crow, col, value, size, check_invariants=False
+            crow, col, value, size, check_invariants=check
         )
+
+
+def _multiply(matrix: Tensor, x: Tensor) -> Tensor:
+    """The product in the type of ``x``, whatever autocast does with dense
+    ones; PyTorch has none of half types on the CPU.
+    """
+    if torch.is_autocast_enabled(x.device.type):
+        with torch.autocast(x.device.type, enabled=False):
+            return _multiply(matrix, x)
+    if x.device.type == 'cpu' and x.dtype.itemsize < 4:
+        return (matrix.float() @ x.float()).to(x.dtype)
+    return matrix.to(x.dtype) @ x
 
 
 class _Product(torch.autograd.Function):
@@ -23,7 +41,7 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, matrix: Tensor, twin: Tensor, x: Tensor) -> Tensor:
         ctx.matrix, ctx.twin = matrix, twin
-        return matrix @ x
+        return _multiply(matrix, x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, None, Tensor]:
@@ -76,8 +94,9 @@ class CSRTensor(Tensor):
         """Builds the twin of a CSR tensor of shape :math:`(N, M)`.
 
         Raises:
-            ValueError: If :obj:`matrix` is no CSR tensor, or its entries
-                require gradients, which would be lost.
+            ValueError: If :obj:`matrix` is no CSR tensor, names rows or
+                columns that it does not have, or its entries require
+                gradients, which would be lost.
         """
         if matrix.layout != torch.sparse_csr or matrix.dim() != 2:
             raise ValueError(
@@ -89,6 +108,19 @@ class CSRTensor(Tensor):
                 'matrix must be constant (got one that requires gradients); '
                 'give `edge_index` and `edge_weight` to the layer instead'
             )
+        parts = (
+            matrix.crow_indices(),
+            matrix.col_indices(),
+            matrix.values(),
+        )
+        try:  # PyTorch does not look when it makes one
+            _csr(*parts, matrix.size(), check=True)
+        except RuntimeError as error:
+            raise ValueError(f'matrix is no CSR tensor: {error}') from error
+        return cls._of(matrix)
+
+    @classmethod
+    def _of(cls, matrix: Tensor) -> 'CSRTensor':
         num_rows, num_cols = matrix.size()
         crow, col, value = (
             matrix.crow_indices(),
@@ -128,7 +160,7 @@ class CSRTensor(Tensor):
         row, col = coo.indices()
         crow = torch.zeros(size[0] + 1, dtype=row.dtype, device=row.device)
         crow[1:] = torch.bincount(row, minlength=size[0]).cumsum(0)
-        return cls.from_csr(_csr(crow, col, coo.values(), coo.size()))
+        return cls._of(_csr(crow, col, coo.values(), coo.size()))
 
     @classmethod
     def from_dense(cls, x: Tensor) -> 'CSRTensor':
@@ -238,7 +270,7 @@ def _index_select(x: CSRTensor, dim: int, index: Tensor) -> Any:
     place += torch.arange(len(place), device=place.device)
     size = torch.Size((len(index), x.size(1)))
     col, value = x.col_indices()[place], x.values()[place]
-    return CSRTensor.from_csr(_csr(crow, col, value, size))
+    return CSRTensor._of(_csr(crow, col, value, size))
 
 
 def _both(func: Callable) -> Callable:
@@ -251,6 +283,8 @@ def _both(func: Callable) -> Callable:
 
     return apply
 
+
+torch.serialization.add_safe_globals([CSRTensor])  # as PyG its Data
 
 _HANDLERS: dict[Callable, Callable] = {
     **dict.fromkeys(
@@ -279,6 +313,10 @@ _HANDLERS: dict[Callable, Callable] = {
             Tensor.clone,
             Tensor.float,
             Tensor.double,
+            Tensor.half,
+            Tensor.bfloat16,
+            Tensor.detach,
+            Tensor.pin_memory,
         )
     },
 }

@@ -2,9 +2,8 @@ import torch
 from torch import Tensor
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import remove_self_loops
-from torch_geometric.utils.num_nodes import maybe_num_nodes
 
-from pyg_ext.utils.checks import check_name
+from pyg_ext.utils.checks import check_edges, check_name
 from pyg_ext.utils.knn import FLOWS, knn_index, neighbor_edges
 
 
@@ -144,7 +143,8 @@ def walk_graph(
             returns are not joined to themselves. (default: :obj:`False`)
 
     Raises:
-        ValueError: If :obj:`length` is less than one.
+        ValueError: If :obj:`length` is less than one, or on edges of another
+            shape or type, or beyond the nodes.
 
     Shapes:
         - **input:** edge indices :math:`(2, E)`
@@ -152,7 +152,7 @@ def walk_graph(
     """
     if length < 1:
         raise ValueError(f'length must be at least 1 (got {length})')
-    num = maybe_num_nodes(edge_index, num_nodes)
+    edge_index, _, num = check_edges(edge_index, None, num_nodes)
 
     def pattern(index: Tensor) -> Tensor:
         ones = torch.ones(index.size(1), device=index.device)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pyg_ext.utils.checks import check_index, has_values
 from pyg_ext.utils.compiled import compiled
 from pyg_ext.utils.threads import in_threads
 
@@ -14,8 +15,9 @@ def neighbor_max(x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
     r"""The maximum of each feature over the neighbors of each node.
 
     On the CPU no tensor of the size of edges times features is built.
-    It is minus infinity where there are none. Its gradient goes to one
-    neighbor, to that of the lowest index if several have the maximum.
+    It is minus infinity where there are none, and NaN where a neighbor has
+    NaN. Its gradient goes to one neighbor, to that of the lowest index if
+    several have the maximum.
 
     Args:
         x (torch.Tensor): Node features.
@@ -23,11 +25,28 @@ def neighbor_max(x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
             :obj:`col`, and where the last ones end.
         col (torch.Tensor): The neighbors.
 
+    Raises:
+        ValueError: On pointers that do not go up from 0 to the number of
+            neighbors, or neighbors without features.
+
     Shapes:
         - **input:** features :math:`(N, F)`, pointers :math:`(M + 1)`,
           neighbors :math:`(E)`
         - **output:** features :math:`(M, F)`
     """
+    col = check_index('col', col, _num_rows(x))
+    rowptr = check_index('rowptr', rowptr, len(col) + 1, 'neighbors')
+    if has_values() and (
+        rowptr.dim() != 1
+        or rowptr.numel() == 0
+        or int(rowptr[0]) != 0
+        or int(rowptr[-1]) != len(col)
+        or bool((rowptr.diff() < 0).any())
+    ):
+        raise ValueError(
+            f'rowptr must go up from 0 to the {len(col)} neighbors (got '
+            f'{rowptr})'
+        )
     if x.device.type == 'cpu' and x.dtype in (torch.float, torch.double):
         return _NeighborMax.apply(x, rowptr, col)
     size = rowptr.numel() - 1
@@ -45,11 +64,22 @@ def edge_max(x: Tensor, source: Tensor, target: Tensor, size: int) -> Tensor:
         target (torch.Tensor): Targets of the edges.
         size (int): The number of targets.
 
+    Raises:
+        ValueError: On targets beyond :obj:`size`, or if there are not as many
+            sources, targets and rows of features.
+
     Shapes:
         - **input:** features :math:`(E, F)`, nodes :math:`(E)` twice
         - **output:** features :math:`(M, F)`
     """
-    num = len(source)
+    num = _num_rows(x)
+    source = check_index('source', source, None)
+    target = check_index('target', target, size)
+    if source.size() != (num,) or target.size() != (num,):
+        raise ValueError(
+            f'source and target must be of shape [{num}], one for each row '
+            f'of x (got {list(source.size())} and {list(target.size())})'
+        )
     if num == 0:
         return x.new_full((size, x.size(1)), -torch.inf)
     order = source.argsort(stable=True)
@@ -58,13 +88,20 @@ def edge_max(x: Tensor, source: Tensor, target: Tensor, size: int) -> Tensor:
     top = value.new_full((size, x.size(1)), -torch.inf)
     top = top.scatter_reduce(0, place, value, 'amax')
     edge = torch.arange(num, device=x.device).unsqueeze(1)
-    edge = torch.where(value == top.gather(0, place), edge, num)
+    is_top = (value == top.gather(0, place)) | value.isnan()
+    edge = torch.where(is_top, edge, num)
     first = torch.full_like(top, num, dtype=torch.long)
     first = first.scatter_reduce(0, place, edge, 'amin')  # [M, F]
     return x.gather(0, first.clamp(max=num - 1)).where(first < num, -torch.inf)
 
 
 _compiled = cache(compiled)  # when first needed
+
+
+def _num_rows(x: Tensor) -> int:
+    if x.dim() != 2:
+        raise ValueError(f'x must be of shape [N, F] (got {list(x.size())})')
+    return x.size(0)
 
 
 class _NeighborMax(torch.autograd.Function):
@@ -105,7 +142,12 @@ def _maximum(
             for f in range(x.shape[1]):
                 b, value = best[i, f], x[j, f]
                 top = out[i, f]
-                if b < 0 or value > top or (value == top and j < b):
+                if (
+                    b < 0
+                    or value > top
+                    or (value == top and j < b)
+                    or (value != value and (top == top or j < b))  # NaN
+                ):
                     out[i, f], best[i, f] = value, j
 
 

@@ -1,6 +1,7 @@
 import copy
 import io
 import pickle
+import warnings
 
 import pytest
 import torch
@@ -173,12 +174,47 @@ def test_copies():
             copy.copy(matrix),
             copy.deepcopy(matrix),
             pickle.loads(pickle.dumps(matrix)),
-            torch.load(file, weights_only=False),
+            torch.load(file, weights_only=True),
+            matrix.detach(),
         ):
             assert isinstance(other, CSRTensor)
             assert other.to_dense().tolist() == dense.tolist()
             assert other.is_symmetric == matrix.is_symmetric
             other.with_values(torch.zeros_like(other.values()))
+
+
+@pytest.mark.parametrize('half', [torch.half, torch.bfloat16])
+def test_half_types(half):
+    """Sums in float32, results in the type of the features."""
+    x = X.to(half).requires_grad_()
+    for matrix in (CSRTensor.from_dense(DENSE).to(half), DENSE.float()):
+        matrix = (
+            matrix if matrix.is_sparse_csr else CSRTensor.from_dense(matrix)
+        )
+        out = matrix @ x
+        assert out.dtype == half
+        assert out.tolist() == (DENSE @ X).tolist()
+        (grad,) = torch.autograd.grad(out.sum(), x)
+        assert grad.tolist() == DENSE.sum(0).view(3, 1).expand(3, 2).tolist()
+
+
+@pytest.mark.parametrize('half', [torch.half, torch.bfloat16])
+def test_autocast(half):
+    matrix, weight = CSRTensor.from_dense(DENSE.float()), X.float()
+    layer = torch.nn.Linear(3, 2, bias=False)
+    with torch.autocast('cpu', half):
+        assert (matrix @ weight.to(half)).dtype == half
+        assert (matrix @ weight).tolist() == (DENSE @ X).tolist()
+        out = layer(matrix)
+    assert torch.allclose(out, layer(DENSE.float()))
+    out.sum().backward()
+    assert layer.weight.grad.dtype == torch.float
+
+
+def test_other_types_of_features():
+    matrix = CSRTensor.from_dense(DENSE.float())
+    assert (matrix @ X).dtype == torch.double
+    assert (matrix @ X).tolist() == (DENSE @ X).tolist()
 
 
 def test_repr():
@@ -190,6 +226,11 @@ def test_repr():
 def test_errors():
     with pytest.raises(ValueError, match='two-dimensional CSR tensor'):
         CSRTensor.from_csr(DENSE)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # PyTorch calls the layout beta
+        beyond = torch.sparse_csr_tensor([0, 1, 2], [0, 7], [1.0, 1.0], (2, 3))
+    with pytest.raises(ValueError, match=r'no CSR tensor.*col_indices'):
+        CSRTensor.from_csr(beyond)
     with pytest.raises(ValueError, match='must be constant'):
         CSRTensor.from_csr(DENSE.to_sparse_csr().requires_grad_())
     with pytest.raises(RuntimeError, match='size'):

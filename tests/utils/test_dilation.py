@@ -128,5 +128,13 @@ def test_errors(message, args):
 def test_more_errors():
     with pytest.raises(ValueError, match=r'length must be .*got 0'):
         walk_graph(torch.tensor([[0], [1]]), 0)
+    for edges, text in (
+        ([[0, 1], [1, 7]], r'0 to 2 \(got 7\)'),
+        ([[0, 1], [1, -7]], r'0 to 2 \(got -7\)'),
+        ([[0, 1, 2]], r'\[2, E\]'),
+        ([[0.0], [1.0]], 'integers'),
+    ):
+        with pytest.raises(ValueError, match=text):
+            walk_graph(torch.tensor(edges), 2, num_nodes=3)
     with pytest.raises(ValueError, match='flow must be one of'):
         dilated_knn_graph(torch.rand(3, 2), 1, flow='up')

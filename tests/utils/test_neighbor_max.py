@@ -64,6 +64,37 @@ def test_threads_change_nothing():
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize(
+    ('rowptr', 'col', 'text'),
+    [
+        ([0, 1, 50_000_000], [0], r'rowptr .* 0 to 1 \(got 50000000\)'),
+        ([0, 1, 2], [0], 'rowptr .* 0 to 1'),
+        ([0, 0, 1], [0, 1], 'rowptr must go up from 0 to the 2 neighbors'),
+        ([1, 1, 2], [0, 1], 'rowptr must go up'),
+        ([0, 2, 1, 3], [0, 1, 2], 'rowptr must go up'),
+        ([], [], 'rowptr must go up'),
+        ([0, 2], [0, 10**10], r'col .* 0 to 3 \(got 10000000000\)'),
+        ([0, 2], [0, -1], r'col .* 0 to 3 \(got -1\)'),
+        ([0, 1], [0.5], 'col .* integers'),
+    ],
+)
+def test_pointers_that_are_none(rowptr, col, text):
+    col = torch.tensor(col, dtype=None if col else torch.long)
+    rowptr = torch.tensor(rowptr, dtype=torch.long)
+    with pytest.raises(ValueError, match=text):
+        neighbor_max(X, rowptr, col)
+
+
+def test_errors():
+    nodes = torch.tensor([0, 1, 2, 3])
+    with pytest.raises(ValueError, match=r'x must be of shape \[N, F\]'):
+        neighbor_max(X.view(-1), ROWPTR, COL)
+    with pytest.raises(ValueError, match=r'target .* 0 to 2'):
+        edge_max(X, nodes, nodes, 3)
+    with pytest.raises(ValueError, match=r'of shape \[4\]'):
+        edge_max(X, nodes[1:], nodes, 4)
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
 def test_cuda():

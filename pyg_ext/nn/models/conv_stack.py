@@ -21,7 +21,12 @@ from pyg_ext.nn.skip import (
     SkipNode,
 )
 from pyg_ext.nn.virtual_node import VirtualNode
-from pyg_ext.utils.checks import check_edge_attr, check_name
+from pyg_ext.utils.checks import (
+    check_adj,
+    check_edge_attr,
+    check_name,
+    check_vector,
+)
 
 SKIPS = ('res', 'residual', 'initial', 'dense', 'gate')
 
@@ -115,7 +120,8 @@ class ConvStack(torch.nn.Module):
             without :obj:`lin_in`, on a virtual node without both linear
             layers or with dense connections, on edge features where
             :obj:`edge_dim` does not say so, or on them with a sparse
-            adjacency.
+            adjacency; on edges, weights, edge features or a batch vector of
+            another shape or type than below, or beyond the nodes.
 
     Shapes:
         - **input:**
@@ -276,7 +282,13 @@ class ConvStack(torch.nn.Module):
         edge_attr: OptTensor = None,
         batch: OptTensor = None,
     ) -> Tensor:
+        if edge_index is not None:  # a perceptron needs none
+            edge_index, edge_weight = check_adj(
+                edge_index, edge_weight, x.size(0), signed=True
+            )
         check_edge_attr(edge_index, edge_attr, self.edge_dim)
+        if batch is not None:
+            batch = check_vector('batch', batch, x.size(0), what='graphs')
         edge_index, edge_weight = self.prepare(edge_index, edge_weight, x)
         further = edge_weight if edge_attr is None else edge_attr
         edges = (edge_index,) if further is None else (edge_index, further)

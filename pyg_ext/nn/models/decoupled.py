@@ -6,6 +6,7 @@ from torch_geometric.typing import Adj, OptTensor
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.utils import CSRTensor, gcn_adj
+from pyg_ext.utils.checks import check_adj
 
 
 class DecoupledNet(torch.nn.Module):
@@ -71,7 +72,9 @@ class DecoupledNet(torch.nn.Module):
         self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
     ) -> Tensor:
         adj = edge_index
-        if not isinstance(adj, CSRTensor):
+        if isinstance(adj, CSRTensor):
+            check_adj(adj, edge_weight, x.size(0), signed=True)
+        else:
             adj = gcn_adj(edge_index, edge_weight, x.size(0), dtype=x.dtype)
         x = self.lin_in(self.dropout(x)).relu()
         x = self.state(self.lin_out(self.dropout(x)))

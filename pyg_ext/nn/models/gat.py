@@ -51,4 +51,4 @@ class GAT(ConvStack):
     def prepare(
         self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
     ) -> tuple[Adj, OptTensor]:
-        return edges_of(edge_index, edge_weight)[0], None
+        return edges_of(edge_index, None, x.size(0))[0], None

@@ -47,5 +47,5 @@ class GCN(ConvStack):
         self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
     ) -> tuple[Adj, OptTensor]:
         if self.edge_dim is not None:
-            return edges_of(edge_index, edge_weight)[0], None
+            return edges_of(edge_index, None, x.size(0))[0], None
         return gcn_norm_once(edge_index, edge_weight, x.size(0), x.dtype)

@@ -42,4 +42,4 @@ class GIN(ConvStack):
     ) -> tuple[Adj, OptTensor]:
         if isinstance(edge_index, CSRTensor):
             return edge_index, None
-        return edges_of(edge_index, edge_weight)[0], None
+        return edges_of(edge_index, None, x.size(0))[0], None

@@ -6,6 +6,7 @@ from torch_geometric.typing import Adj, OptTensor
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.utils import CSRTensor, gcn_adj
+from pyg_ext.utils.checks import check_adj
 
 
 class SGC(torch.nn.Module):
@@ -77,7 +78,9 @@ class SGC(torch.nn.Module):
         if self._cached_x is not None:
             return self.lin(self.dropout(self._cached_x))
         adj = edge_index
-        if not isinstance(adj, CSRTensor):
+        if isinstance(adj, CSRTensor):
+            check_adj(adj, edge_weight, x.size(0), signed=True)
+        else:
             adj = gcn_adj(edge_index, edge_weight, x.size(0), dtype=x.dtype)
         if isinstance(x, CSRTensor):
             x = x.to_dense()
