@@ -5,6 +5,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
+from torch_geometric.data.storage import GlobalStorage
 
 from pyg_ext.utils.dropout import dropout
 
@@ -284,7 +286,11 @@ def _both(func: Callable) -> Callable:
     return apply
 
 
-torch.serialization.add_safe_globals([CSRTensor])  # as PyG its Data
+# What torch.load takes, as PyG says it of its Data; which holds three classes
+# that PyG 2.8 forgets (issue 9727).
+torch.serialization.add_safe_globals(
+    [CSRTensor, DataEdgeAttr, DataTensorAttr, GlobalStorage]
+)
 
 _HANDLERS: dict[Callable, Callable] = {
     **dict.fromkeys(

@@ -183,6 +183,17 @@ def test_copies():
             other.with_values(torch.zeros_like(other.values()))
 
 
+def test_in_data_through_a_file(graph):
+    graph.adj_t = gcn_adj(graph.edge_index)
+    file = io.BytesIO()
+    torch.save(graph, file)
+    file.seek(0)
+    other = torch.load(file, weights_only=True)
+    assert type(other.adj_t) is CSRTensor
+    assert torch.equal(other.adj_t.to_dense(), graph.adj_t.to_dense())
+    assert torch.equal(other.x, graph.x)
+
+
 @pytest.mark.parametrize('half', [torch.half, torch.bfloat16])
 def test_half_types(half):
     """Sums in float32, results in the type of the features."""
