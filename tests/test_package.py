@@ -1,8 +1,11 @@
 import configparser
+import os
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+import pytest
 
 import pyg_ext
 
@@ -43,6 +46,20 @@ def test_sparse_matrices_give_no_warning():
         'print("done")'
     )
     assert python(code) == 'done\n'
+
+
+@pytest.mark.parametrize('name', ['torch_cluster', 'torch_spline_conv'])
+def test_the_tests_bear_packages_that_pyg_ignores(tmp_path, name):
+    """PyG warns of them when imported, and tests treat warnings as errors."""
+    (tmp_path / f'{name}.py').touch()
+    done = subprocess.run(
+        [*(sys.executable, '-m', 'pytest', '-q', '--collect-only'), __file__],
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_no_key_in_both_files():
