@@ -190,5 +190,5 @@ def test_cuda(spec):
     network, recipe = presets.split(config, method, 4)
     data = datasets.load('digits')
     scores = train.run(network, data, recipe, DIGITS, seed=0, device='cuda')
-    assert scores['test'] > 0.8
+    assert scores['test'] > 0.5  # 0.6 to 0.95 on the CPU, chance 0.1
     assert 0 < scores['peak_mb'] < 2000
