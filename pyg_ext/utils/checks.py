@@ -19,6 +19,13 @@ def check_name(what: str, name: str | None, known: Collection) -> None:
         raise ValueError(f'{what} must be one of {names} (got {name!r})')
 
 
+def check_options(options: dict[str, Any], **known: Collection) -> None:
+    """Raises a ValueError if an option that is given is not a known one."""
+    for name in known:
+        if name in options:
+            check_name(name, options[name], known[name])
+
+
 def check_index(
     name: str, index: Any, bound: int | None, what: str = 'nodes'
 ) -> Tensor:
@@ -52,6 +59,27 @@ def check_index(
                 + f' (got {low if low < 0 else high})'
             )
     return index
+
+
+def check_ptr(name: str, ptr: Any, total: int, what: str) -> Tensor:
+    """Checks pointers to where each group starts among all, and to where the
+    last one ends, and returns them as int64.
+
+    Raises:
+        ValueError: If they do not go up from zero to the total.
+    """
+    ptr = check_index(name, ptr, total + 1, what)
+    if has_values() and not (
+        ptr.dim() == 1
+        and ptr.numel() > 0
+        and int(ptr[0]) == 0
+        and int(ptr[-1]) == total
+        and bool((ptr[1:] >= ptr[:-1]).all())
+    ):
+        raise ValueError(
+            f'{name} must go up from 0 to the {total} {what} (got {ptr})'
+        )
+    return ptr
 
 
 def check_edges(
@@ -130,6 +158,7 @@ def check_adj(
             f'the adjacency must be of size {num_nodes[1]} x {num_nodes[0]}, '
             f'as there are nodes (got {rows} x {columns})'
         )
+    _check_entries(edge_index)
     if not signed:
         values = (
             edge_index.storage.value()
@@ -200,6 +229,26 @@ def check_edge_attr(
             f'edge_attr must have a row for each of the {edge_index.size(1)} '
             f'edges (got shape {list(edge_attr.size())})'
         )
+
+
+def _check_entries(adj: Tensor | SparseTensor) -> None:
+    """Raises a ValueError if a sparse matrix has entries beyond its size,
+    which PyTorch reads without a look.
+    """
+    size = tuple(adj.size(dim) for dim in (0, 1))
+    if isinstance(adj, SparseTensor):
+        ends = adj.coo()[:2]
+    elif adj.layout == torch.sparse_coo:
+        ends = adj._indices()
+    else:
+        ptr, index = adj.crow_indices, adj.col_indices
+        if adj.layout == torch.sparse_csc:
+            ptr, index = adj.ccol_indices, adj.row_indices
+            size = size[::-1]
+        check_ptr('edge_index', ptr(), len(index()), 'edges')
+        ends, size = (index(),), size[1:]
+    for index, bound in zip(ends, size, strict=True):
+        check_index('edge_index', index, bound)
 
 
 def _check_weight(weight: Tensor, signed: bool) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pyg_ext.utils.checks import check_index, has_values
+from pyg_ext.utils.checks import check_index, check_ptr
 from pyg_ext.utils.compiled import compiled
 from pyg_ext.utils.threads import in_threads
 
@@ -35,18 +35,7 @@ def neighbor_max(x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
         - **output:** features :math:`(M, F)`
     """
     col = check_index('col', col, _num_rows(x))
-    rowptr = check_index('rowptr', rowptr, len(col) + 1, 'neighbors')
-    if has_values() and (
-        rowptr.dim() != 1
-        or rowptr.numel() == 0
-        or int(rowptr[0]) != 0
-        or int(rowptr[-1]) != len(col)
-        or bool((rowptr.diff() < 0).any())
-    ):
-        raise ValueError(
-            f'rowptr must go up from 0 to the {len(col)} neighbors (got '
-            f'{rowptr})'
-        )
+    rowptr = check_ptr('rowptr', rowptr, len(col), 'neighbors')
     if x.device.type == 'cpu' and x.dtype in (torch.float, torch.double):
         return _NeighborMax.apply(x, rowptr, col)
     size = rowptr.numel() - 1

@@ -30,6 +30,29 @@ def test_by_hand(path, dtype):
     assert x.grad.tolist() == CHOSEN
 
 
+@pytest.mark.parametrize('path', range(3))
+@pytest.mark.parametrize('dtype', [torch.float, torch.double, torch.half])
+def test_nan_wins_wherever_it_stands(path, dtype):
+    """The column of a NaN, its neighbors before and after it, and twice."""
+    nan, inf = torch.nan, torch.inf
+    values = [[1, nan, nan], [nan, 5, nan], [2, nan, inf], [3, 0, -inf]]
+    x = torch.tensor(values, dtype=dtype, requires_grad=True)
+    out = list(paths(x))[path]
+    expected = [[nan, nan, nan], [NONE] * 3, [nan, nan, nan]]
+    assert torch.equal(out.isnan(), torch.tensor(expected).isnan())
+    out[[0, 2]].sum().backward()
+    assert x.grad.tolist() == [[0, 1, 1], [2, 0, 1], [0, 1, 0], [0, 0, 0]]
+
+
+def test_infinite_values():
+    x = torch.tensor([[-torch.inf, torch.inf]]).requires_grad_()
+    for out in (
+        neighbor_max(x, torch.tensor([0, 1]), torch.tensor([0])),
+        edge_max(x, torch.tensor([0]), torch.tensor([0]), 1),
+    ):
+        assert out.tolist() == x.tolist()
+
+
 def test_half_precision():
     x = X.half().requires_grad_()
     out = neighbor_max(x, ROWPTR, COL)
