@@ -2,6 +2,7 @@ import torch
 from torch import Tensor
 
 from pyg_ext.utils import dropout
+from pyg_ext.utils.checks import check_probability
 
 
 class Dropout(torch.nn.Module):
@@ -24,9 +25,7 @@ class Dropout(torch.nn.Module):
 
     def __init__(self, p: float = 0.5):
         super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f'p must be a probability in [0, 1] (got {p})')
-        self.p = p
+        self.p = check_probability('p', p)
 
     def forward(self, x: Tensor) -> Tensor:
         return dropout(x, self.p, self.training)

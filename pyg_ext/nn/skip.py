@@ -5,6 +5,7 @@ from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import remove_self_loops
 
 from pyg_ext.utils import edges_of
+from pyg_ext.utils.checks import check_probability
 
 
 def _check_alpha(alpha: float) -> float:
@@ -123,9 +124,7 @@ class SkipNode(torch.nn.Module):
 
     def __init__(self, p: float = 0.5):
         super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f'p must be a probability in [0, 1] (got {p})')
-        self.p = p
+        self.p = check_probability('p', p)
 
     def forward(self, out: Tensor, x: Tensor) -> Tensor:
         if not self.training or self.p == 0.0:

@@ -26,6 +26,13 @@ def check_options(options: dict[str, Any], **known: Collection) -> None:
             check_name(name, options[name], known[name])
 
 
+def check_probability(name: str, p: float) -> float:
+    """Raises a ValueError if a probability is outside :math:`[0, 1]`."""
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f'{name} must be a probability in [0, 1] (got {p})')
+    return p
+
+
 def check_index(
     name: str, index: Any, bound: int | None, what: str = 'nodes'
 ) -> Tensor:

@@ -3,6 +3,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from pyg_ext.utils.checks import check_probability
+
 _LEVELS = 2**16  # a mask entry is drawn as one 16-bit integer
 
 
@@ -45,8 +47,7 @@ def dropout(
         - **input:** any shape :math:`(*)`, floating point
         - **output:** the same shape :math:`(*)`
     """
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f'p must be a probability in [0, 1] (got {p})')
+    check_probability('p', p)
     if not x.is_floating_point():
         raise ValueError(f'dropout needs floating point input (got {x.dtype})')
     if not training or p == 0.0:
@@ -66,4 +67,7 @@ def dropout(
     lanes = lanes.view(torch.int16)[: x.numel()].view(x.shape)
     # An in-place comparison of floats is the one that PyTorch vectorizes:
     mask = lanes.to(torch.float).lt_(keep - _LEVELS // 2)
-    return x * mask.mul_(_LEVELS / max(keep, 1)).to(x.dtype)
+    scale = _LEVELS / max(keep, 1)
+    if x.dtype.itemsize < 4:  # a half type would round the scale
+        return x * mask.to(x.dtype) * scale
+    return x * mask.mul_(scale).to(x.dtype)

@@ -6,6 +6,8 @@ from torch_geometric.nn.inits import glorot
 from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import spmm
 
+from pyg_ext.utils.checks import check_adj, check_options
+
 
 class GCN2DenseConv(MessagePassing):
     r"""The layer that the authors of the `"Simple and Deep Graph
@@ -26,6 +28,11 @@ class GCN2DenseConv(MessagePassing):
         **kwargs (optional): Further arguments of
             :class:`torch_geometric.nn.MessagePassing`.
 
+    Raises:
+        ValueError: On edges that name nodes beyond those with features, on
+            weights of another shape or not finite, on initial features of
+            another shape, or on an argument that the layer cannot follow.
+
     Shapes:
         - **input:**
           node features :math:`(|\mathcal{V}|, F)`,
@@ -37,6 +44,7 @@ class GCN2DenseConv(MessagePassing):
 
     def __init__(self, channels: int, alpha: float = 0.5, **kwargs):
         kwargs.setdefault('aggr', 'add')
+        check_options(kwargs, node_dim=[-2, 0])
         super().__init__(**kwargs)
         self.channels = channels
         self.alpha = alpha
@@ -57,7 +65,17 @@ class GCN2DenseConv(MessagePassing):
         edge_index: Adj,
         edge_weight: OptTensor = None,
     ) -> Tensor:
+        if x_0.size() != x.size():
+            raise ValueError(
+                f'x_0 must be of the shape of x, {list(x.size())} (got '
+                f'{list(x_0.size())})'
+            )
+        edge_index, edge_weight = check_adj(
+            edge_index, edge_weight, x.size(0), signed=True
+        )
         x = torch.addmm(x, x, self.weight1)
+        if edge_weight is not None:
+            edge_weight = edge_weight.to(x.dtype)
         out = self.propagate(edge_index, x=x, edge_weight=edge_weight)
         return out + torch.addmm(x_0, x_0, self.weight2, beta=self.alpha)
 

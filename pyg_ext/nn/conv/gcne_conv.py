@@ -4,6 +4,8 @@ from torch.nn import Linear, Parameter
 from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import degree
 
+from pyg_ext.utils.checks import check_edge_attr, check_edges, check_options
+
 
 class GCNEConv(MessagePassing):
     r"""The graph convolution with edge features of the `"Open Graph
@@ -29,6 +31,11 @@ class GCNEConv(MessagePassing):
         **kwargs (optional): Further arguments of
             :class:`torch_geometric.nn.MessagePassing`.
 
+    Raises:
+        ValueError: On edges that name nodes beyond those with features, on
+            features of edges of another shape, or on an argument that the
+            layer cannot follow.
+
     Shapes:
         - **input:**
           node features :math:`(|\mathcal{V}|, F_{in})`,
@@ -41,9 +48,11 @@ class GCNEConv(MessagePassing):
         self, in_channels: int, out_channels: int, edge_dim: int, **kwargs
     ):
         kwargs.setdefault('aggr', 'add')
+        check_options(kwargs, node_dim=[-2, 0], decomposed_layers=[1])
         super().__init__(**kwargs)
         self.in_channels = in_channels
         self.out_channels = out_channels
+        self.edge_dim = edge_dim
         self.lin = Linear(in_channels, out_channels)
         self.lin_edge = Linear(edge_dim, out_channels)
         self.root = Parameter(torch.empty(out_channels))
@@ -59,17 +68,23 @@ class GCNEConv(MessagePassing):
     def forward(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor
     ) -> Tensor:
+        check_edge_attr(edge_index, edge_attr, self.edge_dim)
+        edge_index, *_ = check_edges(edge_index, None, x.size(0))
         x = self.lin(x)
         row, col = edge_index
-        deg = degree(col, x.size(0), x.dtype) + 1  # [N]
+        target = col if self.flow == 'source_to_target' else row
+        # A half type cannot count:
+        wide = torch.promote_types(x.dtype, torch.float)
+        deg = degree(target, x.size(0), wide) + 1  # [N]
         scale = deg.rsqrt()
         out = self.propagate(
             edge_index,
             x=x,
             edge_attr=self.lin_edge(edge_attr),
-            norm=(scale[row] * scale[col]).view(-1, 1),
+            norm=(scale[row] * scale[col]).view(-1, 1).to(x.dtype),
         )
-        return out + (x + self.root).relu() / deg.view(-1, 1)
+        loop = (x + self.root).relu() / deg.view(-1, 1)
+        return out + loop.to(x.dtype)
 
     def message(self, x_j: Tensor, edge_attr: Tensor, norm: Tensor) -> Tensor:
         return norm * (x_j + edge_attr).relu()

@@ -8,6 +8,7 @@ from torch_geometric.typing import Adj, PairTensor, SparseTensor
 from torch_geometric.utils import is_sparse
 
 from pyg_ext.utils import edge_max, neighbor_max
+from pyg_ext.utils.checks import check_adj, check_options
 
 
 class MRConv(MessagePassing):
@@ -23,15 +24,22 @@ class MRConv(MessagePassing):
     Since the maximum is that of :math:`\mathbf{x}_j` less
     :math:`\mathbf{x}_i`, no tensor of the size of edges times features is
     built on the CPU.
-    For a node without neighbors the maximum is zero. Its gradient goes to one
-    neighbor; if several have the maximum, to that of the lowest index.
+    For a node without neighbors the maximum is zero, and it is NaN where a
+    neighbor has NaN. Its gradient goes to one neighbor; if several have the
+    maximum, to that of the lowest index.
 
     Args:
         nn (torch.nn.Module): A neural network :math:`h_{\mathbf{\Theta}}`
             that maps features of shape :obj:`[-1, 2 * in_channels]` to shape
             :obj:`[-1, out_channels]`, *e.g.*, :class:`torch.nn.Linear`.
         **kwargs (optional): Additional arguments of
-            :class:`torch_geometric.nn.conv.MessagePassing`.
+            :class:`torch_geometric.nn.conv.MessagePassing`: :obj:`flow`.
+
+    Raises:
+        ValueError: On another aggregation than :obj:`'max'`, on an argument
+            that would have no effect, on edges that name nodes beyond those
+            with features, or if sources and targets differ in the number of
+            features.
 
     Shapes:
         - **input:**
@@ -45,6 +53,13 @@ class MRConv(MessagePassing):
 
     def __init__(self, nn: Callable, **kwargs):
         kwargs.setdefault('aggr', 'max')
+        check_options(
+            kwargs,
+            aggr=['max'],
+            aggr_kwargs=[None],
+            node_dim=[-2, 0],
+            decomposed_layers=[1],
+        )
         super().__init__(**kwargs)
         self.nn = nn
         self.reset_parameters()
@@ -57,21 +72,31 @@ class MRConv(MessagePassing):
     def forward(self, x: Tensor | PairTensor, edge_index: Adj) -> Tensor:
         if isinstance(x, Tensor):
             x = (x, x)
-        if self._takes_csr(edge_index, x):
-            top = neighbor_max(x[0], *_to_csr(edge_index, x[1].size(0)))
+        if x[0].size()[1:] != x[1].size()[1:]:
+            raise ValueError(
+                f'sources and targets must have the same number of features '
+                f'(got {list(x[0].size())} and {list(x[1].size())})'
+            )
+        size = (x[0].size(0), x[1].size(0))
+        edge_index, _ = check_adj(edge_index, None, size, signed=True)
+        own = x[1] if self.flow == 'source_to_target' else x[0]
+        if self._takes_csr(edge_index, own):
+            top = _relative_max(x[0], own, *_to_csr(edge_index, len(own)))
         else:
-            size = (x[0].size(0), x[1].size(0))
-            top = self.propagate(edge_index, x=x, size=size)
-        relative = (top - x[1]).where(top > -torch.inf, 0.0)
-        return self.nn(torch.cat([x[1], relative], dim=-1))
+            top = self.propagate(edge_index, x=x, own=own, size=size)
+        return self.nn(torch.cat([own, top], dim=-1))
 
-    def _takes_csr(self, edge_index: Adj, x: PairTensor) -> bool:
-        """Whether edge indices are worth sorting."""
+    def _takes_csr(self, edge_index: Adj, x: Tensor) -> bool:
+        """Whether edge indices are worth sorting, and no one looks at the
+        messages.
+        """
         return (
             not is_sparse(edge_index)
-            and x[0].device.type == 'cpu'
+            and x.device.type == 'cpu'
             and self.flow == 'source_to_target'
             and not self.explain
+            and not self._message_forward_pre_hooks
+            and not self._message_forward_hooks
             and not torch.compiler.is_compiling()
         )
 
@@ -83,20 +108,32 @@ class MRConv(MessagePassing):
         inputs: Tensor,
         index: Tensor,
         edge_index_j: Tensor,
-        dim_size: int,
+        own: Tensor,
     ) -> Tensor:
-        return edge_max(inputs, edge_index_j, index, dim_size)
+        top = edge_max(inputs, edge_index_j, index, len(own))
+        alone = torch.ones_like(own[:, :1], dtype=torch.bool)
+        return (top - own).masked_fill(alone.index_fill(0, index, False), 0.0)
 
-    def message_and_aggregate(self, edge_index: Adj, x: PairTensor) -> Tensor:
+    def message_and_aggregate(
+        self, edge_index: Adj, x: PairTensor, own: Tensor
+    ) -> Tensor:
         if isinstance(edge_index, SparseTensor):
             rowptr, col, _ = edge_index.csr()
         else:
             matrix = edge_index.to_sparse_csr()
             rowptr, col = matrix.crow_indices(), matrix.col_indices()
-        return neighbor_max(x[0], rowptr, col)
+        return _relative_max(x[0], own, rowptr, col)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(nn={self.nn})'
+
+
+def _relative_max(
+    x: Tensor, own: Tensor, rowptr: Tensor, col: Tensor
+) -> Tensor:
+    top = neighbor_max(x, rowptr, col)
+    alone = (rowptr.diff() == 0).unsqueeze(1)  # [M, 1]
+    return (top - own).masked_fill(alone, 0.0)
 
 
 def _to_csr(edge_index: Tensor, num_targets: int) -> tuple[Tensor, Tensor]:

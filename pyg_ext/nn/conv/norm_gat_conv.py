@@ -8,6 +8,7 @@ from torch_geometric.typing import Adj
 from torch_geometric.utils import degree, softmax
 
 from pyg_ext.utils import dropout, edges_of
+from pyg_ext.utils.checks import check_options, check_probability
 
 
 class NormGATConv(MessagePassing):
@@ -41,6 +42,11 @@ class NormGATConv(MessagePassing):
         **kwargs (optional): Further arguments of
             :class:`torch_geometric.nn.MessagePassing`.
 
+    Raises:
+        ValueError: On edges that name nodes beyond those with features, on a
+            probability outside :math:`[0, 1]`, or on an argument that the
+            layer cannot follow.
+
     Shapes:
         - **input:**
           node features :math:`(|\mathcal{V}|, F_{in})`,
@@ -62,14 +68,15 @@ class NormGATConv(MessagePassing):
         **kwargs,
     ):
         kwargs.setdefault('aggr', 'add')
-        super().__init__(node_dim=0, **kwargs)
+        check_options(kwargs, node_dim=[0])
+        super().__init__(**{'node_dim': 0, **kwargs})
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.heads = heads
         self.concat = concat
         self.negative_slope = negative_slope
-        self.dropout = dropout
-        self.edge_dropout = edge_dropout
+        self.dropout = check_probability('dropout', dropout)
+        self.edge_dropout = check_probability('edge_dropout', edge_dropout)
         self.lin = Linear(in_channels, heads * out_channels, bias=False)
         self.lin_skip = Linear(in_channels, heads * out_channels, bias=False)
         self.att = Parameter(torch.empty(1, heads, out_channels))
@@ -83,22 +90,26 @@ class NormGATConv(MessagePassing):
         glorot(self.att)
 
     def forward(self, x: Tensor, edge_index: Adj) -> Tensor:
-        edge_index = edges_of(edge_index)[0]
         size, heads = x.size(0), (x.size(0), self.heads, self.out_channels)
+        edge_index = edges_of(edge_index, num_nodes=size)[0]
+        j, i = (0, 1) if self.flow == 'source_to_target' else (1, 0)
+        # A half type cannot count:
+        wide = torch.promote_types(x.dtype, torch.float)
         source, target = (
-            degree(ends, size, x.dtype).clamp(min=1).view(-1, 1, 1)
-            for ends in edge_index
+            degree(edge_index[end], size, wide).clamp(min=1).view(-1, 1, 1)
+            for end in (j, i)
         )
-        h = self.lin(x).view(heads) * source.rsqrt()  # [N, H, C]
+        h = self.lin(x).view(heads) * source.rsqrt().to(x.dtype)  # [N, H, C]
         alpha = F.leaky_relu((h * self.att).sum(-1), self.negative_slope)
         if self.training and self.edge_dropout > 0.0:
             count = edge_index.size(1)
             order = torch.randperm(count, device=x.device)
             edge_index = edge_index[:, order[int(count * self.edge_dropout) :]]
-        row, col = edge_index
-        alpha = softmax(alpha[row], col, num_nodes=size)  # [E, H]
-        alpha = dropout(alpha, self.dropout, self.training)
-        out = self.propagate(edge_index, x=h, alpha=alpha) * target.sqrt()
+        row, col = edge_index[j], edge_index[i]
+        alpha = softmax(alpha[row].to(wide), col, num_nodes=size)  # [E, H]
+        alpha = dropout(alpha.to(h.dtype), self.dropout, self.training)
+        out = self.propagate(edge_index, x=h, alpha=alpha)
+        out = out * target.sqrt().to(x.dtype)
         out = out + self.lin_skip(x).view(heads)
         return out.flatten(1) if self.concat else out.mean(1)
 
