@@ -9,16 +9,21 @@ from tqdm import tqdm
 
 from pyg_ext.utils.checks import check_edges, check_name, check_targets
 from pyg_ext.utils.walk_steps import (
+    TINY,
     Collected,
     Graph,
     Keep,
     Steps,
     most_similar,
-    value_type,
+    row_shares,
 )
 
 TAIL = 0.05  # share of eps that the steps left out at the end may take
 BUDGET = 256 * 2**20  # bytes of the dense blocks on a CUDA device
+LEAST_ALPHA = 1e-6  # a walk of that many steps is long enough
+LEAST_EPS = 1e-16  # float64 is not more exact
+LEAST_COEFF = TINY * LEAST_EPS  # of a heat kernel
+LEAST_FLOOR = 1e-100  # what is spread stays far above zero
 
 
 def ppr_topk(
@@ -47,9 +52,9 @@ def ppr_topk(
 
     It stops as :func:`torch_geometric.utils.get_ppr` does, when no node has a
     residual of :math:`\alpha \epsilon` times its degree; on an undirected
-    graph, every entry then lacks at most :math:`\epsilon` times the degree
-    of its node. It returns in the same convention, with the seed in row 0 and
-    the visited node in row 1.
+    graph, weighted or not, every entry then lacks at most :math:`\epsilon`
+    times the degree of its node. It returns in the same convention, with the
+    seed in row 0 and the visited node in row 1.
     A walk stays at a node without outgoing edges, so that an isolated node
     keeps all mass.
 
@@ -57,18 +62,21 @@ def ppr_topk(
     each takes 44 bytes for each node. The result is the same for any number
     of threads, and for any split of the nodes into :obj:`targets`.
     On a CUDA device, powers of the transition matrix are summed instead until
-    less than :math:`\epsilon` is left.
+    less is left than :math:`\epsilon` times the least degree, or
+    :math:`\epsilon` if all are above one.
 
     Args:
         edge_index (torch.Tensor): The edges; repeated ones are summed.
-        alpha (float, optional): The teleport probability :math:`\alpha`.
+        alpha (float, optional): The teleport probability :math:`\alpha`. A
+            seed takes time in proportion to :math:`1 / \alpha`.
             (default: :obj:`0.15`)
         eps (float, optional): The error bound :math:`\epsilon`.
             (default: :obj:`1e-4`)
         k (int, optional): The most entries for each seed; all if
             :obj:`None`. (default: :obj:`64`)
         edge_weight (torch.Tensor, optional): Weights of the edges, not
-            negative. The degree is then their sum in units of their mean.
+            negative. The degree is then their sum in units of their mean;
+            steps of a probability below 1e-100 are not taken.
             (default: :obj:`None`)
         num_nodes (int, optional): The number of nodes.
             (default: :obj:`None`)
@@ -84,9 +92,9 @@ def ppr_topk(
             bar. (default: :obj:`False`)
 
     Raises:
-        ValueError: If :obj:`alpha` or :obj:`eps` are not in :math:`(0, 1)`,
-            :obj:`k` or :obj:`avg_degree` are less than one, or the edges,
-            weights or targets make no sense.
+        ValueError: If :obj:`alpha` is not in :math:`[10^{-6}, 1)`, :obj:`eps`
+            not in :math:`[10^{-16}, 1)`, :obj:`k` or :obj:`avg_degree` are
+            less than one, or the edges, weights or targets make no sense.
 
     Shapes:
         - **input:** edge indices :math:`(2, |\mathcal{E}|)`, weights
@@ -148,7 +156,7 @@ def heat_kernel_topk(
 
     Raises:
         ValueError: If :obj:`t` is not in :math:`(0, 500]` or :obj:`eps` not
-            in :math:`(0, 1)`, and as in :func:`ppr_topk`.
+            in :math:`[10^{-16}, 1)`, and as in :func:`ppr_topk`.
 
     Shapes:
         As in :func:`ppr_topk`.
@@ -185,7 +193,8 @@ def diffusion_topk(
     times that limit at a node of degree one, if the graph is undirected; the
     limits are proportional to :math:`1 / \sqrt{\Theta_j}`, which costs least,
     and such that an entry lacks at most :math:`\epsilon` times the degree of
-    its node.
+    its node, with weights or without. The last steps are left out where the
+    sum of their coefficients is below a twentieth of that for every node.
 
     Args:
         edge_index (torch.Tensor): The edges; repeated ones are summed.
@@ -209,8 +218,8 @@ def diffusion_topk(
             (default: :obj:`False`)
 
     Raises:
-        ValueError: If there is no coefficient, or a negative one, and as in
-            :func:`ppr_topk`.
+        ValueError: If there is no coefficient, or a negative one, or their
+            sum is not finite, and as in :func:`ppr_topk`.
 
     Shapes:
         As in :func:`ppr_topk`.
@@ -249,9 +258,10 @@ def diffusion_matrix(
             :math:`\mathbf{D}^{-1} \mathbf{A}`, :obj:`'col'` for
             :math:`\mathbf{A} \mathbf{D}^{-1}` and :obj:`'sym'` for
             :math:`\mathbf{D}^{-1/2} \mathbf{A} \mathbf{D}^{-1/2}`, the
-            latter two with the sums of the columns; with a one on the
-            diagonal where :math:`\mathbf{D}` has a zero.
-            (default: :obj:`'row'`)
+            latter two with the sums of the columns. Where
+            :math:`\mathbf{D}` has a zero, so has its inverse, as in
+            :class:`~torch_geometric.transforms.GDC`, and the diagonal of the
+            transition matrix a one: a walk stays. (default: :obj:`'row'`)
         alpha (float, optional): The teleport probability.
             (default: :obj:`None`)
         t (float, optional): The time. (default: :obj:`None`)
@@ -275,29 +285,28 @@ def diffusion_matrix(
     edge_index, edge_weight, num_nodes = check_edges(
         edge_index, edge_weight, num_nodes
     )
-    step = torch.zeros(num_nodes, num_nodes, dtype=torch.float64)
-    step = step.to(edge_index.device)
-    weight = step.new_ones(edge_index.size(1))
-    if edge_weight is not None:
-        weight = edge_weight.detach().double()
-    step.index_put_((edge_index[0], edge_index[1]), weight, accumulate=True)
-    degree = step.sum(1 if normalization == 'row' else 0)  # [N]
-    step.diagonal()[degree == 0.0] = 1.0
-    degree[degree == 0.0] = 1.0
-    if normalization == 'sym':
-        step /= degree.sqrt().outer(degree.sqrt())
-    else:
-        step /= degree.unsqueeze(1 if normalization == 'row' else 0)
+    row, col = edge_index
+    end = row if normalization == 'row' else col
+    largest, share = row_shares(end, edge_weight, num_nodes)
+    total = torch.zeros_like(largest).scatter_add_(0, end, share)  # [N]
+    value = share / total[end].clamp(min=1.0)
+    if normalization == 'sym':  # in an order that does not overflow
+        root = (largest.sqrt(), total.sqrt())
+        ratio = (root[0][col] / root[0][row]) * (root[1][col] / root[1][row])
+        value = torch.where(largest[row] > 0.0, value * ratio, 0.0)
+    step = value.new_zeros(num_nodes, num_nodes)
+    step.index_put_((row, col), value, accumulate=True)
+    step.diagonal()[largest == 0.0] = 1.0
     eye = torch.eye(num_nodes).to(step)
     if alpha is not None:
-        check_between('alpha', alpha)
+        check_between('alpha', alpha, LEAST_ALPHA)
         return alpha * torch.linalg.inv(eye - (1.0 - alpha) * step)
     if t is not None:
         check_time(t)
         return torch.linalg.matrix_exp(t * (step - eye))
-    check_coeffs(coeffs)
-    out = coeffs[-1] * eye
-    for theta in reversed(coeffs[:-1]):  # Horner
+    *others, last = check_coeffs(coeffs).tolist()
+    out = last * eye
+    for theta in reversed(others):  # Horner
         out = out @ step
         out.diagonal().add_(theta)
     return out
@@ -306,10 +315,10 @@ def diffusion_matrix(
 NORMALIZATIONS = ('sym', 'col', 'row')
 
 
-def check_between(name: str, value: float) -> None:
-    """Raises a ValueError unless a value is in (0, 1)."""
-    if not 0.0 < value < 1.0:
-        raise ValueError(f'{name} must be in (0, 1) (got {value})')
+def check_between(name: str, value: float, least: float) -> None:
+    """Raises a ValueError unless a value is in [least, 1)."""
+    if not least <= value < 1.0:
+        raise ValueError(f'{name} must be in [{least}, 1) (got {value})')
 
 
 def check_time(t: float) -> None:
@@ -318,13 +327,20 @@ def check_time(t: float) -> None:
         raise ValueError(f't must be in (0, 500] (got {t})')
 
 
-def check_coeffs(coeffs: Sequence[float]) -> None:
-    """Raises a ValueError unless coefficients are finite, not negative."""
-    if not len(coeffs) or not all(0.0 <= c < math.inf for c in coeffs):
+def check_coeffs(coeffs: Sequence[float]) -> np.ndarray:
+    """Raises a ValueError unless coefficients are not negative, and their sum
+    is finite.
+    """
+    theta = np.asarray(coeffs, dtype=np.float64)
+    with np.errstate(over='ignore'):
+        fine = theta.ndim == 1 and len(theta) and (theta >= 0.0).all()
+        fine = fine and theta.sum() < math.inf
+    if not fine:
         raise ValueError(
-            f'coeffs must hold at least one number and no negative one (got '
-            f'{list(coeffs)})'
+            f'coeffs must hold at least one number and no negative one, and '
+            f'have a finite sum (got {coeffs})'
         )
+    return theta
 
 
 def ppr(
@@ -338,14 +354,16 @@ def ppr(
     """See :func:`ppr_topk`."""
     from pyg_ext.utils import diffusion_kernels as kernels
 
-    check_between('alpha', alpha)
-    check_between('eps', eps)
-    if graph[0].is_cuda:
-        number = math.ceil(math.log(eps) / math.log1p(-alpha))
+    check_between('alpha', alpha, LEAST_ALPHA)
+    check_between('eps', eps, LEAST_EPS)
+    steps = Steps.of(*graph)
+    if steps.device.type == 'cuda':
+        left = math.log(eps * steps.least_degree())
+        number = math.ceil(left / math.log1p(-alpha))
         theta = alpha * (1.0 - alpha) ** np.arange(number)
-        return by_powers(graph, targets, keep, theta, progress)
-    rest = (alpha, eps)
-    return most_similar(kernels.push, rest, graph, targets, keep, progress)
+        return by_powers(steps, targets, keep, theta, progress)
+    rest = (float(alpha), float(eps))
+    return most_similar(kernels.push, rest, steps, targets, keep, progress)
 
 
 def heat_kernel(
@@ -358,9 +376,8 @@ def heat_kernel(
 ) -> tuple[Tensor, Tensor]:
     """See :func:`heat_kernel_topk`."""
     check_time(t)
-    check_between('eps', eps)
     theta = [math.exp(-t)]
-    while len(theta) < t or theta[-1] > 1e-20:
+    while len(theta) < t or theta[-1] > LEAST_COEFF:
         theta.append(theta[-1] * t / len(theta))
     return series(graph, targets, keep, theta, eps, progress)
 
@@ -376,22 +393,23 @@ def series(
     """See :func:`diffusion_topk`."""
     from pyg_ext.utils import diffusion_kernels as kernels
 
-    check_between('eps', eps)
-    check_coeffs(coeffs)
-    theta = np.asarray(coeffs, dtype=np.float64)
+    check_between('eps', eps, LEAST_EPS)
+    theta = check_coeffs(coeffs)
+    steps = Steps.of(*graph)
     left = np.append(theta[::-1].cumsum()[::-1], 0.0)  # of step j and later
-    number = max(int((left > TAIL * eps).sum()), 1)
-    theta, root = theta[:number], np.sqrt(left[1 : number + 1])
-    if graph[0].is_cuda:
-        return by_powers(graph, targets, keep, theta, progress)
+    number = int((left > TAIL * eps * steps.least_degree()).sum())
+    theta = theta[: max(number, 1)]
+    root = np.sqrt(left[1 : len(theta) + 1])
+    if steps.device.type == 'cuda':
+        return by_powers(steps, targets, keep, theta, progress)
     with np.errstate(divide='ignore'):
         floor = (1.0 - TAIL) * eps / (root * root.sum())
-    rest = (theta, floor)
-    return most_similar(kernels.spread, rest, graph, targets, keep, progress)
+    rest = (theta, floor.clip(LEAST_FLOOR))
+    return most_similar(kernels.spread, rest, steps, targets, keep, progress)
 
 
 def by_powers(
-    graph: Graph,
+    steps: Steps,
     targets: OptTensor,
     keep: Keep,
     theta: np.ndarray,
@@ -400,13 +418,11 @@ def by_powers(
     """A series of powers without a limit, for many seeds at a time: dense
     blocks ``[N, B]`` on the device of the edges.
     """
-    edge_index, edge_weight, num_nodes = check_edges(*graph)
-    device = edge_index.device
+    device, num_nodes = steps.device, len(steps.degree)
     seeds = check_targets(targets, num_nodes).numpy()
-    steps = Steps.of(edge_index, edge_weight, num_nodes)
     forward = steps.transposed().to(device)  # [N, N]
     scale = torch.from_numpy(keep.scale(steps)).to(device)
-    width = max(BUDGET // (4 * 8 * num_nodes), 1)
+    width = max(BUDGET // (4 * 8 * max(num_nodes, 1)), 1)
     parts = [seeds[i : i + width] for i in range(0, len(seeds), width)]
     collected = Collected(keep.avg_degree, len(seeds))
     for part in tqdm(parts, disable=not progress):
@@ -420,7 +436,10 @@ def by_powers(
             total += coefficient * here
         total = total.t().contiguous()  # [B, N]
         if len(scale):
-            total *= scale / scale[seed].unsqueeze(1)
+            unit = torch.where(scale[seed] > 0.0, scale[seed], 1.0)
+            itself = total[place, seed]
+            total *= scale / unit.unsqueeze(1)
+            total[place, seed] = itself
         if not keep.loop:
             total[place, seed] = 0.0
         value, node = total.sort(dim=1, descending=True, stable=True)
@@ -431,4 +450,4 @@ def by_powers(
         found = mask.sum(1), node[mask], value[mask]
         collected.add(*(array.cpu().numpy() for array in found))
     edges, weight = collected.edges(seeds)
-    return edges.to(device), weight.to(device, value_type(edge_weight))
+    return edges.to(device), weight.to(device, steps.dtype)

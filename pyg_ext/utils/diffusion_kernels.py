@@ -13,7 +13,8 @@ What they share:
 * ``keep``: how many to keep, the least value, whether the seed counts, and
   the ``scale`` of a node's value (empty for one).
 * ``work``: arrays of one entry a node. ``mass`` and what holds residuals are
-  zero between two seeds.
+  zero between two seeds. The last one has one entry, which says whether to
+  stop: nobody reads what is found then.
 * ``out``: counts of the seeds, their nodes and values.
 
 Unsigned integers spare the checks for negative indices, a third of the time.
@@ -27,6 +28,7 @@ from pyg_ext.utils.knn_kernels import smallest, sort
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 ZERO, ONE = np.uint64(0), np.uint64(1)
 HALF, LOW = np.uint64(32), np.uint64(2**32 - 1)
+LOT = 2**16  # steps of walks between two looks whether to stop
 
 
 @compiled
@@ -35,7 +37,7 @@ def push(seeds, graph, keep, work, out, alpha, eps):
     its degree or more is pushed, first in first out.
     """
     rowptr, col, prob, _, degree = graph
-    mass, residual, _, touched, queue, reached, _ = work
+    mass, residual, _, touched, queue, reached, _, stop = work
     size, start, floor = np.uint64(len(mass)), 0, alpha * eps
     weighted = len(prob) > 0
     for done in range(len(seeds)):
@@ -44,6 +46,8 @@ def push(seeds, graph, keep, work, out, alpha, eps):
         reached[0] = queue[0] = seed
         num, far, head, tail, waiting = 0, ONE, ZERO, ONE, 1
         while waiting > 0:
+            if stop[0]:
+                return done
             v = np.uint64(queue[head])
             head = head + ONE if head + ONE < size else ZERO
             waiting -= 1
@@ -91,13 +95,15 @@ def spread(seeds, graph, keep, work, out, theta, floor):
     ``floor[j]`` times its degree.
     """
     rowptr, col, prob, _, degree = graph
-    mass, here, there, touched, nodes, others, _ = work
+    mass, here, there, touched, nodes, others, _, stop = work
     start, weighted = 0, len(prob) > 0
     for done in range(len(seeds)):
         seed = seeds[done]
         here[seed], nodes[0] = 1.0, seed
         num, active = 0, ONE
         for j in range(len(theta)):
+            if stop[0]:
+                return done
             reached = ZERO
             for i in range(active):
                 v = np.uint64(nodes[i])
@@ -139,9 +145,11 @@ def spread(seeds, graph, keep, work, out, theta, floor):
 @compiled
 def copy(seeds, graph, keep, work, out, matrix):
     """Rows of a dense matrix."""
-    mass, _, _, touched, _, _, _ = work
+    mass, _, _, touched, _, _, _, stop = work
     start = 0
     for done in range(len(seeds)):
+        if stop[0]:
+            return done
         for v in range(len(mass)):
             mass[v], touched[v] = matrix[seeds[done], v], v
         start = emit(done, seeds[done], len(mass), keep, work, out, start)
@@ -157,16 +165,17 @@ def emit(done, seed, num, keep, work, out, start):
     fit.
     """
     k, least, loop, scale = keep
-    mass, _, _, touched, index, _, keys = work
+    mass, _, _, touched, index, _, keys, _ = work
     counts, nodes, values = out
-    unit = 1.0 / scale[seed] if len(scale) > 0 else 1.0
+    scaled = len(scale) > 0 and scale[seed] > 0.0
+    unit = 1.0 / scale[seed] if scaled else 1.0
     found = 0
     for i in range(num):
         v = touched[i]
-        value = mass[v] * unit
+        value = mass[v]
         mass[v] = 0.0
-        if len(scale) > 0:
-            value *= scale[v]
+        if scaled and v != seed:
+            value *= unit * scale[v]
         if value > 0.0 and value >= least and (loop or v != seed):
             keys[found], index[found] = -value, v
             found += 1
@@ -185,20 +194,27 @@ def emit(done, seed, num, keep, work, out, start):
 @compiled
 def visit(seeds, graph, keep, work, out, restart, number, length, key):
     """Shares of the nodes in ``number`` walks of ``length`` steps."""
-    mass, _, _, touched, _, _, _ = work
+    mass, _, _, touched, _, _, _, stop = work
     start, one = 0, 1.0 / (number * (length + 1))
-    starts, numbers = np.empty(number, np.int64), np.arange(number)
-    nodes = np.empty((number, length + 1), np.int64)
-    edges = np.empty((number, 0), np.int64)
+    lot = min(number, max(LOT // (length + 1), 1))  # walks at a time
+    starts = np.empty(lot, np.int64)
+    nodes = np.empty((lot, length + 1), np.int64)
+    edges = np.empty((lot, 0), np.int64)
     for done in range(len(seeds)):
         seed, num = seeds[done], 0
         starts[:] = seed
-        walk(starts, nodes, edges, numbers, graph, restart, key, seed)
-        for v in nodes.flat:
-            if mass[v] == 0.0:
-                touched[num] = v
-                num += 1
-            mass[v] += one
+        for first in range(0, number, lot):
+            if stop[0]:
+                return done
+            numbers = np.arange(first, min(first + lot, number))
+            walk(starts, nodes, edges, numbers, graph, restart, key, seed)
+            for s in range(len(numbers)):
+                for i in range(length + 1):
+                    v = nodes[s, i]
+                    if mass[v] == 0.0:
+                        touched[num] = v
+                        num += 1
+                    mass[v] += one
         start = emit(done, seed, num, keep, work, out, start)
         if start < 0:
             return done
@@ -208,9 +224,11 @@ def visit(seeds, graph, keep, work, out, restart, number, length, key):
 @compiled
 def product(seeds, graph, keep, work, out, rows, columns):
     """Rows of a sparse matrix times its transpose, both in rows."""
-    mass, _, _, touched, _, _, _ = work
+    mass, _, _, touched, _, _, _, stop = work
     start = 0
     for done in range(len(seeds)):
+        if stop[0]:
+            return done
         seed, num = seeds[done], 0
         for e in range(rows[0][seed], rows[0][seed + 1]):
             middle, value = rows[1][e], rows[2][e]
@@ -228,13 +246,13 @@ def product(seeds, graph, keep, work, out, rows, columns):
 
 @compiled
 def walk(starts, nodes, edges, numbers, graph, restart, key, place):
-    """Walks from each start: their ``nodes`` ``[S, L + 1]`` and ``edges``
-    ``[S, L]``, -1 where none was taken, or ``[S, 0]`` if nobody asks.
-    ``restart`` is in units of 2^-32; the random numbers depend on the key,
-    the place and the number of a walk.
+    """One walk for each of the numbers ``[S]``, from its start: the ``nodes``
+    ``[S, L + 1]`` and ``edges`` ``[S, L]``, -1 where none was taken, or ``[S,
+    0]`` if nobody asks. ``restart`` is in units of 2^-32; the random numbers
+    depend on the key, the place and the number of a walk.
     """
     rowptr, col, _, sums, _ = graph
-    for s in range(len(starts)):
+    for s in range(len(numbers)):
         v = origin = np.uint64(starts[s])
         nodes[s, 0] = starts[s]
         state = stream(key, place, numbers[s])
@@ -256,6 +274,22 @@ def walk(starts, nodes, edges, numbers, graph, restart, key, place):
             nodes[s, i + 1] = v
             if edges.shape[1] > 0:
                 edges[s, i] = e
+
+
+@compiled
+def row_sums(rowptr, weight):
+    """For each weight, the sum of its row up to it, in units of the largest
+    of the row: no row sees another, and no sum overflows.
+    """
+    sums = np.empty(len(weight))
+    for v in range(len(rowptr) - 1):
+        largest, total = 0.0, 0.0
+        for e in range(rowptr[v], rowptr[v + 1]):
+            largest = max(largest, weight[e])
+        for e in range(rowptr[v], rowptr[v + 1]):
+            total += weight[e] / largest
+            sums[e] = total
+    return sums
 
 
 @compiled

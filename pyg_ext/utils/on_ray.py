@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pyg_ext.utils.walk_steps import ELSEWHERE, Found, Search
+from pyg_ext.utils.walk_steps import ELSEWHERE, Found, Search, check_count
 
 
 @contextmanager
@@ -43,8 +43,7 @@ def on_ray(
         ImportError: If Ray is not installed.
     """
     for name, number in (('num_tasks', num_tasks), ('num_cpus', num_cpus)):
-        if number < 1:
-            raise ValueError(f'{name} must be at least 1 (got {number})')
+        check_count(name, number)
     import ray
 
     def spread(search: Search, seeds: np.ndarray) -> Iterator[Found]:
@@ -58,8 +57,13 @@ def on_ray(
         shared = ray.put(search)
         pending = [task.remote(shared, part) for part in parts if len(part)]
         pending.reverse()
-        while pending:  # in order, and not kept
-            yield ray.get(pending.pop())
+        try:
+            while pending:  # in order, and not kept
+                yield ray.get(pending[-1])
+                pending.pop()
+        finally:
+            for rest in pending:
+                ray.cancel(rest)
 
     joined = ray.is_initialized()
     if not joined:

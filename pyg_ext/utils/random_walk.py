@@ -1,19 +1,31 @@
+from dataclasses import replace
+from numbers import Integral
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.typing import OptTensor
 
-from pyg_ext.utils.checks import check_edges, check_name, check_targets
+from pyg_ext.utils.checks import (
+    check_edges,
+    check_index,
+    check_name,
+    check_targets,
+)
 from pyg_ext.utils.threads import in_threads
 from pyg_ext.utils.walk_steps import (
     NONE,
     Graph,
     Keep,
+    Steps,
+    check_count,
     most_similar,
-    row_sums,
 )
 
 MEASURES = ('visit', 'cosine')
+MOST_STEPS = 10**6  # of a walk
+MOST_WALKS = 10**6  # from a node
+LOT = 2**22  # steps that a thread takes at a time
 
 
 def random_walk(
@@ -36,7 +48,7 @@ def random_walk(
     Args:
         edge_index (torch.Tensor): The edges.
         start (torch.Tensor): The node that each walk starts at.
-        walk_length (int): The number of steps :math:`L`.
+        walk_length (int): The number of steps :math:`L`, at most a million.
         restart (float, optional): The probability that a step leads back to
             the start. (default: :obj:`0.0`)
         edge_weight (torch.Tensor, optional): Weights of the edges, not
@@ -47,8 +59,9 @@ def random_walk(
             PyTorch's generator if :obj:`None`. (default: :obj:`None`)
 
     Raises:
-        ValueError: If :obj:`walk_length` is less than one, :obj:`restart` no
-            probability below one, or the graph or the starts make no sense.
+        ValueError: If :obj:`walk_length` is not in :math:`[1, 10^6]`,
+            :obj:`restart` no probability below one, or the graph or the
+            starts make no sense.
 
     Shapes:
         - **input:** edge indices :math:`(2, |\mathcal{E}|)`, starts
@@ -56,7 +69,7 @@ def random_walk(
         - **output:** nodes :math:`(S, L + 1)`, the start first; positions of
           the edges taken in :obj:`edge_index` :math:`(S, L)`, -1 for none
     """
-    from pyg_ext.utils.diffusion_kernels import walk
+    from pyg_ext.utils.diffusion_kernels import row_sums, walk
 
     _check_walk(walk_length, restart)
     edge_index, edge_weight, num_nodes = check_edges(
@@ -64,26 +77,29 @@ def random_walk(
     )
     starts = check_targets(start, num_nodes, 'start').numpy()
     row, col = edge_index.cpu()
-    order, weight = row.argsort(stable=True), NONE
+    order, sums = row.argsort(stable=True), NONE
     if edge_weight is not None:
         weight = edge_weight.detach().cpu().double()
         order = order[weight[order] > 0.0]
-        weight = weight[order].numpy()
     rowptr = np.zeros(num_nodes + 1, np.int64)
     rowptr[1:] = row[order].bincount(minlength=num_nodes).cumsum(0).numpy()
+    if edge_weight is not None:
+        sums = row_sums(rowptr, weight[order].numpy())
     nodes = np.empty((len(starts), walk_length + 1), np.int64)
     edges = np.empty((len(starts), walk_length), np.int64)
-    graph = (rowptr, col[order].numpy(), NONE, row_sums(rowptr, weight), NONE)
+    graph = (rowptr, col[order].numpy(), NONE, sums, NONE)
     in_threads(
         walk,
         (starts, nodes, edges, np.arange(len(starts))),
         (graph, in_units(restart), draw_seed(seed), 0),
+        max(LOT // walk_length, 1),
     )
-    order = torch.cat([order, order.new_tensor([-1])])  # where edges are -1
+    order = np.append(order.numpy(), -1)  # where edges are -1
+    np.take(order, edges, out=edges, mode='wrap')
     device = edge_index.device
     return (
         torch.from_numpy(nodes).to(device),
-        order[torch.from_numpy(edges)].to(device),
+        torch.from_numpy(edges).to(device),
     )
 
 
@@ -118,10 +134,10 @@ def walk_topk(
 
     Args:
         edge_index (torch.Tensor): The edges; repeated ones are summed.
-        walk_length (int, optional): The number of steps of a walk.
-            (default: :obj:`20`)
-        num_walks (int, optional): The number of walks from each node.
-            (default: :obj:`100`)
+        walk_length (int, optional): The number of steps of a walk, at most a
+            million. (default: :obj:`20`)
+        num_walks (int, optional): The number of walks from each node, at
+            most a million. (default: :obj:`100`)
         k (int, optional): The most nodes for each seed; all if :obj:`None`.
             (default: :obj:`64`)
         edge_weight (torch.Tensor, optional): Weights of the edges, not
@@ -146,8 +162,8 @@ def walk_topk(
 
     Raises:
         ValueError: On an unknown measure, if :obj:`walk_length` or
-            :obj:`num_walks` are less than one or :obj:`restart` is no
-            probability below one, and as in :func:`ppr_topk`.
+            :obj:`num_walks` are not in :math:`[1, 10^6]` or :obj:`restart`
+            is no probability below one, and as in :func:`ppr_topk`.
 
     Shapes:
         As in :func:`ppr_topk`.
@@ -176,19 +192,20 @@ def visits(
 
     check_name('measure', measure, MEASURES)
     _check_walk(walk_length, restart)
-    if num_walks < 1:
-        raise ValueError(f'num_walks must be at least 1 (got {num_walks})')
+    check_count('num_walks', num_walks, MOST_WALKS)
+    steps = Steps.of(*graph)
     rest = (in_units(restart), num_walks, walk_length, draw_seed(seed))
     if measure == 'visit':
         return most_similar(
-            kernels.visit, rest, graph, targets, keep, progress
+            kernels.visit, rest, steps, targets, keep, progress
         )
+    size = len(steps.degree)
+    check_targets(targets, size)
+    exact = replace(steps, dtype=torch.float64)
     (node, visited), share = most_similar(
-        kernels.visit, rest, graph, None, Keep(keep.k)
+        kernels.visit, rest, exact, None, Keep(keep.k)
     )
-    _, _, size = check_edges(*graph)
-    norm = node.bincount(share.double().square(), size).sqrt()
-    share = share.double() / norm[node]
+    share = share / node.bincount(share.square(), size).sqrt()[node]
     profiles = coo_matrix(
         (share.cpu().numpy(), (node.cpu().numpy(), visited.cpu().numpy())),
         (size, size),
@@ -198,7 +215,7 @@ def visits(
         for m in (profiles.tocsr(), profiles.T.tocsr())
     )
     rest = (rows, columns)
-    return most_similar(kernels.product, rest, graph, targets, keep, progress)
+    return most_similar(kernels.product, rest, steps, targets, keep, progress)
 
 
 def walk_pairs(nodes: Tensor, window: int) -> Tensor:
@@ -211,14 +228,19 @@ def walk_pairs(nodes: Tensor, window: int) -> Tensor:
         window (int): How far apart they may be.
 
     Raises:
-        ValueError: If :obj:`window` is less than one.
+        ValueError: If :obj:`window` is less than one, or the walks make no
+            sense.
 
     Shapes:
         - **input:** walks :math:`(S, L + 1)`
         - **output:** pairs :math:`(2, P)`
     """
-    if window < 1:
-        raise ValueError(f'window must be at least 1 (got {window})')
+    check_count('window', window)
+    nodes = check_index('nodes', nodes, None)
+    if nodes.dim() != 2:
+        raise ValueError(
+            f'nodes must be of shape [S, L + 1] (got {list(nodes.size())})'
+        )
     pairs = [
         torch.stack([nodes[:, :-apart], nodes[:, apart:]]).flatten(1)
         for apart in range(1, min(window, nodes.size(1) - 1) + 1)
@@ -247,8 +269,8 @@ def dropout_path(
         edge_index (torch.Tensor): The edges.
         p (float, optional): The probability that walks start at the first
             node of an edge. (default: :obj:`0.2`)
-        walks_per_node (int, optional): The number of walks from there.
-            (default: :obj:`1`)
+        walks_per_node (int, optional): The number of walks from there, at
+            most a million. (default: :obj:`1`)
         walk_length (int, optional): The number of steps of a walk.
             (default: :obj:`3`)
         num_nodes (int, optional): The number of nodes.
@@ -261,8 +283,8 @@ def dropout_path(
             PyTorch's generator if :obj:`None`. (default: :obj:`None`)
 
     Raises:
-        ValueError: If :obj:`p` is no probability, and as in
-            :func:`random_walk`.
+        ValueError: If :obj:`p` is no probability, :obj:`walks_per_node` not
+            in :math:`[1, 10^6]`, and as in :func:`random_walk`.
 
     Shapes:
         - **input:** edge indices :math:`(2, |\mathcal{E}|)`
@@ -270,6 +292,9 @@ def dropout_path(
           mask :math:`(|\mathcal{E}|)`
     """
     _check_probability(p)
+    _check_walk(walk_length)
+    check_count('walks_per_node', walks_per_node, MOST_WALKS)
+    edge_index, _, num_nodes = check_edges(edge_index, None, num_nodes)
     mask = edge_index.new_ones(edge_index.size(1), dtype=torch.bool)
     if not training or p == 0.0:
         return edge_index, mask
@@ -348,9 +373,11 @@ def draw_seed(seed: int | None) -> int:
     """The seed, or one from PyTorch's generator."""
     if seed is None:
         return int(torch.randint(2**62, ()))
-    if not 0 <= seed < 2**63:
-        raise ValueError(f'seed must be in [0, 2^63) (got {seed})')
-    return seed
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**63:
+        raise ValueError(
+            f'seed must be in [0, 2^63), an integer (got {seed!r})'
+        )
+    return int(seed)
 
 
 def in_units(restart: float) -> np.uint64:
@@ -363,8 +390,7 @@ def _check_probability(p: float) -> None:
         raise ValueError(f'p must be in [0, 1] (got {p})')
 
 
-def _check_walk(walk_length: int, restart: float) -> None:
-    if walk_length < 1:
-        raise ValueError(f'walk_length must be at least 1 (got {walk_length})')
+def _check_walk(walk_length: int, restart: float = 0.0) -> None:
+    check_count('walk_length', walk_length, MOST_STEPS)
     if not 0.0 <= restart < 1.0:
         raise ValueError(f'restart must be in [0, 1) (got {restart})')

@@ -1,3 +1,5 @@
+import math
+
 import torch
 from torch import Tensor
 from torch_geometric.transforms import GDC
@@ -12,7 +14,7 @@ from pyg_ext.utils.diffusion import (
     ppr,
 )
 from pyg_ext.utils.random_walk import visits
-from pyg_ext.utils.walk_steps import Keep, most_similar, value_type
+from pyg_ext.utils.walk_steps import Keep, Steps, most_similar, value_type
 
 METHODS = ('ppr', 'heat', 'walk')
 
@@ -51,7 +53,9 @@ def similarity_graph(
     where messages come from.
     With :obj:`exact=True`, :obj:`symmetric=False` and otherwise equal
     options, the result is that of :class:`torch_geometric.transforms.GDC`
-    without its edges of weight zero.
+    without its edges of weight zero, but that a walk stays at a node that no
+    edge, nor a loop, leads to. With :obj:`normalization_in='sym'` such a node
+    is joined to no other, since the inverse of its degree counts as zero.
 
     Args:
         edge_index (torch.Tensor): The edges; repeated ones are summed.
@@ -104,7 +108,8 @@ def similarity_graph(
             bar. (default: :obj:`False`)
 
     Raises:
-        ValueError: On unknown names, on :obj:`exact` walks, on
+        ValueError: On unknown names, on :obj:`exact` walks, on a
+            :obj:`self_loop_weight` that is negative or not finite, on
             :obj:`normalization_in='row'` with a directed graph unless
             :obj:`exact`, and as in the functions named above.
 
@@ -124,7 +129,13 @@ def similarity_graph(
     dtype = value_type(edge_weight)
     if edge_weight is None:
         edge_weight = torch.ones_like(edge_index[0], dtype=dtype)
-    edge_weight = edge_weight.to(dtype)
+    if dtype.itemsize < 4:
+        edge_weight = edge_weight.float()
+    if self_loop_weight is not None and not 0 <= self_loop_weight < math.inf:
+        raise ValueError(
+            f'self_loop_weight must be finite and not negative (got '
+            f'{self_loop_weight})'
+        )
     if self_loop_weight:
         edge_index, edge_weight = add_self_loops(
             edge_index, edge_weight, float(self_loop_weight), num_nodes
@@ -152,9 +163,10 @@ def similarity_graph(
         edge_index = torch.cat([edge_index, edge_index.flip(0)], dim=1)
         weight = torch.cat([weight, weight]) / 2
     edge_index, weight = coalesce(edge_index, weight, num_nodes)
-    return GDC().transition_matrix(
+    edge_index, weight = GDC().transition_matrix(
         edge_index, weight, num_nodes, normalization_out
     )
+    return edge_index, weight.to(dtype)
 
 
 def _exact(
@@ -176,4 +188,4 @@ def _exact(
     )
     rest = (matrix.t().contiguous().cpu().numpy(),)
     plain = Keep(keep.k, keep.threshold, keep.avg_degree, keep.loop)
-    return most_similar(copy, rest, graph, None, plain, progress)
+    return most_similar(copy, rest, Steps.of(*graph), None, plain, progress)

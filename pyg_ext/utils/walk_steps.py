@@ -1,7 +1,10 @@
+import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError
+from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass
+from numbers import Integral
 from queue import SimpleQueue
 from typing import Any
 
@@ -13,10 +16,13 @@ from tqdm import tqdm
 
 from pyg_ext.utils.checks import check_edges, check_targets
 from pyg_ext.utils.csr import CSRTensor
+from pyg_ext.utils.threads import in_order
 
 BLOCK = 256  # seeds that a thread takes at a time
-TINY = 1e-30  # probabilities below are left out
-ROOM = 1 << 16  # least entries that a block without k has room for
+TINY = 1e-100  # probabilities below are left out, as are less degrees
+ROOM = 1 << 16  # entries that a block has room for, or all of one seed
+
+MOST_NODES = 2**31 - 1  # kept as int32
 
 NONE = np.zeros(0)
 
@@ -33,44 +39,72 @@ class Steps:
         prob: Their probabilities ``[E]``, empty where all of a row are equal.
         degree: Sum of the weights of a row, in units of the mean weight, 1
             for an empty row, ``[N]``.
+        device: Where the graph is.
+        dtype: The type of similarities.
     """
 
     rowptr: np.ndarray
     col: np.ndarray
     prob: np.ndarray
     degree: np.ndarray
+    device: torch.device
+    dtype: torch.dtype
 
     @classmethod
     def of(
-        cls, edge_index: Tensor, edge_weight: OptTensor, num_nodes: int
+        cls,
+        edge_index: Tensor,
+        edge_weight: OptTensor = None,
+        num_nodes: int | None = None,
     ) -> 'Steps':
-        """The steps along the edges, of which repeated ones are summed."""
+        """The steps along the edges, of which repeated ones are summed.
+
+        Raises:
+            ValueError: If the graph makes no sense, or has too many nodes.
+        """
         from scipy.sparse import coo_matrix
 
-        weight = np.ones(edge_index.size(1))
-        if edge_weight is not None:
-            weight = edge_weight.detach().cpu().double().numpy()
-            weight = weight / max(
-                weight.max(initial=0.0), np.finfo(float).tiny
+        edge_index, edge_weight, size = check_edges(
+            edge_index, edge_weight, num_nodes
+        )
+        if size > MOST_NODES:
+            raise ValueError(
+                f'num_nodes must be at most {MOST_NODES} (got {size})'
             )
-        size = (num_nodes, num_nodes)
-        rows = coo_matrix((weight, edge_index.cpu().numpy()), size).tocsr()
+        ends = edge_index.cpu()
+        largest, share = row_shares(ends[0], edge_weight, size)
+        entries = (share.numpy(), ends.numpy())
+        rows = coo_matrix(entries, (size, size)).tocsr()
         total = np.asarray(rows.sum(1)).ravel()  # [N]
         rows.data[
             rows.data <= TINY * np.repeat(total, np.diff(rows.indptr))
         ] = 0
         rows.eliminate_zeros()
-        prob = rows.data / np.repeat(total, np.diff(rows.indptr))
+        number = np.diff(rows.indptr)
+        prob = NONE
+        if not (rows.data == rows.data[:1]).all():
+            prob = rows.data / np.repeat(total, number)
+        unit = largest.numpy()
+        unit = unit / (unit.max(initial=0.0) or 1.0)
+        degree = unit * total
         if rows.nnz:
-            total /= rows.data.mean()
-        if (rows.data == rows.data[:1]).all():
-            prob = NONE
+            degree /= (rows.data * np.repeat(unit, number)).mean()
         return cls(
             rows.indptr.astype(np.int64),
             rows.indices.astype(np.int32),
             prob,
-            np.where(total > 0.0, total.clip(TINY), 1.0),
+            np.where(number > 0, degree.clip(TINY), 1.0),
+            edge_index.device,
+            value_type(edge_weight),
         )
+
+    def stuck(self) -> np.ndarray:
+        """Which nodes a walk does not leave, ``[N]``."""
+        return self.rowptr[1:] == self.rowptr[:-1]
+
+    def least_degree(self) -> float:
+        """The least degree, or one if all are larger."""
+        return float(self.degree.min(initial=1.0))
 
     def transposed(self) -> CSRTensor:
         """The transition matrix, transposed, ``[N, N]``."""
@@ -78,7 +112,7 @@ class Steps:
         number = np.diff(self.rowptr)
         row = np.repeat(np.arange(size), number)
         prob = self.prob if len(self.prob) else 1.0 / number[row]
-        stuck = np.flatnonzero(number == 0)
+        stuck = np.flatnonzero(self.stuck())
         index = [np.append(self.col, stuck), np.append(row, stuck)]
         value = np.append(prob, np.ones(len(stuck)))
         return CSRTensor.from_coo(
@@ -89,7 +123,9 @@ class Steps:
 
     def graph(self) -> tuple[np.ndarray, ...]:
         """What the kernels take."""
-        sums = row_sums(self.rowptr, self.prob)
+        from pyg_ext.utils.diffusion_kernels import row_sums
+
+        sums = row_sums(self.rowptr, self.prob) if len(self.prob) else NONE
         return self.rowptr, self.col, self.prob, sums, self.degree
 
 
@@ -117,24 +153,46 @@ class Keep:
     def __post_init__(self) -> None:
         for name in ('k', 'avg_degree'):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f'{name} must be at least 1 (got {value})')
+            if value is not None:
+                check_count(name, value)
+        if self.threshold is not None and math.isnan(self.threshold):
+            raise ValueError('threshold must be a number (got nan)')
 
     def scale(self, steps: Steps) -> np.ndarray:
         """A factor for each node: a similarity is multiplied by that of the
-        node and divided by that of the seed.
+        node and divided by that of the seed, but for that of the seed to
+        itself. It is zero where a walk stays, as with the inverse degree of
+        GDC.
         """
         power = {'col': 0.0, 'sym': -0.5, 'row': -1.0}[self.normalization]
-        return steps.degree**power if power else NONE
+        if not power:
+            return NONE
+        return np.where(steps.stuck(), 0.0, steps.degree**power)
 
 
-def row_sums(rowptr: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """For each value, the sum of its row up to it."""
-    if not len(values):
-        return NONE
-    sums = values.cumsum()
-    before = np.append(0.0, sums)[rowptr[:-1]]
-    return sums - np.repeat(before, np.diff(rowptr))
+def check_count(name: str, value: int, most: float = math.inf) -> None:
+    """Raises a ValueError unless a value is an integer from one on."""
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise ValueError(f'{name} must be an integer (got {value!r})')
+    if value < 1:
+        raise ValueError(f'{name} must be at least 1 (got {value})')
+    if value > most:
+        raise ValueError(f'{name} must be at most {most} (got {value})')
+
+
+def row_shares(
+    row: Tensor, weight: OptTensor, num_nodes: int
+) -> tuple[Tensor, Tensor]:
+    """The largest weight of each row ``[N]``, and the weights in units of it
+    ``[E]``, in float64: rows may differ by any factor.
+    """
+    if weight is None:
+        weight = torch.ones(len(row))
+    weight = weight.detach().to(row.device, torch.float64)
+    largest = weight.new_zeros(num_nodes)
+    largest.scatter_reduce_(0, row, weight, 'amax')
+    unit = torch.where(largest > 0.0, largest, 1.0)
+    return largest, weight / unit[row]
 
 
 def value_type(edge_weight: OptTensor) -> torch.dtype:
@@ -147,7 +205,7 @@ def value_type(edge_weight: OptTensor) -> torch.dtype:
 def most_similar(
     kernel: Callable[..., int],
     rest: tuple[Any, ...],
-    graph: Graph,
+    steps: Steps,
     targets: OptTensor,
     keep: Keep,
     progress: bool = False,
@@ -159,17 +217,15 @@ def most_similar(
         Seeds and nodes ``[2, E]``, for each seed the most similar first, and
         the similarities ``[E]``.
     """
-    edge_index, edge_weight, num_nodes = check_edges(*graph)
-    seeds = check_targets(targets, num_nodes).numpy()
-    steps = Steps.of(edge_index, edge_weight, num_nodes)
-    size, dtype = len(steps.degree), value_type(edge_weight)
+    size = len(steps.degree)
+    seeds = check_targets(targets, size).numpy()
     least = -np.inf if keep.threshold is None else keep.threshold
     search = Search(
         kernel.__name__,
         rest,
         steps.graph(),
-        (keep.k or size, least, keep.loop, keep.scale(steps)),
-        np.float64 if dtype == torch.float64 else np.float32,
+        (min(keep.k or size, size), least, keep.loop, keep.scale(steps)),
+        np.float64 if steps.dtype == torch.float64 else np.float32,
     )
     spread = ELSEWHERE.get()
     if spread is None:
@@ -177,12 +233,13 @@ def most_similar(
     else:
         blocks = spread(search, seeds)
     collected = Collected(keep.avg_degree, len(seeds))
-    with tqdm(total=len(seeds), disable=not progress) as bar:
+    bar = tqdm(total=len(seeds), disable=not progress)
+    with bar, closing(blocks):
         for counts, nodes, values in blocks:
             collected.add(counts, nodes, values)
             bar.update(len(counts))
     edges, weight = collected.edges(seeds)
-    return edges.to(edge_index.device), weight.to(edge_index.device, dtype)
+    return edges.to(steps.device), weight.to(steps.device, steps.dtype)
 
 
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -214,16 +271,16 @@ class Search:
         from pyg_ext.utils import diffusion_kernels as kernels
 
         kernel = getattr(kernels, self.kernel)
-        size, most = len(self.rows[0]) - 1, self.rule[0]
-        room = BLOCK * min(most, size)
-        room = max(room if most < size else min(room, ROOM), size)
+        size = len(self.rows[0]) - 1
+        room = max(min(BLOCK * self.rule[0], ROOM), size)
+        stop = np.zeros(1, np.bool_)
         spare: SimpleQueue[tuple] = SimpleQueue()
         for _ in range(threads):
             floats = [np.zeros(size) for _ in range(3)]
             places = [np.zeros(size, np.int32) for _ in range(3)]
             spare.put(
                 (
-                    (*floats, *places, np.zeros(size)),
+                    (*floats, *places, np.zeros(size), stop),
                     np.empty(room, np.int32),
                     np.empty(room),
                 )
@@ -245,6 +302,8 @@ class Search:
                         out,
                         *self.rest,
                     )
+                    if stop[0]:
+                        raise CancelledError
                     total = counts[done : done + new].sum()
                     pieces.append([array[:total].copy() for array in found])
                     done += new
@@ -254,8 +313,7 @@ class Search:
             return counts, nodes, values.astype(self.stored)
 
         parts = [seeds[i : i + BLOCK] for i in range(0, len(seeds), BLOCK)]
-        with ThreadPoolExecutor(threads) as pool:
-            yield from pool.map(block, parts)
+        yield from in_order(block, parts, threads, stop)
 
 
 ELSEWHERE: ContextVar[Callable[[Search, np.ndarray], Iterator[Found]] | None]

@@ -13,7 +13,7 @@ from pyg_ext.utils import (
     walk_steps,
 )
 from pyg_ext.utils.diffusion import by_powers
-from pyg_ext.utils.walk_steps import Keep
+from pyg_ext.utils.walk_steps import Keep, Steps
 
 PAIR = torch.tensor([[0, 1], [1, 0]])
 KINDS = {
@@ -224,10 +224,11 @@ def test_by_powers(kind, random_graph):
     }[next(iter(how))]
     graph = (edges, weight, size)
     exact = diffusion_matrix(*graph, **how)
-    found = by_powers(graph, None, Keep(), theta)
+    steps = Steps.of(*graph)
+    found = by_powers(steps, None, Keep(), theta)
     assert torch.allclose(dense(found, size), exact, atol=1e-6)
     keep = Keep(4, 0.01, None, False)
-    some = by_powers(graph, torch.tensor([9, 3]), keep, theta)
+    some = by_powers(steps, torch.tensor([9, 3]), keep, theta)
     topk, _ = kind
     same = topk(
         edges,
@@ -315,7 +316,7 @@ def test_repeated_edges_are_summed(kind):
 @pytest.mark.parametrize(
     ('options', 'text'),
     [
-        ({'alpha': 0.0}, r'alpha must be in \(0, 1\) \(got 0.0\)'),
+        ({'alpha': 0.0}, r'alpha must be in \[1e-06, 1\) \(got 0.0\)'),
         ({'alpha': 1.0}, 'alpha must be in'),
         ({'eps': math.nan}, 'eps must be in'),
         ({'k': 0}, r'k must be at least 1 \(got 0\)'),

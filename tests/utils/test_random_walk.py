@@ -179,7 +179,7 @@ def test_add_random_walk_edge():
         ({'walk_length': 0}, 'walk_length must be at least 1'),
         ({'restart': 1.0}, r'restart must be in \[0, 1\) \(got 1.0\)'),
         ({'seed': -1}, 'seed must be in'),
-        ({'start': torch.tensor([4])}, 'start must be a vector of nodes'),
+        ({'start': torch.tensor([4])}, 'start must name nodes from 0 to 3'),
         ({'edge_weight': torch.tensor([1.0])}, 'one for each edge'),
     ],
 )
