@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isfinite, isinf, isnan, nan
 from typing import Any
 
 from torch_geometric.nn import MessagePassing
@@ -57,10 +57,13 @@ def diagnose(
     Nothing is found in a healthy network; several may be found at once, and
     the first to stop learning need not be the first in the list.
 
+    * **not finite**: a state has entries that are infinite or no numbers. The
+      first such layer is named; it counts before all else, and states from
+      there on have no measures.
     * **vanishing gradient**: what reaches the first state is less than
       :obj:`gradient_below` of what reaches the last one. Then the first
       layers do not learn, whatever they output. **Exploding gradient**: it is
-      as many times more.
+      as many times more, or infinite.
     * **norm collapse**: a state is smaller than :obj:`activation_below`.
       Energies are small then, too, which is no smoothing.
     * **over-smoothing**: in a network with message passing, the Rayleigh
@@ -73,9 +76,10 @@ def diagnose(
     * **overfitting**: :obj:`train_score` is more than :obj:`gap_above` better
       than :obj:`val_score`.
 
-    The first three keep a network from learning: with a :obj:`train_score` of
-    :obj:`fits_above` or more it has learned, and they are not looked for. (A
-    trained GCNII is smoother than many a network that fails.)
+    Gradient, size and smoothing keep a network from learning: with a
+    :obj:`train_score` of :obj:`fits_above` or more it has learned, and they
+    are not looked for. (A trained GCNII is smoother than many a network that
+    fails.)
 
     The thresholds are rules of thumb; read the table beside the words.
 
@@ -108,7 +112,10 @@ def diagnose(
     if uses_graph is None:
         kinds = (MessagePassing, DecoupledNet, SGC)
         uses_graph = any(isinstance(m, kinds) for m in probe.model.modules())
-    checks = [_overfitting(train_score, val_score, gap_above)]
+    checks = [
+        _not_finite(rows),
+        _overfitting(train_score, val_score, gap_above),
+    ]
     if train_score is None or train_score < fits_above:
         checks += [
             _gradient(first, last, gradient_below),
@@ -118,24 +125,39 @@ def diagnose(
     return Diagnosis(tuple(check for check in checks if check is not None))
 
 
+def _not_finite(rows: list[dict[str, Any]]) -> Finding | None:
+    for row in rows:
+        if not isfinite(row['activation']):
+            return Finding(
+                'not finite',
+                f'state {row["layer"]} of {len(rows)} ({row["module"]}) has '
+                f'entries that are infinite or no numbers.',
+                'a smaller learning rate, clipping, a norm in each layer, or '
+                'float32 in place of a half type; and look for such entries '
+                'in the features',
+            )
+    return None
+
+
 def _gradient(
     first: dict[str, Any], last: dict[str, Any], below: float
 ) -> Finding | None:
     start, end = first['gradient'], last['gradient']
-    if not (isfinite(start) and isfinite(end)):
+    if isnan(start) or isnan(end):
         return None
     evidence = (
         f'a gradient of {end:.1e} at the last state comes to {start:.1e} at '
         f'the first one.'
     )
-    if end == 0.0 or start < below * end:
+    infinite = isinf(start) or isinf(end)
+    if not infinite and (end == 0.0 or start < below * end):
         return Finding(
             'vanishing gradient',
             evidence,
             'residual, initial or dense connections, jumping knowledge, or a '
             'norm ahead of each layer',
         )
-    if start * below > end:
+    if infinite or start * below > end:
         return Finding(
             'exploding gradient',
             evidence,
@@ -146,8 +168,9 @@ def _gradient(
 
 
 def _size(rows: list[dict[str, Any]], below: float) -> Finding | None:
-    smallest = min(rows, key=lambda row: row['activation'])
-    if smallest['activation'] >= below:
+    finite = [row for row in rows if isfinite(row['activation'])]
+    smallest = min(finite, key=lambda row: row['activation'], default=None)
+    if smallest is None or smallest['activation'] >= below:
         return None
     return Finding(
         'norm collapse',
@@ -185,7 +208,7 @@ def _smoothing(
 def _overfitting(
     train: float | None, val: float | None, above: float
 ) -> Finding | None:
-    if train is None or val is None or train - val <= above:
+    if train is None or val is None or not train - val > above:
         return None
     return Finding(
         'overfitting',

@@ -4,6 +4,7 @@ from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.metrics.per_graph import (
     augmented_degree,
+    in_range,
     per_graph,
     squared_differences,
 )
@@ -53,6 +54,8 @@ def dirichlet_energy(
             (default: :obj:`None`)
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Raises:
         ValueError: On an unknown normalization.
@@ -65,13 +68,9 @@ def dirichlet_energy(
           :obj:`batch`; in :math:`[0, \infty)`
     """
     check_name('normalization', normalization, (None, 'sym'))
-    scale = None
-    if normalization == 'sym':
-        scale = augmented_degree(edge_index, edge_weight, len(x)).rsqrt()
-    squared = squared_differences(x, edge_index, scale)
-    if edge_weight is not None:
-        squared = squared * edge_weight
-    return squared.sum() / (2.0 if normalization == 'sym' else max(len(x), 1))
+    x, size = in_range(x)
+    energy = _energy(x, edge_index, edge_weight, normalization)
+    return energy * size * size
 
 
 @per_graph
@@ -98,6 +97,8 @@ def rayleigh_quotient(
             (default: :obj:`None`)
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Shapes:
         - **input:** as those of :func:`dirichlet_energy`
@@ -105,5 +106,21 @@ def rayleigh_quotient(
           :obj:`batch`; in :math:`[0, 2)`, and no number where all features
           are zero
     """
-    energy = dirichlet_energy(x, edge_index, edge_weight, 'sym')
+    x, _ = in_range(x)
+    energy = _energy(x, edge_index, edge_weight, 'sym')
     return energy / x.norm(dtype=torch.double).square()
+
+
+def _energy(
+    x: Tensor,
+    edge_index: Tensor,
+    edge_weight: OptTensor,
+    normalization: str | None,
+) -> Tensor:
+    scale = None
+    if normalization == 'sym':
+        scale = augmented_degree(edge_index, edge_weight, len(x)).rsqrt()
+    squared = squared_differences(x, edge_index, scale)
+    if edge_weight is not None:
+        squared = squared * edge_weight
+    return squared.sum() / (2.0 if normalization == 'sym' else len(x))

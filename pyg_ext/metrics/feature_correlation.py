@@ -1,7 +1,12 @@
-import torch
 from torch import Tensor
 
-from pyg_ext.metrics.per_graph import per_graph, rows_at_a_time
+from pyg_ext.metrics.per_graph import (
+    in_range,
+    no_number,
+    per_graph,
+    rows_at_a_time,
+    varies,
+)
 
 
 @per_graph
@@ -22,6 +27,8 @@ def feature_correlation(x: Tensor) -> Tensor:
         x (torch.Tensor): The node features.
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`
@@ -29,6 +36,7 @@ def feature_correlation(x: Tensor) -> Tensor:
           :obj:`batch`; in :math:`[0, 1]`, and no number where less than two
           channels vary
     """
+    x, _ = in_range(x, dim=0)
     rows = rows_at_a_time(x.size(1))
     mean = sum(part.double().sum(dim=0) for part in x.split(rows)) / len(x)
     moment = sum(
@@ -36,12 +44,11 @@ def feature_correlation(x: Tensor) -> Tensor:
         for centered in (part.double() - mean for part in x.split(rows))
     )
     spread = moment.diagonal().sqrt()
-    noise = torch.finfo(x.dtype).eps * len(x) ** 0.5
-    varies = spread > noise * mean.abs()
-    moment, spread = moment[varies][:, varies], spread[varies]
+    kept = varies(spread / len(x) ** 0.5, mean, x.dtype)
+    moment, spread = moment[kept][:, kept], spread[kept]
     count = len(spread)
     if count < 2:
-        return moment.new_tensor(float('nan'))
+        return no_number(x)
     correlation = (moment / spread / spread.view(-1, 1)).abs()
     others = correlation.sum() - correlation.diagonal().sum()
     return others / (count * (count - 1))

@@ -3,6 +3,9 @@ from torch import Tensor
 
 from pyg_ext.metrics.pair_distances import sum_of_distances
 from pyg_ext.metrics.per_graph import (
+    check_count,
+    in_range,
+    no_number,
     per_graph,
     squared_differences,
     unit_rows,
@@ -45,7 +48,8 @@ def group_distance_ratio(
 
     Args:
         x (torch.Tensor): The node features.
-        y (torch.Tensor): The class of each node. Classes without nodes do not
+        y (torch.Tensor): The class of each node, from zero on: a node
+            without a class cannot be given. Classes without nodes do not
             count.
         definition (str, optional): :obj:`'pyg'` or :obj:`'dgn'`.
             (default: :obj:`'pyg'`)
@@ -58,31 +62,32 @@ def group_distance_ratio(
             error of the sample as well. (default: :obj:`False`)
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Raises:
-        ValueError: On an unknown definition, on less than two classes, or on
-            less than two samples.
+        ValueError: On an unknown definition, or on less than two samples.
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`, classes
           :math:`(|\mathcal{V}|)`
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, \infty)`, and no number where the nodes
-          of each class are equal
+          :obj:`batch`; in :math:`[0, \infty)`, infinite where only the nodes
+          of each class are equal, and no number with less than two classes or
+          where all nodes are equal
     """
     check_name('definition', definition, ('pyg', 'dgn'))
+    if num_samples is not None:
+        check_count('num_samples', num_samples, 2)
     labels, y = y.unique(return_inverse=True)
     if len(labels) < 2:
-        raise ValueError(
-            f'a ratio of distances needs at least 2 classes (got '
-            f'{len(labels)})'
-        )
-    if num_samples is not None and num_samples < 2:
-        raise ValueError(f'num_samples must be at least 2 (got {num_samples})')
-    if definition == 'dgn':
+        ratio = error = no_number(x)
+    elif definition == 'dgn':
+        x, _ = in_range(x, dim=1)
         ratio = _ratio_of_squares(x, y, len(labels))
         error = torch.zeros_like(ratio)
     else:
+        x, _ = in_range(x)
         ratio, error = _ratio(x, y, len(labels), num_samples, generator)
     return (ratio, error) if return_std_error else ratio
 

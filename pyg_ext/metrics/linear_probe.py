@@ -1,6 +1,16 @@
 import torch
 from torch import Tensor
-from torch_geometric.utils import is_sparse, one_hot
+from torch_geometric.utils import one_hot
+
+from pyg_ext.metrics.per_graph import (
+    check_features,
+    check_mask,
+    in_range,
+    measurable,
+    no_number,
+    varies,
+)
+from pyg_ext.utils.checks import check_vector
 
 
 def linear_probe(
@@ -17,24 +27,37 @@ def linear_probe(
 
     Args:
         x (torch.Tensor): The node features.
-        y (torch.Tensor): The class of each node.
+        y (torch.Tensor): The class of each node, from zero on: give any class
+            to a node without one, and leave it out of the masks.
         train_mask (torch.Tensor): Which nodes to fit.
         test_mask (torch.Tensor): Which nodes to score.
 
+    Raises:
+        ValueError: On classes or masks of another shape or type, or on a mask
+            without a node.
+
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`, classes and
-          masks :math:`(|\mathcal{V}|)`
-        - **output:** float64, a scalar in :math:`[0, 1]`
+          boolean masks :math:`(|\mathcal{V}|)`
+        - **output:** float64, a scalar in :math:`[0, 1]`, and no number where
+          a feature of any node is not finite
     """
-    x = (x.to_dense() if is_sparse(x) else x).detach()
+    x = check_features(x).detach()
+    y = check_vector('y', y, len(x))
+    check_mask('train_mask', train_mask, len(x))
+    check_mask('test_mask', test_mask, len(x))
+    if not measurable(x):
+        return no_number(x)
+    x, _ = in_range(x, dim=0)
     train, test = x[train_mask].double(), x[test_mask].double()
     mean, deviation = train.mean(dim=0), train.std(dim=0, correction=0)
-    scale = torch.where(deviation > 0.0, 1.0 / deviation, 0.0)
+    scale = torch.where(varies(deviation, mean, x.dtype), 1.0 / deviation, 0.0)
     train, test = (train - mean) * scale, (test - mean) * scale
-    target = one_hot(y[train_mask], int(y.max()) + 1, dtype=torch.double)
+    labels, label = y[train_mask].unique(return_inverse=True)
+    target = one_hot(label, len(labels), dtype=torch.double)
     center = target.mean(dim=0)
     # (A A' + I)^-1 is as good as (A' A + I)^-1, and small for few nodes.
     gram = train @ train.t() + torch.eye(len(train)).to(train)
     weight = train.t() @ torch.linalg.solve(gram, target - center)
-    guess = (test @ weight + center).argmax(dim=-1)
+    guess = labels[(test @ weight + center).argmax(dim=-1)]
     return (guess == y[test_mask]).double().mean()

@@ -5,7 +5,9 @@ from torch_geometric.utils import scatter
 
 from pyg_ext.metrics.components import components
 from pyg_ext.metrics.per_graph import (
+    check_count,
     estimate,
+    in_range,
     per_graph,
     rows_at_a_time,
     squared_differences,
@@ -16,6 +18,7 @@ from pyg_ext.utils import CSRTensor
 
 
 def _cosine_distances(x: Tensor, edge_index: Tensor) -> Tensor:
+    x, _ = in_range(x, dim=1)
     return squared_differences(x, edge_index, unit_scale(x)) / 2
 
 
@@ -44,21 +47,25 @@ def mad(x: Tensor, edge_index: Adj | None = None) -> Tensor:
             if :obj:`None`. (default: :obj:`None`)
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`, edge indices
           :math:`(2, |\mathcal{E}|)` or a sparse adjacency
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, 2]`
+          :obj:`batch`; in :math:`[0, 2]`, and no number where no node has
+          a neighbor
     """
     if edge_index is None:
+        x, _ = in_range(x, dim=1)
         mean = sum(part.sum(dim=0) for _, part in unit_rows(x)) / len(x)
         apart = sum((p - mean).square_().sum() for _, p in unit_rows(x))
-        return apart / max(len(x) - 1, 1)
+        return apart / (len(x) - 1)
     distance = _cosine_distances(x, edge_index)
     mean = scatter(distance, edge_index[1], 0, len(x), 'mean')
     has_any = torch.zeros_like(mean).index_fill_(0, edge_index[1], 1.0)
-    return mean.sum() / has_any.sum().clamp(min=1.0)
+    return mean.sum() / has_any.sum()
 
 
 @per_graph
@@ -81,6 +88,8 @@ def mad_rusch(x: Tensor, edge_index: Adj) -> Tensor:
         edge_index (torch.Tensor or SparseTensor): The edges.
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`, edge indices
@@ -88,7 +97,7 @@ def mad_rusch(x: Tensor, edge_index: Adj) -> Tensor:
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
           :obj:`batch`; from 0 to twice the mean degree
     """
-    return _cosine_distances(x, edge_index).sum() / max(len(x), 1)
+    return _cosine_distances(x, edge_index).sum() / len(x)
 
 
 @per_graph
@@ -122,19 +131,22 @@ def mad_gap(
             (default: :obj:`3`)
         remote_hops (int, optional): How far remote nodes are at least.
             (default: :obj:`8`)
-        num_samples (int, optional): Takes the mean over so many random nodes;
-            all if :obj:`None`, in time :math:`O(|\mathcal{V}|
-            |\mathcal{E}|)`. (default: :obj:`None`)
+        num_samples (int, optional): Takes the mean over so many random nodes,
+            or over all of a graph that has no more; over all if :obj:`None`,
+            in time :math:`O(|\mathcal{V}| |\mathcal{E}|)`.
+            (default: :obj:`None`)
         generator (torch.Generator, optional): Where random numbers come from;
             by default PyTorch's own. (default: :obj:`None`)
         return_std_error (bool, optional): Whether to return the standard
             error of the sample as well. (default: :obj:`False`)
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Raises:
-        ValueError: If near nodes would be remote, or on a number of samples
-            that is not between 2 and the number of nodes.
+        ValueError: If near nodes would be remote, or on less than two
+            samples.
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`, edge indices
@@ -143,11 +155,14 @@ def mad_gap(
           :obj:`batch`; in :math:`[-2, 2]`, and no number where no node has
           both
     """
-    if not 1 <= neighbor_hops < remote_hops:
+    check_count('neighbor_hops', neighbor_hops, 1)
+    check_count('remote_hops', remote_hops, 1)
+    if neighbor_hops >= remote_hops:
         raise ValueError(
-            f'remote_hops must be above neighbor_hops, and that at least 1 '
-            f'(got {remote_hops} and {neighbor_hops})'
+            f'remote_hops must be above neighbor_hops (got {remote_hops} and '
+            f'{neighbor_hops})'
         )
+    x, _ = in_range(x, dim=1)
     size = len(x)
     nodes = _sample(size, num_samples, generator).to(x.device)
     scale = unit_scale(x)
@@ -160,7 +175,7 @@ def mad_gap(
     ]
     gap = torch.cat(gaps)
     gap = gap[gap.isfinite()]
-    return estimate(gap, len(nodes) / max(size, 1), return_std_error)
+    return estimate(gap, len(nodes) / size, return_std_error)
 
 
 def _sample(
@@ -169,11 +184,7 @@ def _sample(
     """So many nodes without replacement, or all of them."""
     if num_samples is None:
         return torch.arange(size)
-    if not 2 <= num_samples <= size:
-        raise ValueError(
-            f'num_samples must be between 2 and the {size} nodes (got '
-            f'{num_samples})'
-        )
+    check_count('num_samples', num_samples, 2)
     return torch.randperm(size, generator=generator)[:num_samples]
 
 
@@ -190,11 +201,16 @@ def _gaps(
     seen = torch.zeros(len(x), len(part), device=x.device)  # [N, B]
     column = torch.arange(len(part), device=x.device)
     seen[part, column] = 1.0
+    near, total = None, len(part)
     for hop in range(1, remote_hops):
         seen = (seen + step @ seen).clamp_(max=1.0)
         if hop == neighbor_hops:
             near = seen.bool()
-            near[part, column] = False
+        before, total = total, seen.sum(dtype=torch.double).item()
+        if total == before:  # whatever can be reached is
+            break
+    near = seen.bool() if near is None else near
+    near[part, column] = False
     same = component.view(-1, 1) == component[part]
     remote = same & (seen == 0.0)
     far, close = (

@@ -3,7 +3,10 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 
 from pyg_ext.metrics.per_graph import (
+    check_count,
     estimate,
+    in_range,
+    no_number,
     per_graph,
     rows_at_a_time,
     squared_differences,
@@ -40,15 +43,19 @@ def smv(
             error of the sample as well. (default: :obj:`False`)
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Raises:
-        ValueError: On less than two samples, or two nodes.
+        ValueError: On less than two samples.
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, 1]`
+          :obj:`batch`; in :math:`[0, 1]`, and no number with less than two
+          nodes
     """
+    x, _ = in_range(x, dim=1)
     return _pair_mean(
         x, unit_scale(x) / 2, num_samples, generator, return_std_error
     )
@@ -82,16 +89,23 @@ def row_difference(
             error of the sample as well. (default: :obj:`False`)
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Raises:
-        ValueError: On less than two samples, or two nodes.
+        ValueError: On less than two samples.
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, \infty)`
+          :obj:`batch`; in :math:`[0, \infty)`, and no number with less than
+          two nodes
     """
-    return _pair_mean(x, None, num_samples, generator, return_std_error)
+    x, scale = in_range(x)
+    mean = _pair_mean(x, None, num_samples, generator, return_std_error)
+    if return_std_error:
+        return mean[0] * scale, mean[1] * scale
+    return mean * scale
 
 
 @per_graph
@@ -114,27 +128,27 @@ def column_difference(x: Tensor) -> Tensor:
         x (torch.Tensor): The node features.
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, 2]`
+          :obj:`batch`; in :math:`[0, 2]`, and no number with less than two
+          channels
     """
+    x, _ = in_range(x, dim=0)
     size = x.abs().sum(dim=0, dtype=torch.double)
     size = torch.where(size > 0.0, size, 1.0)
     columns = x.t().contiguous() / size.view(-1, 1)  # [F, N]
     count = len(columns)
-    return sum_of_distances(columns, columns) / max(count * (count - 1), 1)
+    return sum_of_distances(columns, columns) / (count * (count - 1))
 
 
 def _sample(
     size: int, num_samples: int, generator: torch.Generator | None
 ) -> Tensor:
     """So many pairs of two different nodes, with replacement, ``[2, S]``."""
-    if num_samples < 2:
-        raise ValueError(f'num_samples must be at least 2 (got {num_samples})')
-    if size < 2:
-        raise ValueError(f'a pair needs at least 2 nodes (got {size})')
     first = torch.randint(size, (num_samples,), generator=generator)
     step = torch.randint(1, size, (num_samples,), generator=generator)
     return torch.stack([first, (first + step) % size])
@@ -151,12 +165,17 @@ def _pair_mean(
     of all pairs, or of random ones.
     """
     if num_samples is not None:
+        check_count('num_samples', num_samples, 2)
+    if len(x) < 2:
+        nothing = no_number(x)
+        return (nothing, nothing) if return_std_error else nothing
+    if num_samples is not None:
         pairs = _sample(len(x), num_samples, generator).to(x.device)
         distances = squared_differences(x, pairs, scale).sqrt()
         return estimate(distances, 0.0, return_std_error)
     x = x.double() if scale is None else x.double() * scale.view(-1, 1)
     total = sum_of_distances(x, x)
-    mean = total / max(len(x) * (len(x) - 1), 1)
+    mean = total / (len(x) * (len(x) - 1))
     return (mean, torch.zeros_like(mean)) if return_std_error else mean
 
 

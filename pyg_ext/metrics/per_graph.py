@@ -1,53 +1,82 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from math import isfinite
+from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.typing import OptTensor
-from torch_geometric.utils import is_sparse, scatter, subgraph
+from torch_geometric.utils import is_sparse, scatter
 
 from pyg_ext.utils import edges_of
+from pyg_ext.utils.checks import check_vector
 
 BLOCK_BYTES = 2**24  # of temporary values at a time
+MOST_GRAPHS = 2**20  # in a batch without batch_size, if nodes are fewer
 
 
 def per_graph(measure: Callable) -> Callable:
-    """Gives a measure of one graph the argument :obj:`batch`: with it there
-    is one value for each graph. Features may be sparse, and edges have any of
-    PyG's forms.
+    """Checks the arguments of a measure of one graph, and gives it
+    :obj:`batch` and :obj:`batch_size`: with them there is one value for each
+    graph. Features may be sparse, and edges have any of PyG's forms.
+
+    A graph without nodes or channels, or with features that are not finite,
+    has no number (NaN), whatever the measure.
     """
     signature = inspect.signature(measure)
 
     @functools.wraps(measure)
-    def measured(*args: Any, batch: OptTensor = None, **kwargs: Any) -> Any:
-        given = signature.bind(*args, **kwargs).arguments
-        x = given['x'] = _features(given['x'])
-        if given.get('edge_index') is not None:
+    def measured(
+        *args: Any,
+        batch: OptTensor = None,
+        batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        given = bound.arguments
+        x = given['x'] = check_features(given['x'])
+        if 'y' in given:
+            given['y'] = check_vector('y', given['y'], len(x))
+        if _has_edges(given, signature):
             given['edge_index'], weight, _ = edges_of(
                 given['edge_index'], given.get('edge_weight'), len(x)
             )
-            if 'edge_weight' in signature.parameters:
+            if 'edge_weight' in given:
                 given['edge_weight'] = weight
-        if batch is None:
-            return measure(**given)
-        values = [measure(**part) for part in _graphs(given, batch)]
-        if isinstance(values[0], tuple):
-            return tuple(map(torch.stack, zip(*values, strict=True)))
-        return torch.stack(values)
+        if batch is not None:
+            return _of_each(measure, given, batch, batch_size)
+        if batch_size is not None:
+            raise ValueError(f'batch_size needs batch (got {batch_size})')
+        return _of_one(measure, given)
 
-    parameter = inspect.Parameter(
-        'batch', inspect.Parameter.KEYWORD_ONLY, default=None
-    )
-    parameters = [*signature.parameters.values(), parameter]
+    parameters = [*signature.parameters.values()]
+    for name in ('batch', 'batch_size'):
+        parameters.append(
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=None
+            )
+        )
     measured.__signature__ = signature.replace(parameters=parameters)
     return measured
 
 
-def _features(x: Tensor) -> Tensor:
+def _has_edges(given: dict[str, Any], signature: inspect.Signature) -> bool:
+    """Whether there are edges, which some measures can do without."""
+    if 'edge_index' not in given:
+        return False
+    optional = signature.parameters['edge_index'].default is None
+    return not (optional and given['edge_index'] is None)
+
+
+def check_features(x: Any) -> Tensor:
+    """Features as a dense matrix; raises a ValueError on anything else."""
     if is_sparse(x):
         x = x.to_dense()
+    if not isinstance(x, Tensor):
+        raise ValueError(f'x must be a tensor (got {type(x).__name__})')
     if x.dim() != 2 or not x.is_floating_point():
         raise ValueError(
             f'x must be floating point features of shape [N, F] (got '
@@ -56,30 +85,139 @@ def _features(x: Tensor) -> Tensor:
     return x
 
 
-def _graphs(given: dict[str, Any], batch: Tensor) -> Iterator[dict[str, Any]]:
-    size = len(given['x'])
-    if batch.size() != (size,):
+def check_mask(name: str, mask: Any, num_nodes: int) -> Tensor:
+    """Raises a ValueError unless a mask says of each node yes or no."""
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        kind = getattr(mask, 'dtype', type(mask).__name__)
+        raise ValueError(f'{name} must be a boolean mask (got {kind})')
+    if mask.size() != (num_nodes,):
         raise ValueError(
-            f'batch must name a graph for each of the {size} nodes (got '
-            f'shape {list(batch.size())})'
+            f'{name} must be of shape [{num_nodes}], one for each node (got '
+            f'{list(mask.size())})'
         )
-    for graph in range(int(batch.max()) + 1 if size else 0):
-        nodes = batch == graph
-        part = {**given, 'x': given['x'][nodes]}
-        if given.get('y') is not None:
-            part['y'] = given['y'][nodes]
-        if given.get('edge_index') is not None:
-            edges, weight = subgraph(
-                nodes,
-                given['edge_index'],
-                given.get('edge_weight'),
-                relabel_nodes=True,
-                num_nodes=size,
+    if num_nodes > 0 and not mask.any():
+        raise ValueError(f'{name} must have at least one node (got none)')
+    return mask
+
+
+def check_count(
+    name: str, value: Any, least: int, most: int | None = None
+) -> None:
+    """Raises a ValueError unless a number is whole and in its range."""
+    whole = isinstance(value, Integral)
+    if not whole or value < least or (most is not None and value > most):
+        meant = (
+            f'at least {least}' if most is None else f'in [{least}, {most}]'
+        )
+        raise ValueError(f'{name} must be an integer, {meant} (got {value!r})')
+
+
+def measurable(x: Tensor) -> bool:
+    """Whether features have a number at all: whether there are any, and all
+    are finite.
+    """
+    if x.numel() == 0:
+        return False
+    low, high = torch.aminmax(x.detach())
+    return isfinite(low) and isfinite(high)
+
+
+def no_number(x: Tensor) -> Tensor:
+    """A NaN in float64, through which gradients pass."""
+    return x.sum(dtype=torch.double) * torch.nan
+
+
+def _of_one(measure: Callable, given: dict[str, Any]) -> Any:
+    if measurable(given['x']):
+        return measure(**given)
+    value = no_number(given['x'])
+    return (value, value) if given.get('return_std_error') else value
+
+
+def _of_each(
+    measure: Callable,
+    given: dict[str, Any],
+    batch: Tensor,
+    batch_size: int | None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The value of each graph, ``[G]``, and its standard error if asked."""
+    x = given['x']
+    if batch_size is not None:
+        check_count('batch_size', batch_size, 0)
+    batch = check_vector('batch', batch, len(x), batch_size, 'graphs')
+    if batch_size is None:
+        batch_size = int(batch.max()) + 1 if len(x) else 0
+        if batch_size > max(len(x), MOST_GRAPHS):
+            raise ValueError(
+                f'batch must number graphs from 0 on (got {batch_size - 1} '
+                f'among {len(x)} nodes): give batch_size if the others are '
+                f'empty'
             )
-            part['edge_index'] = edges
-            if 'edge_weight' in given:
-                part['edge_weight'] = weight
+    width = 2 if given.get('return_std_error') else 1
+    out = x.new_full((batch_size, width), torch.nan, dtype=torch.double)
+    present, batch, sizes = batch.unique(
+        return_inverse=True, return_counts=True
+    )
+    values = [_of_one(measure, part) for part in _graphs(given, batch, sizes)]
+    if values:
+        rows = [torch.stack(v) if width == 2 else v.view(1) for v in values]
+        out = out.index_put((present,), torch.stack(rows))
+    return out.unbind(1) if width == 2 else out.view(-1)
+
+
+def _graphs(
+    given: dict[str, Any], batch: Tensor, sizes: Tensor
+) -> Iterator[dict[str, Any]]:
+    """The arguments for each graph, in time that follows nodes and edges."""
+    order = batch.argsort(stable=True)
+    edges = given.get('edge_index')
+    if edges is not None:
+        graph, other = batch[edges]
+        if not torch.equal(graph, other):
+            raise ValueError(
+                'edge_index must join nodes of one graph of the batch (got '
+                'an edge between two)'
+            )
+        place = torch.empty_like(order)
+        place[order] = torch.arange(len(order), device=order.device)
+        edges = place[edges] - (sizes.cumsum(0) - sizes)[graph]
+        counts = graph.bincount(minlength=len(sizes)).tolist()
+        inside = graph.argsort(stable=True).split(counts)
+    for i, nodes in enumerate(order.split(sizes.tolist())):
+        part = {**given, 'x': given['x'][nodes]}
+        if 'y' in given:
+            part['y'] = given['y'][nodes]
+        if edges is not None:
+            part['edge_index'] = edges[:, inside[i]]
+            if given.get('edge_weight') is not None:
+                part['edge_weight'] = given['edge_weight'][inside[i]]
         yield part
+
+
+def in_range(x: Tensor, dim: int | None = None) -> tuple[Tensor, Tensor]:
+    """Features whose squares neither overflow nor vanish, and the power of
+    two by which they were divided: one for each column with :obj:`dim=0`,
+    each row with :obj:`dim=1`, else one for all. Nothing is done to features
+    of another type than float64, which are squared in float64, or of a size
+    of no danger.
+    """
+    one = torch.ones((), dtype=torch.double, device=x.device)
+    if x.dtype != torch.double or x.numel() == 0:
+        return x, one
+    dims = {} if dim is None else {'dim': dim, 'keepdim': True}
+    low, high = torch.aminmax(x.detach(), **dims)
+    peak = torch.maximum(-low, high)
+    fine = (peak == 0.0) | ((peak > 2.0**-400) & (peak < 2.0**400))
+    if fine.all():
+        return x, one
+    usual = fine | ~peak.isfinite()
+    scale = torch.where(usual, one, peak / (2.0 * torch.frexp(peak).mantissa))
+    return x / scale, scale
+
+
+def varies(spread: Tensor, mean: Tensor, dtype: torch.dtype) -> Tensor:
+    """Whether the deviation of a channel is more than rounding makes it."""
+    return spread > torch.finfo(dtype).eps * mean.abs()
 
 
 def augmented_degree(

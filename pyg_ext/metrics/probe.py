@@ -9,6 +9,7 @@ from torch.nn import Module
 from torch.utils.hooks import RemovableHandle
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptTensor
+from torch_geometric.utils import is_sparse, to_edge_index
 
 from pyg_ext.metrics.energy import dirichlet_energy, rayleigh_quotient
 from pyg_ext.metrics.feature_correlation import feature_correlation
@@ -20,12 +21,13 @@ from pyg_ext.metrics.pair_distances import (
     row_difference,
     smv,
 )
+from pyg_ext.metrics.per_graph import check_count, check_mask, in_range
 from pyg_ext.metrics.rank import effective_rank, numerical_rank
 from pyg_ext.metrics.smooth_distance import smooth_distance
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import edges_of
-from pyg_ext.utils.checks import check_name
+from pyg_ext.utils.checks import check_name, check_vector
 
 Measure = Callable[..., Any]
 
@@ -58,7 +60,8 @@ KNOWN = {
 
 
 def _root_mean_square(x: Tensor) -> float:
-    return x.detach().double().square().mean().sqrt().item()
+    x, scale = in_range(x.detach().double())
+    return (x.square().mean().sqrt() * scale).item()
 
 
 def _in_backward() -> bool:
@@ -90,12 +93,17 @@ class OverSmoothingProbe:
     * ``activation``: the root mean square of the entries of the state;
     * ``gradient``: that of the gradient of the loss that reaches it, where a
       backward pass came;
-    * one for each measure.
+    * one for each measure; no number (NaN) for a state that is not finite.
+
+    Several graphs may be one, as in a batch of PyG: numbers are of all nodes
+    then.
 
     Args:
         model (torch.nn.Module): Any module.
         edge_index (torch.Tensor or SparseTensor): The edges on which to
-            measure, whatever the model gets.
+            measure, whatever the model gets; but where its own edge indices
+            name nodes beyond these, it is called on a larger graph, and that
+            is measured on.
         measures (list or dict, optional): Names of functions in
             :mod:`pyg_ext.metrics`, or functions of a state by name. What they
             call ``edge_index``, ``edge_weight``, ``y``, ``train_mask`` or
@@ -122,7 +130,10 @@ class OverSmoothingProbe:
 
     Raises:
         ValueError: On an unknown measure or layer, on a measure that needs
-            what was not given, or if there is no layer to look at.
+            what was not given, if there is no layer to look at, on edges,
+            classes or masks that do not fit each other; in the call of the
+            model, if a state has another number of nodes than these. What
+            was measured before is kept.
         RuntimeError: If it is entered twice.
     """
 
@@ -138,17 +149,24 @@ class OverSmoothingProbe:
         test_mask: OptTensor = None,
         every: int = 1,
     ):
-        if every < 1:
-            raise ValueError(f'every must be at least 1 (got {every})')
-        edges, weight, _ = edges_of(edge_index, edge_weight)
-        given = {
-            'edge_index': edges,
-            'edge_weight': weight,
-            'y': y,
-            'train_mask': train_mask,
-            'test_mask': test_mask,
-        }
+        check_count('every', every, 1)
+        masks = {'train_mask': train_mask, 'test_mask': test_mask}
+        sizes = [len(v) for v in (y, *masks.values()) if v is not None]
+        edges, weight, size = edges_of(
+            edge_index, edge_weight, sizes[0] if sizes else None
+        )
+        if y is not None:
+            y = check_vector('y', y, size)
+        for name, mask in masks.items():
+            if mask is not None:
+                check_mask(name, mask, size)
+        given = {'edge_index': edges, 'edge_weight': weight, 'y': y, **masks}
         self.model = model
+        self.num_nodes = size
+        # Edge indices alone do not show isolated nodes at the end.
+        self._may_be_more = not sizes and not is_sparse(edge_index)
+        self._weighted = weight is not None
+        self._called_on: Adj | None = None
         self.measures = _bind(measures, given)
         self.layers = _find(model, layers)
         self.every = every
@@ -164,29 +182,38 @@ class OverSmoothingProbe:
     def __enter__(self) -> 'OverSmoothingProbe':
         if self._handles:
             raise RuntimeError('the probe is attached already')
-        hooks = self._handles
-        hooks.append(self.model.register_forward_pre_hook(self._start))
+        try:
+            self._attach(self._handles)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _attach(self, hooks: list[RemovableHandle]) -> None:
+        hooks.append(
+            self.model.register_forward_pre_hook(self._start, with_kwargs=True)
+        )
         for name, module in self.layers.items():
             if isinstance(module, ReversibleSequential):
-                hooks += self._watch_stack(name, module)
+                self._watch_stack(name, module, hooks)
             else:
                 look = partial(self._look, name)
                 hooks.append(module.register_forward_hook(look))
         hooks.append(
             self.model.register_forward_hook(self._stop, always_call=True)
         )
-        return self
 
     def __exit__(self, *error: Any) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._now = None
+        self._now = self._called_on = None
         self._of_stack.clear()
 
-    def _start(self, model: Module, inputs: Any) -> None:
+    def _start(self, model: Module, args: Any, kwargs: Any) -> None:
         if _in_backward():
             return
+        self._called_on = _edges_among([*args, *kwargs.values()])
         due = self._steps % self.every == 0
         self._now = [] if due else None
         self._passed = {}
@@ -196,19 +223,22 @@ class OverSmoothingProbe:
 
     def _stop(self, model: Module, inputs: Any, out: Any) -> None:
         if not _in_backward():
-            self._now = None
+            self._now = self._called_on = None
 
     def _look(self, name: str, module: Module, inputs: Any, out: Any) -> None:
         if self._now is None or _in_backward():
             return
-        state = out[0] if isinstance(out, (tuple, list)) else out
+        state = out[0] if isinstance(out, (tuple, list)) and out else out
         row = self._record(name, state)
         if state.requires_grad:
             state.register_hook(partial(_note_gradient, row))
 
     def _watch_stack(
-        self, name: str, stack: ReversibleSequential
-    ) -> list[RemovableHandle]:
+        self,
+        name: str,
+        stack: ReversibleSequential,
+        hooks: list[RemovableHandle],
+    ) -> None:
         """Of reversible blocks, which hand gradients to hooks of their own."""
 
         def look(layer: Module, inputs: Any, out: Tensor) -> None:
@@ -221,13 +251,20 @@ class OverSmoothingProbe:
             if i < len(rows):
                 _note_gradient(rows[i], grad)
 
-        layers = dict.fromkeys(stack.layers)
-        handles = [layer.register_forward_hook(look) for layer in layers]
+        for layer in dict.fromkeys(stack.layers):
+            hooks.append(layer.register_forward_hook(look))
         for i in range(len(stack.layers)):
-            handles.append(stack.register_state_hook(i, partial(note, i)))
-        return handles
+            hooks.append(stack.register_state_hook(i, partial(note, i)))
 
-    def _record(self, name: str, state: Tensor) -> dict[str, Any]:
+    def _record(self, name: str, state: Any) -> dict[str, Any]:
+        if not isinstance(state, Tensor):
+            raise ValueError(
+                f'the output of {name!r} must be a tensor, or begin with one '
+                f'(got {type(state).__name__})'
+            )
+        edges = {}
+        if any(function.keywords for function in self.measures.values()):
+            edges = self._other_edges(name, state)
         row = {
             'step': self._steps - 1,
             'layer': len(self._now),
@@ -235,13 +272,37 @@ class OverSmoothingProbe:
             'training': self.model.training,
             'activation': _root_mean_square(state),
             'gradient': float('nan'),
+            **dict.fromkeys(self.measures, float('nan')),
         }
-        with torch.no_grad():
-            for measure, function in self.measures.items():
-                row[measure] = float(function(state.detach()))
         self._now.append(row)
         self.rows.append(row)
+        kind = state.device.type
+        with torch.no_grad(), torch.autocast(kind, enabled=False):
+            for measure, function in self.measures.items():
+                other = edges if 'edge_index' in function.keywords else {}
+                try:
+                    row[measure] = float(function(state.detach(), **other))
+                except Exception as error:
+                    error.add_note(f'in {measure!r} of the output of {name!r}')
+                    raise
         return row
+
+    def _other_edges(self, name: str, state: Tensor) -> dict[str, Tensor]:
+        """What stands for the given edges where the graph is another one."""
+        size = state.size(0) if state.dim() > 0 else 0
+        if size == self.num_nodes:
+            return {}
+        if size > self.num_nodes and self._may_be_more:
+            called_on = self._called_on
+            if called_on is None or not _beyond(called_on, self.num_nodes):
+                return {}  # the last nodes are isolated
+            if not self._weighted and not is_sparse(called_on):
+                return {'edge_index': called_on}
+        raise ValueError(
+            f'the output of {name!r} must have a row for each of the '
+            f'{self.num_nodes} nodes of the graph that the probe was given '
+            f'(got {size}): give it the graph that the model is called on'
+        )
 
     def step(self, step: int = -1) -> list[dict[str, Any]]:
         """The rows of a step, the last one by default.
@@ -295,8 +356,33 @@ class OverSmoothingProbe:
         )
 
 
-def _note_gradient(row: dict[str, Any], grad: Tensor) -> None:
-    row['gradient'] = _root_mean_square(grad)
+def _note_gradient(row: dict[str, Any], grad: OptTensor) -> None:
+    if grad is not None:
+        row['gradient'] = _root_mean_square(grad)
+
+
+def _edges_among(inputs: Iterable[Any]) -> Adj | None:
+    """The edges among the arguments of a model, or in a graph there."""
+    for value in inputs:
+        value = getattr(value, 'edge_index', value)
+        if is_sparse(value) and value.size(0) == value.size(1):
+            return value
+        if (
+            isinstance(value, Tensor)
+            and value.dtype in (torch.int, torch.long)
+            and value.dim() == 2
+            and value.size(0) == 2
+        ):
+            return value
+    return None
+
+
+def _beyond(edges: Adj, num_nodes: int) -> bool:
+    """Whether an edge that is no loop names a node beyond so many."""
+    if is_sparse(edges):
+        edges, _ = to_edge_index(edges)
+    source, target = edges
+    return bool((edges[:, source != target] >= num_nodes).any())
 
 
 def _bind(
@@ -304,6 +390,7 @@ def _bind(
 ) -> dict[str, Measure]:
     """Each measure as a function of the state alone."""
     if not isinstance(measures, dict):
+        measures = [measures] if isinstance(measures, str) else measures
         for name in measures:
             check_name('measure', name, KNOWN)
         measures = {name: KNOWN[name] for name in measures}
@@ -330,6 +417,8 @@ def _find(
     elif isinstance(layers, type):
         found = _of_kind(named, layers)
     else:
+        if isinstance(layers, (str, Module)):
+            layers = [layers]
         names = {module: name for name, module in named.items()}
         found = {}
         for layer in layers:

@@ -1,11 +1,12 @@
 import torch
 from torch import Tensor
 
-from pyg_ext.metrics.per_graph import per_graph, rows_at_a_time
+from pyg_ext.metrics.per_graph import in_range, per_graph, rows_at_a_time
 
 
 def _singular_values(x: Tensor) -> Tensor:
     """In float64, by triangular factors of blocks of rows."""
+    x, _ = in_range(x)
     factor = x.new_zeros(0, x.size(1), dtype=torch.double)
     for part in x.split(max(rows_at_a_time(x.size(1)), x.size(1))):
         stacked = torch.cat([factor, part.double()])
@@ -31,6 +32,8 @@ def numerical_rank(x: Tensor) -> Tensor:
         x (torch.Tensor): The node features.
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`
@@ -60,6 +63,8 @@ def effective_rank(x: Tensor) -> Tensor:
         x (torch.Tensor): The node features.
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`

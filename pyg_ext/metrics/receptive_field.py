@@ -2,9 +2,11 @@ import torch
 from torch import Tensor
 from torch_geometric.typing import Adj
 
+from pyg_ext.metrics.per_graph import check_count
 from pyg_ext.utils import CSRTensor, edges_of
 
 BLOCK = 256  # nodes whose receptive fields are grown at a time
+MOST_HOPS = 2**20
 
 
 def receptive_field(
@@ -32,24 +34,20 @@ def receptive_field(
             by default PyTorch's own. (default: :obj:`None`)
 
     Raises:
-        ValueError: If :obj:`hops` is negative, or :obj:`num_samples` not
-            between one and the number of nodes.
+        ValueError: If :obj:`hops` is negative or above :math:`2^{20}`, or
+            :obj:`num_samples` not between one and the number of nodes.
 
     Shapes:
         - **input:** edge indices :math:`(2, |\mathcal{E}|)` or a sparse
           adjacency
-        - **output:** shares in :math:`[0, 1]`, :math:`(k + 1)`
+        - **output:** shares in :math:`[0, 1]`, :math:`(k + 1)`; no numbers
+          without nodes
     """
-    if hops < 0:
-        raise ValueError(f'hops must not be negative (got {hops})')
+    check_count('hops', hops, 0, MOST_HOPS)
     edges, _, size = edges_of(edge_index, None, num_nodes)
     nodes = torch.arange(size)
     if num_samples is not None:
-        if not 1 <= num_samples <= size:
-            raise ValueError(
-                f'num_samples must be between 1 and the {size} nodes (got '
-                f'{num_samples})'
-            )
+        check_count('num_samples', num_samples, 1, size)
         order = torch.randperm(size, generator=generator)
         nodes = order[:num_samples]
     ones = torch.ones(edges.size(1), device=edges.device)
@@ -68,4 +66,4 @@ def receptive_field(
                 counts[k:] += total
                 break
             counts[k] += total
-    return counts / max(len(nodes) * size, 1)
+    return counts / (len(nodes) * size)

@@ -6,6 +6,7 @@ from torch_geometric.utils import scatter
 from pyg_ext.metrics.components import components
 from pyg_ext.metrics.per_graph import (
     augmented_degree,
+    in_range,
     per_graph,
     rows_at_a_time,
 )
@@ -48,6 +49,8 @@ def smooth_distance(
             :math:`{\| \mathbf{X} \|}_F`. (default: :obj:`False`)
         batch (torch.Tensor, optional): The graph of each node.
             (default: :obj:`None`)
+        batch_size (int, optional): The number of graphs, where the last ones
+            are empty. (default: :obj:`None`)
 
     Raises:
         ValueError: On an unknown normalization.
@@ -60,8 +63,12 @@ def smooth_distance(
           :obj:`batch`; in :math:`[0, \infty)`, or :math:`[0, 1]` if relative
     """
     check_name('normalization', normalization, (None, 'sym'))
+    x, scale = in_range(x)
     size = len(x)
-    label = components(edge_index, size)
+    joined = edge_index
+    if edge_weight is not None:
+        joined = edge_index[:, edge_weight > 0]
+    label = components(joined, size)
     direction = torch.ones(size, dtype=torch.double, device=x.device)
     if normalization == 'sym':
         direction = augmented_degree(edge_index, edge_weight, size).sqrt()
@@ -73,4 +80,6 @@ def smooth_distance(
         inside = scatter(direction * part, label, 0)
         outside = outside + (part - direction * inside[label]).square().sum()
     distance = outside.sqrt()
-    return distance / x.norm(dtype=torch.double) if relative else distance
+    if relative:
+        return distance / x.norm(dtype=torch.double)
+    return distance * scale

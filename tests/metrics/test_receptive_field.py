@@ -60,10 +60,22 @@ def test_cora(root):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match='hops must not be negative'):
-        receptive_field(CHAIN, -1)
-    with pytest.raises(ValueError, match='between 1 and the 4 nodes'):
-        receptive_field(CHAIN, 1, num_samples=5)
+    for hops in (-1, 2.0, 10**12, None):
+        with pytest.raises(ValueError, match='hops must be an integer'):
+            receptive_field(CHAIN, hops)
+    for samples in (0, 5, 2.0):
+        with pytest.raises(ValueError, match=r'num_samples .* in \[1, 4\]'):
+            receptive_field(CHAIN, 1, num_samples=samples)
+    with pytest.raises(ValueError, match=r'nodes from 0 to 2 \(got 3\)'):
+        receptive_field(CHAIN, 1, 3)
+    with pytest.raises(ValueError, match='num_nodes must not be negative'):
+        receptive_field(CHAIN, 1, -1)
+
+
+def test_no_nodes():
+    none = torch.empty(2, 0, dtype=torch.long)
+    assert receptive_field(none, 2).isnan().tolist() == [True] * 3
+    assert receptive_field(none, 2, 2).tolist() == [0.5] * 3
 
 
 def test_stops_where_all_is_reached(graph, monkeypatch):
