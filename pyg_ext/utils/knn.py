@@ -1,17 +1,21 @@
+import math
+import operator
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from torch_geometric.typing import OptTensor
 
-from pyg_ext.utils.checks import check_name
+from pyg_ext.utils.checks import check_index, check_name, check_vector
 
 BACKENDS = ('auto', 'tree', 'products', 'faiss', 'torch')
 METRICS = ('euclidean', 'cosine')
 FLOWS = ('source_to_target', 'target_to_source')
 
-LARGEST = 1e150  # the sum of whose squares is a number
+MOST = 2**31 - 1  # neighbors
+EXPONENT = 500  # of points to compute with: a sum of squares is a number
 TREE_DIMS = 7  # up to which the k-d tree works, and is faster than products
 
 
@@ -47,7 +51,10 @@ def knn_index(
     The result is exact and the same from every backend on every device:
     distances are computed in float64 from the differences, and points of
     equal distance follow by their index.
-    Beyond input and result, memory grows with :math:`N + M` alone.
+    Of points in float64, differences that are :math:`10^{300}` times less
+    than the largest number count as none.
+    Beyond input and result, memory grows with :math:`N + M` alone; where more
+    than :obj:`k` points lie at one place, the result may be there twice.
 
     Args:
         x (torch.Tensor): Points to choose from.
@@ -75,10 +82,10 @@ def knn_index(
             a time; by default what fits into 64 MB. (default: :obj:`None`)
 
     Raises:
-        ValueError: On infinite points or such that are no numbers; on shapes,
-            devices and batch vectors that do not fit together; on an unknown
-            metric or backend; on :obj:`exclude_self` if :obj:`y` is not
-            :obj:`x`.
+        ValueError: On infinite points or such that are no numbers, and on
+            whole numbers from :math:`2^{53}` on; on shapes, devices and batch
+            vectors that do not fit together; on an unknown metric or backend;
+            on :obj:`exclude_self` if :obj:`y` is not :obj:`x`.
         ImportError: On :obj:`'faiss'` if it is not installed.
 
     Shapes:
@@ -94,15 +101,24 @@ def knn_index(
             'exclude_self needs y to be x and batch_y to be batch_x, the same '
             'objects'
         )
-    backend = _checked(x, y, k, metric, backend, chunk_size)
+    backend = _checked(x, y, metric, backend, chunk_size)
+    k = check_count('k', k)
     dtype = x.dtype if x.is_floating_point() else torch.double
+    batch_x = _graph('batch_x', batch_x, x)
+    batch_y = batch_x if same else _graph('batch_y', batch_y, y)
+    batch_x, batch_y = _numbered(x, y, batch_x, batch_y)
     x, to_x, sizes_x = _sorted(x, batch_x, 'x')
     y, to_y, sizes_y = (x, to_x, sizes_x) if same else _sorted(y, batch_y, 'y')
     if x.dtype != y.dtype:
         x, y = x.double(), y.double()
-    index = torch.full((len(y), k), -1, device=y.device)
+    power, most = 0, min(k, len(x))
+    if most > 0 and x.dtype == torch.double and metric == 'euclidean':
+        power = EXPONENT - math.frexp(max(_largest(x), _largest(y)))[1]
+        x = times_power(x, power)
+        y = x if same else times_power(y, power)
+    index = torch.full((len(y), most), -1, device=y.device)
     dist = torch.full_like(index, torch.inf, dtype=torch.double)
-    if k > 0 and len(x) > 0 and len(y) > 0:
+    if most > 0 and len(y) > 0:
         from pyg_ext.utils import knn_search  # loads numba
 
         knn_search.search(
@@ -117,8 +133,14 @@ def knn_index(
             torch.empty_like(t).index_copy_(0, to_y, t)
             for t in (index, dist, mask)
         )
-    dist = dist.sqrt_() if metric == 'euclidean' else dist.div_(2)
-    return Neighbors(index, dist.to(dtype), mask)
+    dist = dist.div_(2) if metric == 'cosine' else dist.sqrt_()
+    dist = times_power(dist, -power).to(dtype)
+    if k > most:  # than there are points
+        index, dist, mask = (
+            pad(t, (0, k - most), value=value)
+            for t, value in ((index, -1), (dist, torch.inf), (mask, False))
+        )
+    return Neighbors(index, dist, mask)
 
 
 def knn(
@@ -161,7 +183,8 @@ def knn(
           and in :obj:`x`, nearest first
     """
     metric = 'cosine' if cosine else 'euclidean'
-    near = knn_index(x, y, k, batch_x, batch_y, metric).index
+    most = min(check_count('k', k), len(x))
+    near = knn_index(x, y, most, batch_x, batch_y, metric).index
     return neighbor_edges(near, 'target_to_source')
 
 
@@ -208,7 +231,8 @@ def knn_graph(
     """
     check_name('flow', flow, FLOWS)
     metric = 'cosine' if cosine else 'euclidean'
-    near = knn_index(x, x, k, batch, batch, metric, not loop).index
+    most = min(check_count('k', k), len(x))
+    near = knn_index(x, x, most, batch, batch, metric, not loop).index
     return neighbor_edges(near, flow)
 
 
@@ -221,10 +245,15 @@ def neighbor_edges(index: Tensor, flow: str = 'source_to_target') -> Tensor:
             the point, or :obj:`'target_to_source'`.
             (default: :obj:`'source_to_target'`)
 
+    Raises:
+        ValueError: On an unknown flow, or what are no neighbors.
+
     Shapes:
         - **input:** neighbors :math:`(N, k)`
         - **output:** edge indices :math:`(2, E)`, point by point
     """
+    check_name('flow', flow, FLOWS)
+    index = check_neighbors(index)
     mask = index >= 0
     point = torch.arange(len(index), device=index.device)
     point = point.unsqueeze(1).expand_as(index)
@@ -234,32 +263,58 @@ def neighbor_edges(index: Tensor, flow: str = 'source_to_target') -> Tensor:
     return edges if flow == 'source_to_target' else edges.flip(0)
 
 
+def check_neighbors(index: Any) -> Tensor:
+    """Returns neighbors of points as int64.
+
+    Raises:
+        ValueError: If they are no matrix of integers from -1 on.
+    """
+    if isinstance(index, Tensor) and index.dim() != 2:
+        raise ValueError(
+            f'index must be of shape [N, k] (got {list(index.size())})'
+        )
+    check_index('index', index[:0], None, 'points')  # of which type
+    if index.numel() > 0 and int(index.min()) < -1:
+        raise ValueError(
+            f'index must name points from 0 on, or -1 for none (got '
+            f'{int(index.min())})'
+        )
+    return index.long()
+
+
+def check_count(name: str, number: Any) -> int:
+    """Returns a number of neighbors.
+
+    Raises:
+        ValueError: If it is no whole number, negative, or beyond all bounds.
+    """
+    try:
+        number = operator.index(number)
+    except TypeError:
+        raise ValueError(
+            f'{name} must be a whole number (got {number!r})'
+        ) from None
+    if not 0 <= number <= MOST:
+        meant = 'not be negative' if number < 0 else f'be at most {MOST}'
+        raise ValueError(f'{name} must {meant} (got {number})')
+    return number
+
+
 def _checked(
-    x: Tensor,
-    y: Tensor,
-    k: int,
-    metric: str,
-    backend: str,
-    chunk_size: int | None,
+    x: Tensor, y: Tensor, metric: str, backend: str, chunk_size: int | None
 ) -> str:
     """The backend to take, if the arguments fit together."""
     check_name('metric', metric, METRICS)
     check_name('backend', backend, BACKENDS)
-    if k < 0:
-        raise ValueError(f'k must not be negative (got {k})')
-    if chunk_size is not None and chunk_size < 1:
+    if chunk_size is not None and check_count('chunk_size', chunk_size) < 1:
         raise ValueError(f'chunk_size must be at least 1 (got {chunk_size})')
-    if (
-        x.dim() not in (1, 2)
-        or x.dim() != y.dim()
-        or x.size()[1:] != y.size()[1:]
-    ):
+    for name, points in (('x', x), ('y', y)):
+        _check_points(name, points)
+    if x.dim() != y.dim() or x.size()[1:] != y.size()[1:]:
         raise ValueError(
             f'x and y must be [N, F] and [M, F], or [N] and [M] (got '
             f'{list(x.size())} and {list(y.size())})'
         )
-    if x.dim() == 2 and x.size(1) == 0:
-        raise ValueError('points must have at least one number (got 0)')
     if x.device != y.device:
         raise ValueError(
             f'x and y must be on one device (got {x.device} and {y.device})'
@@ -283,6 +338,67 @@ def _checked(
     return 'torch' if backend == 'auto' else backend
 
 
+def _check_points(name: str, points: Any) -> None:
+    if not isinstance(points, Tensor):
+        raise ValueError(
+            f'{name} must be a tensor (got {type(points).__name__})'
+        )
+    if points.layout != torch.strided or points.is_complex():
+        raise ValueError(
+            f'{name} must be a dense tensor of real numbers (got '
+            f'{points.dtype}, {points.layout})'
+        )
+    if points.is_meta:
+        raise ValueError(f'{name} must have values (got a meta tensor)')
+    if points.dim() not in (1, 2):
+        raise ValueError(
+            f'{name} must be of shape [N, F] or [N] (got '
+            f'{list(points.size())})'
+        )
+    if points.dim() == 2 and points.size(1) == 0:
+        raise ValueError(
+            f'{name} must have at least one number for each point (got shape '
+            f'{list(points.size())})'
+        )
+
+
+def _graph(name: str, batch: OptTensor, points: Tensor) -> OptTensor:
+    """The graph of each point, on the device of the points."""
+    if batch is None:
+        return None
+    batch = check_vector(name, batch, len(points), None, 'graphs')
+    return batch.to(points.device)
+
+
+def _numbered(
+    x: Tensor, y: Tensor, batch_x: OptTensor, batch_y: OptTensor
+) -> tuple[OptTensor, OptTensor]:
+    """The graphs by numbers less than that of all points."""
+    given = [b for b in (batch_x, batch_y) if b is not None and len(b) > 0]
+    if all(int(batch.max()) < len(x) + len(y) for batch in given):
+        return batch_x, batch_y
+    graphs = [
+        torch.zeros(len(points), dtype=torch.long, device=points.device)
+        if batch is None
+        else batch
+        for batch, points in ((batch_x, x), (batch_y, y))
+    ]
+    number = torch.cat(graphs).unique(return_inverse=True)[1]
+    return number[: len(x)], number[len(x) :]
+
+
+def _largest(x: Tensor) -> float:
+    return float(x.abs().amax()) if x.numel() > 0 else 0.0
+
+
+def times_power(x: Tensor, power: int) -> Tensor:
+    """Points times a power of two, which may be no number itself."""
+    for part in (power // 2, power - power // 2):
+        if part:
+            x = x * 2.0**part
+    return x
+
+
 def _sorted(
     x: Tensor, batch: OptTensor, name: str
 ) -> tuple[Tensor, OptTensor, Tensor]:
@@ -290,27 +406,19 @@ def _sorted(
     stood (if not there), and the sizes of the graphs.
     """
     x = x.detach() if x.dim() == 2 else x.detach().unsqueeze(1)
-    wide = x.dtype == torch.double or not x.is_floating_point()
-    x = x.to(torch.double if wide else torch.float)
-    largest = float(x.abs().amax()) if x.numel() else 0.0
-    if not largest <= LARGEST:
-        bad = int((~(x.abs() <= LARGEST)).any(1).nonzero()[0])
+    whole = not x.is_floating_point()
+    x = x.to(torch.double if whole or x.dtype == torch.double else torch.float)
+    bound = (
+        2.0**53 if whole else torch.inf
+    )  # of whole numbers that float64 has
+    if not _largest(x) < bound:
+        bad = int((~(x.abs() < bound)).any(1).nonzero()[0])
+        meant = 'whole numbers less than 2**53' if whole else 'finite numbers'
         raise ValueError(
-            f'{name} must be finite numbers of at most {LARGEST:g} (got '
-            f'{x[bad].tolist()[:8]} in row {bad})'
+            f'{name} must be {meant} (got {x[bad].tolist()[:8]} in row {bad})'
         )
     if batch is None:
         return x.contiguous(), None, torch.tensor([len(x)])
-    if batch.dim() != 1 or len(batch) != len(x) or batch.is_floating_point():
-        raise ValueError(
-            f'batch_{name} must be a vector of {len(x)} integers, one for '
-            f'each point (got {batch.dtype}, {list(batch.size())})'
-        )
-    if batch.numel() and int(batch.min()) < 0:
-        raise ValueError(
-            f'batch_{name} must not be negative (got {int(batch.min())})'
-        )
-    batch = batch.to(x.device)
     sizes = batch.bincount().cpu()
     if bool((batch[1:] >= batch[:-1]).all()):
         return x.contiguous(), None, sizes

@@ -329,8 +329,11 @@ def scan(
     product,
     rows,
     limit,
+    norm,
     half,
     first,
+    scale,
+    error,
     x,
     y,
     exclude_self,
@@ -343,9 +346,13 @@ def scan(
     Args:
         product: Inner products, ``[rows, columns]``.
         rows: Rows of ``y``.
-        limit: What scores must not be above.
+        limit: What scores must not be above, which falls with the distance
+            of the ``k``-th.
+        norm: As in :func:`refine`.
         half: Half of the squared norm of each column's point.
         first: Index of the first column's point.
+        scale: As in :func:`refine`.
+        error: Likewise.
         x: Points to choose from.
         y: Points that choose.
         exclude_self: Whether a point may not choose itself.
@@ -365,10 +372,14 @@ def scan(
             d, at = distance(x, j, y, i, terms), k
             while at > 0 and dist[i, at - 1] > d:
                 at -= 1
-            if at < k:
-                for b in range(k - 1, at, -1):
-                    dist[i, b], index[i, b] = dist[i, b - 1], index[i, b - 1]
-                dist[i, at], index[i, at] = d, j
+            if at == k:
+                continue
+            for b in range(k - 1, at, -1):
+                dist[i, b], index[i, b] = dist[i, b - 1], index[i, b - 1]
+            dist[i, at], index[i, at] = d, j
+            if dist[i, k - 1] < np.inf:
+                highest = _highest(dist[i, k - 1] * scale, norm[r], error)
+                limit[r] = min(limit[r], highest)
 
 
 @compiled

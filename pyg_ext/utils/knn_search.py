@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from pyg_ext.utils import knn_kernels as kernels
-from pyg_ext.utils import knn_tree
+from pyg_ext.utils import knn_places, knn_tree
 from pyg_ext.utils.threads import in_threads
 
 MORE = 8  # candidates beyond k
@@ -91,8 +91,10 @@ class Points:
         both = (x,) if y is x else (x, y)
         largest = max(float(t.abs().max()) for t in both)
         power = -int(np.frexp(largest)[1])
-        self.task, self.scale = task, 2.0 ** min(max(power, -120), 120)
+        most = 120 if x.dtype == torch.float else 500  # its square is a number
+        self.task, self.scale = task, 2.0 ** min(max(power, -most), most)
         center = (x * self.scale).mean(0)
+        self.center = center.double()
         self.x = (x * self.scale - center).float()
         self.y = self.x if y is x else (y * self.scale - center).float()
         # Relative, of sums in any order and of rounding the points:
@@ -142,15 +144,28 @@ class Points:
             self._again(left[rows])
 
     def _again(self, rows: np.ndarray) -> None:
-        task, half = self.task, self.half.numpy()
-        limit = self.limits(rows).numpy()
+        """Searches some rows among all points, by scores in float64."""
+        task = self.task
+        y = self._centered(task.y[rows])
+        norm = vector_norm(y, dim=1)
+        error = self.error * 2.0**-29  # float64 has as many bits more
+        squared = task.dist[rows, -1] * self.scale**2
+        limit = kernels.highest(squared, norm, error)
         task.index[rows], task.dist[rows] = -1, torch.inf
         for columns in _ranges(0, len(task.x), BLOCK):
+            x = self._centered(task.x[columns])
+            half = 0.5 * x.square().sum(1)
             in_threads(
                 kernels.scan,
-                (self.product(rows, columns), rows, limit),
-                (half[columns], columns.start, *task.arrays()),
+                ((y @ x.T).numpy(), rows, limit.numpy(), norm.numpy()),
+                (
+                    *(half.numpy(), columns.start, self.scale**2, error),
+                    *task.arrays(),
+                ),
             )
+
+    def _centered(self, points: Tensor) -> Tensor:
+        return points.double() * self.scale - self.center
 
 
 @contextmanager
@@ -405,7 +420,12 @@ def search(
         given = ends_x[of_y], ends_x[1:][of_y], x.numpy(), y.numpy()
         task = Task(x, y, exclude_self, index, dist)
         exact(kernels.brute, rows, given, task)
-    for g in (full & ~small).nonzero().view(-1).tolist():
+    large = (full & ~small).nonzero().view(-1).tolist()
+    crowded = np.zeros(num, bool)
+    if large:
+        for points, ends in [(x, ends_x), (y, ends_y)][: 1 if same else 2]:
+            crowded |= knn_places.crowded(points, ends, index.size(1))[:num]
+    for g in large:
         of_x, of_y = (slice(*ends[g : g + 2]) for ends in (ends_x, ends_y))
         points = x[of_x]
         found = index[of_y]
@@ -417,9 +437,36 @@ def search(
             dist[of_y],
             chunk_size,
         )
-        BACKENDS[backend](task)
+        if not (crowded[g] and by_place(task, backend)):
+            BACKENDS[backend](task)
         if of_x.start:
             found += of_x.start * (found >= 0)
+
+
+def by_place(task: Task, backend: str) -> bool:
+    """Takes points at one place for one; returns whether it could."""
+    x, y = task.x, task.y
+    of_x = knn_places.places(x)
+    of_y = of_x if y is x else knn_places.places(y)
+    if of_x is None or of_y is None:
+        return False
+    first_x = of_x.first(x)
+    first_y = first_x if y is x else of_y.first(y)
+    k = min(task.index.size(1) + task.exclude_self, len(first_x))
+    near = task.index.new_full((len(first_y), k), -1)
+    dist = torch.full_like(near, torch.inf, dtype=torch.double)
+    search(
+        *(
+            first_x,
+            first_y,
+            *(torch.tensor([len(t)]) for t in (first_x, first_y)),
+        ),
+        *(False, False, near, dist, backend, task.chunk_size),
+    )
+    knn_places.expand(
+        near, dist, of_x, of_y, task.exclude_self, task.index, task.dist
+    )
+    return True
 
 
 def _on_sphere(x: Tensor) -> Tensor:

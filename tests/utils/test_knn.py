@@ -14,7 +14,7 @@ from pyg_ext.utils import (
     knn_search,
     knn_tree,
 )
-from pyg_ext.utils.knn import TREE_DIMS
+from pyg_ext.utils.knn import TREE_DIMS, times_power
 
 BACKENDS = ['tree', 'products', 'torch', 'faiss']
 
@@ -260,13 +260,75 @@ def test_all_points_at_one_place(dims):
 
 
 @pytest.mark.parametrize('dims', [1, 3, 16])
-@pytest.mark.parametrize('size', [1e-158, 1e-40, 1e-20, 1.0, 1e15, 1e30])
-def test_numbers_of_any_size(dims, size):
+@pytest.mark.parametrize('power', [-1060, -500, 0, 500, 1020])
+@pytest.mark.parametrize('num', [300, 400])
+def test_numbers_of_any_size(dims, power, num, backend):
+    """Up to where float64 ends, and down to where it has few digits."""
+    if backend == 'tree' and dims > TREE_DIMS:
+        pytest.skip('too many dimensions')
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(300, dims, dtype=torch.double, generator=generator) * size
-    found = knn_index(x, x, 7)
-    index, _ = oracle(x, x, 7, *[torch.zeros(300)] * 2, False, False)
+    x = torch.randn(num, dims, dtype=torch.double, generator=generator)
+    x = times_power(x, power)
+    found = knn_index(x, x, 7, backend=backend)
+    near = times_power(x, -power)
+    args = near, near, 7, *[torch.zeros(num)] * 2, False, False
+    index, dist = oracle(*args)
     assert torch.equal(found.index, index)
+    assert torch.equal(found.dist, times_power(dist, power))
+
+
+def test_tiny_differences_beside_large_numbers(backend):
+    """What is 300 decades less is told apart, what is more is not."""
+    x = torch.zeros(400, 2, dtype=torch.double)
+    x[:, 0] = torch.arange(400.0).flip(0)
+    x *= 2.0**-465
+    x[399] = 2.0**500
+    found = knn_index(x, x[380:], 3, backend=backend)
+    assert found.index[:-1].tolist() == [
+        *([j, j - 1, j + 1] for j in range(380, 398)),
+        [398, 397, 396],
+    ]
+    assert found.index[-1].tolist() == [399, 0, 1]
+    x[:399] *= 2.0**-560
+    found = knn_index(x, x[380:], 3, backend=backend)
+    assert found.index[:-1].tolist() == 19 * [[0, 1, 2]]
+
+
+def test_distance_beyond_all_numbers(backend):
+    x = torch.tensor([[-1.7e308], [1.7e308]], dtype=torch.double)
+    found = knn_index(x, x, 2, backend=backend)
+    assert found.index.tolist() == [[0, 1], [1, 0]]
+    assert found.dist.tolist() == [[0.0, torch.inf]] * 2
+    assert bool(found.mask.all())
+
+
+@pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16, torch.float])
+@pytest.mark.parametrize('dims', [2, 12])
+def test_tiny_and_large_numbers_of_every_type(dtype, dims):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(400, dims, generator=generator)
+    for size in (torch.finfo(dtype).tiny, torch.finfo(dtype).max / 8):
+        points = (x * size).to(dtype)
+        batch = torch.zeros(400)
+        index, _ = oracle(points, points, 9, batch, batch, False, False)
+        for backend in ('tree', 'products', 'torch'):
+            if backend != 'tree' or dims <= TREE_DIMS:
+                found = knn_index(points, points, 9, backend=backend)
+                assert torch.equal(found.index, index)
+
+
+@pytest.mark.parametrize('dims', [2, 12])
+def test_small_differences_far_from_the_origin(dims):
+    generator = torch.Generator().manual_seed(0)
+    x = 1e8 + torch.randint(40, (700, dims), generator=generator).float()
+    batch = torch.zeros(700)
+    index, _ = oracle(x, x, 9, batch, batch, False, True)
+    for backend in ('auto', 'products', 'torch'):
+        for points in (x, x.long(), x.double(), x.T.contiguous().T):
+            found = knn_index(
+                *(points, points, 9, None, None, 'euclidean', True, backend)
+            )
+            assert torch.equal(found.index, index), backend
 
 
 def test_settings_of_the_user_do_not_matter(backend):
@@ -375,17 +437,38 @@ X, B = torch.rand(4, 2), torch.zeros(4, dtype=torch.long)
 
 ERRORS = {
     r'k must not be negative \(got -1\)': (X, X, -1),
+    r'k must be a whole number \(got 1.5\)': (X, X, 1.5),
+    r'k must be at most 2147483647 \(got 4294967296\)': (X, X, 2**32),
     r'\[N, F\] and \[M, F\].*got \[4, 2\] and \[4, 1\]': (X, X[:, :1], 1),
-    r'at least one number': (X[:, :0], X[:, :0], 1),
-    r'batch_x must be a vector of 4 integers.*float32': (X, X, 1, B.float()),
-    r'batch_y must be a vector of 4 .*\[3\]': (X, X, 1, B, B[:3]),
-    r'batch_x must not be negative \(got -1\)': (X, X, 1, B - 1, B),
+    r'x must be of shape \[N, F\] or \[N\] \(got \[4, 2, 1\]\)': (
+        *(X[..., None], X, 1),
+    ),
+    r'y must be of shape .*\(got \[\]\)': (X, X[0, 0], 1),
+    r'x must have at least one number.*\[4, 0\]': (X[:, :0], X[:, :0], 1),
+    r'x must be a tensor \(got list\)': (X.tolist(), X, 1),
+    r'y must be a dense tensor of real .*sparse_coo': (X, X.to_sparse(), 1),
+    r'x must be a dense tensor of real .*complex64': (X * 1j, X, 1),
+    r'y must have values \(got a meta tensor\)': (X, X.to('meta'), 1),
+    r'y must be whole numbers less than 2\*\*53 .*row 1': (
+        *(X.long(), torch.tensor([[0, 0], [0, -(2**53)]]), 1),
+    ),
+    r'batch_x must hold the numbers of graphs as .*float32': (
+        *(X, X, 1, B.float()),
+    ),
+    r'batch_x must hold the numbers of graphs .*a mask': (X, X, 1, B.bool()),
+    r'batch_y must be of shape \[4\].*\[3\]': (X, X, 1, B, B[:3]),
+    r'batch_y must be of shape \[4\].*\[4, 1\]': (X, X, 1, B, B[:, None]),
+    r'batch_x must be a tensor \(got list\)': (X, X, 1, [0, 0, 0, 0]),
+    r'batch_x must name graphs from 0 on \(got -1\)': (X, X, 1, B - 1, B),
     r"metric must be one of .*got 'l1'": (X, X, 1, None, None, 'l1'),
     r"backend must be one of .*got 'x'": (
         *(X, X, 1, None, None, 'euclidean', False, 'x'),
     ),
     r'exclude_self needs y to be x': (
         *(X, X.clone(), 1, None, None, 'euclidean', True),
+    ),
+    r'chunk_size must be a whole number \(got 0.5\)': (
+        *(X, X, 1, None, None, 'euclidean', False, 'auto', 0.5),
     ),
     r'chunk_size must be at least 1 \(got 0\)': (
         *(X, X, 1, None, None, 'euclidean', False, 'auto', 0),
@@ -403,7 +486,7 @@ def test_errors(message):
         knn_index(*ERRORS[message])
 
 
-@pytest.mark.parametrize('value', [torch.nan, torch.inf, 1e200])
+@pytest.mark.parametrize('value', [torch.nan, torch.inf, -torch.inf])
 def test_no_numbers(value):
     x = X.double().clone()
     x[2, 1] = value
