@@ -21,7 +21,8 @@ class DropMessage(Dropout):
 
     Raises:
         ValueError: If :obj:`p` is outside :math:`[0, 1]`, on a layer that
-            passes no messages, or on a sparse adjacency.
+            passes no messages, or by other layers inside of it, or on a
+            sparse adjacency.
 
     Shapes:
         - **input:** node features, edge indices :math:`(2, |\mathcal{E}|)`,
@@ -36,6 +37,7 @@ class DropMessage(Dropout):
                 f'DropMessage needs a MessagePassing layer (got {conv})'
             )
         self.conv = conv
+        conv.made_messages = True  # as each call leaves it
         conv.register_message_forward_hook(self._drop)
 
     def reset_parameters(self) -> None:
@@ -43,6 +45,7 @@ class DropMessage(Dropout):
         self.conv.reset_parameters()
 
     def _drop(self, conv: MessagePassing, inputs: Any, out: Tensor) -> Tensor:
+        conv.made_messages = True
         return super().forward(out)
 
     def forward(self, x: Tensor, edge_index: Adj, *args: Any) -> Tensor:
@@ -51,7 +54,14 @@ class DropMessage(Dropout):
                 'DropMessage needs edge indices: products with a sparse '
                 'adjacency make no messages that could be dropped'
             )
-        return self.conv(x, edge_index, *args)
+        self.conv.made_messages = False
+        out = self.conv(x, edge_index, *args)
+        if not self.conv.made_messages:
+            raise ValueError(
+                f'DropMessage needs a layer that makes its own messages (got '
+                f'{self.conv}, which made none)'
+            )
+        return out
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}({self.conv}, p={self.p})'

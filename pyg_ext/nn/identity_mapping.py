@@ -2,6 +2,8 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import Linear, MessagePassing
 
+from pyg_ext.utils.mix import mix
+
 
 class IdentityLinear(torch.nn.Module):
     r"""A linear layer that is partly the identity, the identity mapping of
@@ -37,7 +39,7 @@ class IdentityLinear(torch.nn.Module):
         self.lin.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.lerp(x, self.lin(x), self.beta)
+        return mix(x, self.lin(x), self.beta)
 
     def __repr__(self) -> str:
         return (
@@ -79,6 +81,7 @@ def identity_mapping(conv: MessagePassing, beta: float) -> MessagePassing:
             f'channels and has no bias (got {conv})'
         )
     for name in square:
-        channels = getattr(conv, name).in_channels
-        setattr(conv, name, IdentityLinear(channels, beta))
+        lin = getattr(conv, name)
+        mapping = IdentityLinear(lin.in_channels, beta)
+        setattr(conv, name, mapping.to(lin.weight))
     return conv

@@ -5,7 +5,8 @@ from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import remove_self_loops
 
 from pyg_ext.utils import edges_of
-from pyg_ext.utils.checks import check_probability
+from pyg_ext.utils.checks import check_probability, check_same_shape
+from pyg_ext.utils.mix import mix
 
 
 def _check_alpha(alpha: float) -> float:
@@ -32,7 +33,8 @@ class ResidualConnection(torch.nn.Module):
             :obj:`None` adds. (default: :obj:`None`)
 
     Raises:
-        ValueError: If :obj:`alpha` is outside :math:`[0, 1]`.
+        ValueError: If :obj:`alpha` is outside :math:`[0, 1]`, or if the two
+            differ in shape.
 
     Shapes:
         - **input:** output and input of a layer, :math:`(|\mathcal{V}|, F)`
@@ -45,9 +47,8 @@ class ResidualConnection(torch.nn.Module):
         self.alpha = None if alpha is None else _check_alpha(alpha)
 
     def forward(self, out: Tensor, x: Tensor) -> Tensor:
-        if self.alpha is None:
-            return out + x
-        return torch.lerp(out, x, self.alpha)
+        check_same_shape(out=out, x=x)
+        return out + x if self.alpha is None else mix(out, x, self.alpha)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(alpha={self.alpha})'
@@ -69,7 +70,8 @@ class InitialConnection(torch.nn.Module):
             (default: :obj:`0.1`)
 
     Raises:
-        ValueError: If :obj:`alpha` is outside :math:`[0, 1]`.
+        ValueError: If :obj:`alpha` is outside :math:`[0, 1]`, or if the two
+            differ in shape.
 
     Shapes:
         - **input:** output of a layer and the first state,
@@ -82,7 +84,8 @@ class InitialConnection(torch.nn.Module):
         self.alpha = _check_alpha(alpha)
 
     def forward(self, out: Tensor, first: Tensor) -> Tensor:
-        return torch.lerp(out, first, self.alpha)
+        check_same_shape(out=out, first=first)
+        return mix(out, first, self.alpha)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(alpha={self.alpha})'
@@ -114,7 +117,8 @@ class SkipNode(torch.nn.Module):
             (default: :obj:`0.5`)
 
     Raises:
-        ValueError: If :obj:`p` is outside :math:`[0, 1]`.
+        ValueError: If :obj:`p` is outside :math:`[0, 1]`, or if output and
+            input differ in shape.
 
     Shapes:
         - **input:** output and input of a layer, :math:`(|\mathcal{V}|, F)`
@@ -127,6 +131,7 @@ class SkipNode(torch.nn.Module):
         self.p = check_probability('p', p)
 
     def forward(self, out: Tensor, x: Tensor) -> Tensor:
+        check_same_shape(out=out, x=x)
         if not self.training or self.p == 0.0:
             return out
         skips = torch.rand(len(x), 1, device=x.device) < self.p  # [N, 1]
@@ -150,7 +155,8 @@ class GradientGating(MessagePassing):
 
     for the input :math:`\mathbf{X}` and the output :math:`\mathbf{H}` of a
     layer. It takes the mean over neighbors, as the authors' code does, where
-    the paper has the sum; self-loops do not count.
+    the paper has the sum; self-loops do not count. With :math:`p < 1` the
+    gradient of a power of zero is taken as zero.
 
     Args:
         conv (torch.nn.Module): A convolution that keeps the number of
@@ -159,7 +165,8 @@ class GradientGating(MessagePassing):
         p (float, optional): The power :math:`p`. (default: :obj:`2.0`)
 
     Raises:
-        ValueError: If :obj:`p` is negative.
+        ValueError: If :obj:`p` is negative, if output and input differ in
+            shape, or on edges that name nodes beyond them.
 
     Shapes:
         - **input:** output and input of a layer, :math:`(|\mathcal{V}|, F)`
@@ -169,7 +176,7 @@ class GradientGating(MessagePassing):
 
     def __init__(self, conv: torch.nn.Module, p: float = 2.0):
         super().__init__(aggr='mean')
-        if p < 0.0:
+        if not p >= 0.0:
             raise ValueError(f'p must not be negative (got {p})')
         self.conv = conv
         self.p = p
@@ -185,14 +192,19 @@ class GradientGating(MessagePassing):
         edge_index: Adj,
         edge_weight: OptTensor = None,
     ) -> Tensor:
+        check_same_shape(out=out, x=x)
+        edges, _ = remove_self_loops(edges_of(edge_index, None, len(x))[0])
         weight = () if edge_weight is None else (edge_weight,)
         gate = self.conv(x, edge_index, *weight).relu()
-        edges, _ = remove_self_loops(edges_of(edge_index)[0])
         rate = self.propagate(edges, x=gate).tanh()  # [N, F]
-        return torch.lerp(x, out, rate)
+        return mix(x, out, rate)
 
     def message(self, x_i: Tensor, x_j: Tensor) -> Tensor:
-        return (x_j - x_i).abs().pow(self.p)
+        apart = (x_j - x_i).abs()
+        if not 0.0 < self.p < 1.0:
+            return apart.pow(self.p)
+        equal = apart == 0.0
+        return apart.masked_fill(equal, 1.0).pow(self.p).masked_fill(equal, 0)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}({self.conv}, p={self.p})'

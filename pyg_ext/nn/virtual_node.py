@@ -4,6 +4,7 @@ from torch.nn import ModuleList
 from torch_geometric.nn import MLP, global_add_pool
 
 from pyg_ext.nn.dropout import Dropout
+from pyg_ext.utils.checks import check_same_shape, check_vector
 
 
 class VirtualNode(torch.nn.Module):
@@ -26,6 +27,10 @@ class VirtualNode(torch.nn.Module):
             :math:`L - 1` perceptrons.
         dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
 
+    Raises:
+        ValueError: On less than one layer, on a layer that has no perceptron
+            behind it, or on graphs or a state that do not fit the nodes.
+
     Shapes:
         - **input:** the layer ahead, from zero; node features
           :math:`(|\mathcal{V}|, F)`; the graph of each node
@@ -37,6 +42,10 @@ class VirtualNode(torch.nn.Module):
 
     def __init__(self, channels: int, num_layers: int, dropout: float = 0.0):
         super().__init__()
+        if num_layers < 1:
+            raise ValueError(
+                f'num_layers must be at least 1 (got {num_layers})'
+            )
         self.channels = channels
         self.dropout = Dropout(dropout)
         self.mlps = ModuleList(
@@ -60,8 +69,17 @@ class VirtualNode(torch.nn.Module):
         batch: Tensor | None = None,
         state: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        total = global_add_pool(x, batch)  # [B, F]
+        if not 0 <= layer < len(self.mlps):
+            raise ValueError(
+                f'layer must be in [0, {len(self.mlps) - 1}] (got {layer})'
+            )
+        if batch is not None:
+            batch = check_vector('batch', batch, len(x), None, 'graphs')
+        # A half type cannot sum up many nodes:
+        wide = torch.promote_types(x.dtype, torch.float)
+        total = global_add_pool(x.to(wide), batch).to(x.dtype)  # [B, F]
         if state is not None:
+            check_same_shape(total=total, state=state)
             total = total + state
         state = self.dropout(self.mlps[layer](total))
         return x + (state if batch is None else state[batch]), state

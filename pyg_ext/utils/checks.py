@@ -33,6 +33,18 @@ def check_probability(name: str, p: float) -> float:
     return p
 
 
+def check_same_shape(**tensors: Tensor) -> None:
+    """Raises a ValueError if tensors differ in shape, which PyTorch might
+    stretch.
+    """
+    shapes = [list(tensor.size()) for tensor in tensors.values()]
+    if shapes[1:] != shapes[:-1]:
+        raise ValueError(
+            f'{" and ".join(tensors)} must be of one shape (got '
+            f'{" and ".join(map(str, shapes))})'
+        )
+
+
 def check_index(
     name: str, index: Any, bound: int | None, what: str = 'nodes'
 ) -> Tensor:

@@ -1,7 +1,11 @@
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.nn.aggr import PowerMeanAggregation, SoftmaxAggregation
+
+from pyg_ext.utils.checks import check_ptr, check_vector
 
 
 class _DegreeScaled:
@@ -25,13 +29,20 @@ class _DegreeScaled:
         dim_size: int | None = None,
         dim: int = -2,
     ) -> Tensor:
-        out = super().forward(x, index, ptr, dim_size, dim)
+        num = x.size(dim)
+        if index is not None:
+            index = check_vector('index', index, num, dim_size, 'groups')
+        if ptr is not None:
+            ptr = check_ptr('ptr', ptr, num, 'elements')
+        # A half type cannot count, nor sum up many elements:
+        wide = torch.promote_types(x.dtype, torch.float)
+        out = super().forward(x.to(wide), index, ptr, dim_size, dim)
         shape = [1] * x.dim()
-        shape[dim] = x.size(dim)
-        ones = x.new_ones(shape)
+        shape[dim] = num
+        ones = x.new_ones(shape, dtype=wide)
         size = self.reduce(ones, index, ptr, dim_size, dim, reduce='sum')
         exponent = torch.as_tensor(self.y, device=x.device).sigmoid()
-        return out * size.clamp(min=1.0).pow(exponent.to(x.dtype))
+        return (out * size.pow(exponent.to(wide))).to(x.dtype)
 
 
 class SoftmaxSumAggregation(_DegreeScaled, SoftmaxAggregation):
@@ -44,7 +55,7 @@ class SoftmaxSumAggregation(_DegreeScaled, SoftmaxAggregation):
         \mathrm{softmax\_sum}(\mathcal{X}|t, y) = |\mathcal{X}|^{\sigma(y)}
         \cdot \mathrm{softmax}(\mathcal{X}|t)
 
-    which lies between the mean and the sum.
+    which lies between the mean and the sum, and is zero for an empty group.
 
     Args:
         t (float, optional): Initial inverse temperature. (default:
@@ -55,6 +66,10 @@ class SoftmaxSumAggregation(_DegreeScaled, SoftmaxAggregation):
             (default: :obj:`False`)
         **kwargs (optional): Additional arguments of
             :class:`torch_geometric.nn.aggr.SoftmaxAggregation`.
+
+    Raises:
+        ValueError: If there is not one group for each element, or one beyond
+            :obj:`dim_size`.
 
     Shapes:
         - **input:** elements :math:`(E, F)`, groups :math:`(E)`
@@ -78,16 +93,23 @@ class PowerSumAggregation(_DegreeScaled, PowerMeanAggregation):
         \mathrm{power\_sum}(\mathcal{X}|p, y) = |\mathcal{X}|^{\sigma(y)}
         \cdot \mathrm{powermean}(\mathcal{X}|p)
 
-    which lies between the mean and the sum.
+    which lies between the mean and the sum, and is zero for an empty group.
+    Unless :math:`p` is a constant one, values and the mean of their powers
+    are clamped to :math:`[10^{-4}, 100]`, as in PyG, so that negative values
+    count as almost zero.
 
     Args:
-        p (float, optional): Initial power. (default: :obj:`1.0`)
+        p (float, optional): Initial power, not zero. (default: :obj:`1.0`)
         y (float, optional): Initial :math:`y`; :math:`\sigma(y)` is the
             exponent. (default: :obj:`0.0`)
         learn_y (bool, optional): If set to :obj:`True`, :math:`y` is learned.
             (default: :obj:`False`)
         **kwargs (optional): Additional arguments of
             :class:`torch_geometric.nn.aggr.PowerMeanAggregation`.
+
+    Raises:
+        ValueError: If :obj:`p` is zero or not finite, or if groups are not
+            given as in :class:`SoftmaxSumAggregation`.
 
     Shapes:
         - **input:** elements :math:`(E, F)`, groups :math:`(E)`
@@ -97,5 +119,7 @@ class PowerSumAggregation(_DegreeScaled, PowerMeanAggregation):
     def __init__(
         self, p: float = 1.0, y: float = 0.0, learn_y: bool = False, **kwargs
     ):
+        if p == 0.0 or not math.isfinite(p):
+            raise ValueError(f'p must be finite and not zero (got {p})')
         super().__init__(p, **kwargs)
         self._set_exponent(y, learn_y)

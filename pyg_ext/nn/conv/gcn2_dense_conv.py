@@ -6,7 +6,11 @@ from torch_geometric.nn.inits import glorot
 from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import spmm
 
-from pyg_ext.utils.checks import check_adj, check_options
+from pyg_ext.utils.checks import (
+    check_adj,
+    check_options,
+    check_same_shape,
+)
 
 
 class GCN2DenseConv(MessagePassing):
@@ -65,11 +69,7 @@ class GCN2DenseConv(MessagePassing):
         edge_index: Adj,
         edge_weight: OptTensor = None,
     ) -> Tensor:
-        if x_0.size() != x.size():
-            raise ValueError(
-                f'x_0 must be of the shape of x, {list(x.size())} (got '
-                f'{list(x_0.size())})'
-            )
+        check_same_shape(x=x, x_0=x_0)
         edge_index, edge_weight = check_adj(
             edge_index, edge_weight, x.size(0), signed=True
         )
@@ -83,7 +83,11 @@ class GCN2DenseConv(MessagePassing):
         return x_j if edge_weight is None else edge_weight.view(-1, 1) * x_j
 
     def message_and_aggregate(self, adj_t: Adj, x: Tensor) -> Tensor:
-        return spmm(adj_t, x, reduce=self.aggr)
+        # PyTorch has no sparse product of half types on the CPU:
+        wide = torch.promote_types(x.dtype, torch.float)
+        with torch.autocast(x.device.type, enabled=False):
+            out = spmm(adj_t.to(wide), x.to(wide), reduce=self.aggr)
+        return out.to(x.dtype)
 
     def __repr__(self) -> str:
         return (
