@@ -11,6 +11,7 @@ from pyg_ext.utils import (
     knn_graph,
     knn_index,
     knn_kernels,
+    knn_places,
     knn_search,
     knn_tree,
 )
@@ -134,15 +135,22 @@ def points(kind: str, num: int, dims: int, generator: torch.Generator):
         return whole(3, num, dims).float()
     if kind == 'duplicates':
         return normal(num // 3 + 1)[whole(num // 3 + 1, num)]
+    if kind == 'few places':
+        return normal(num // 50 + 1)[whole(num // 50 + 1, num)]
+    if kind == 'half at one place':
+        return normal(num) * whole(2, num, 1)
     if kind == 'far clusters':  # which float32 products cannot tell apart
         return 1e-3 * normal(num) + 1000 * whole(3, num, 1)
     return normal(num)
 
 
-KINDS = ('normal', 'grid', 'duplicates', 'far clusters')
+KINDS = (
+    *('normal', 'grid', 'duplicates', 'far clusters'),
+    *('few places', 'half at one place'),
+)
 
 
-@pytest.mark.parametrize('case', range(40))
+@pytest.mark.parametrize('case', range(60))
 def test_all_backends_equal_the_oracle(case, monkeypatch):
     """Index for index, with ties, near-ties, batches and chunks."""
     monkeypatch.setattr(knn_search, 'CACHED', 2**12)  # few rows at a time
@@ -151,9 +159,9 @@ def test_all_backends_equal_the_oracle(case, monkeypatch):
     def draw(low, high):
         return int(torch.randint(low, high + 1, (), generator=generator))
 
-    kind = KINDS[case % 4]
-    num, dims = draw(0, 500), draw(1, 300) if case % 2 else draw(1, 7)
-    same, cosine = case % 3 == 0, case % 5 == 0 and kind == 'normal'
+    kind = KINDS[case % 6]
+    num, dims = draw(0, 500), draw(1, 300) if case % 4 > 1 else draw(1, 7)
+    same, cosine = draw(0, 2) == 0, case % 5 == 0 and kind == 'normal'
     x = points(kind, num, dims, generator)
     y = x if same else points(kind, draw(0, 200), dims, generator)
     graphs = draw(1, 4)
@@ -161,7 +169,7 @@ def test_all_backends_equal_the_oracle(case, monkeypatch):
     batch_y = batch_x
     if not same:
         batch_y = torch.randint(graphs + 1, (len(y),), generator=generator)
-    exclude_self, k = same and case % 2 == 0, draw(1, 80)
+    exclude_self, k = same and draw(0, 1) == 0, draw(1, 80)
     metric = 'cosine' if cosine else 'euclidean'
     index, dist = oracle(x, y, k, batch_x, batch_y, cosine, exclude_self)
     for backend in BACKENDS:
@@ -257,6 +265,71 @@ def test_all_points_at_one_place(dims):
         [0, 1, 2, 3],
     ]
     assert bool((found.dist == 0).all())
+
+
+@pytest.mark.parametrize('dims', [2, 16])
+@pytest.mark.parametrize('same', [True, False])
+def test_points_at_one_place_are_searched_once(dims, same, monkeypatch):
+    searched = []
+
+    def spy(task):
+        searched.append((len(task.x), len(task.y)))
+        knn_search.by_torch(task)
+
+    monkeypatch.setitem(knn_search.BACKENDS, 'torch', spy)
+    generator = torch.Generator().manual_seed(0)
+    x = points('normal', 300, dims, generator)
+    x = x[torch.randint(300, (2000,), generator=generator)]
+    x[:500] = x[:500] * 0.0  # of both signs
+    y = x if same else x[::3].clone()
+    batch_x, batch_y = torch.zeros(len(x)), torch.zeros(len(y))
+    args = 'euclidean', same, 'torch'
+    index, _ = oracle(x, y, 5, batch_x, batch_y, False, same)
+    assert torch.equal(knn_index(x, y, 5, None, None, *args).index, index)
+    places = [len(t.unique(dim=0)) for t in (x, y)]
+    assert searched == [tuple(places)]
+    searched.clear()
+    index, _ = oracle(x, y, 1500, batch_x, batch_y, False, same)
+    assert torch.equal(knn_index(x, y, 1500, None, None, *args).index, index)
+    assert searched == [(len(x), len(y))]  # no place has more
+
+
+def test_places_that_look_the_same(monkeypatch):
+    """Points of one hash are no points at one place."""
+    x = torch.arange(900.0)[:, None].expand(-1, 8) // 3
+    monkeypatch.setattr(
+        *(knn_places, '_hashes', lambda x: np.arange(len(x)) // 300)
+    )
+    assert knn_places.places(x) is None
+    index, _ = oracle(x, x, 7, *[torch.zeros(900)] * 2, False, False)
+    assert torch.equal(knn_index(x, x, 7).index, index)
+
+
+def test_numbers_of_graphs_may_be_large():
+    x = torch.rand(600, 3, generator=torch.Generator().manual_seed(0))
+    batch = torch.arange(600) % 2
+    for few, many in ((batch, 2**62 * batch), (batch, 7 + batch.short())):
+        for y_few, y_many in ((few[:9], many[:9]), (None, None)):
+            expected = knn_index(x, x[:9], 4, few, y_few)
+            shifted = y_few is None and int(many.min()) > 0
+            found = knn_index(x, x[:9], 4, many, y_many)
+            if shifted:  # without numbers, all are in graph 0
+                assert not found.mask.any()
+            else:
+                assert torch.equal(found.index, expected.index)
+        found = knn_graph(x, 4, many)
+        assert torch.equal(found, knn_graph(x, 4, few))
+    found = knn_index(x[:9], x, 4, None, 2**62 * batch)
+    assert torch.equal(found.mask.all(1), batch == 0)
+
+
+def test_k_may_be_larger_than_the_cloud():
+    assert knn_graph(LINE[:2], 2**31 - 1).tolist() == [[1, 0], [0, 1]]
+    assert knn(LINE[:2], LINE[:1], 2**31 - 1).tolist() == [[0, 0], [0, 1]]
+    found = knn_index(LINE[:2], LINE[:1], 4)
+    assert found.index.tolist() == [[0, 1, -1, -1]]
+    assert found.dist.tolist() == [[0.0, 1.0, torch.inf, torch.inf]]
+    assert found.mask.tolist() == [[True, True, False, False]]
 
 
 @pytest.mark.parametrize('dims', [1, 3, 16])
