@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from filelock import FileLock
 from ogb.io import DatasetSaver
 from torch_geometric.data import Data
 
 from benchmarks import ogb_data
-from benchmarks.errors import UsageError
-from benchmarks.files import cache_folder
+from benchmarks.files import cache_folder, reading
 
 NODES, EDGES, CLASSES = 169_343, 1_166_243, 40  # of ogbn-arxiv
 YEARS = {2017: 90_941, 2018: 29_799, 2019: 48_603}  # up to, in, from
@@ -214,16 +212,28 @@ def read(root: Path | None) -> Data:
 
 def _partial(root: Path | None) -> tuple[np.ndarray | None, ...]:
     """The labels and years of ogbn-arxiv, where its files are there."""
-    names = ('node-label', 'node_year')
+    limits = {'node-label': (0, CLASSES - 1), 'node_year': (1900, 2100)}
     for folder in ('ogbn_arxiv', 'ogbn_arxiv_partial'):
         raw = (root or cache_folder()) / 'OGB' / folder / 'raw'
-        files = [raw / f'{name}.csv.gz' for name in names]
+        files = [raw / f'{name}.csv.gz' for name in limits]
         if all(file.is_file() for file in files):
-            found = [pd.read_csv(f, header=None)[0].to_numpy() for f in files]
-            if len(found[0]) != NODES:
-                raise UsageError(
-                    f'{files[0]} must hold {NODES} labels (got '
-                    f'{len(found[0])})'
-                )
-            return tuple(found)
+            return tuple(
+                _column(file, *limit)
+                for file, limit in zip(files, limits.values(), strict=True)
+            )
     return None, None
+
+
+def _column(file: Path, first: int, last: int) -> np.ndarray:
+    with reading(file):
+        found = ogb_data.read_table(file).to_numpy()
+        if found.shape != (NODES, 1) or found.dtype.kind != 'i':
+            raise ValueError(
+                f'it must hold {NODES} whole numbers (got {len(found)})'
+            )
+        if not first <= found.min() <= found.max() <= last:
+            raise ValueError(
+                f'it must hold numbers from {first} to {last} (got '
+                f'{found.min()} to {found.max()})'
+            )
+    return found[:, 0]

@@ -1,10 +1,12 @@
 """Point clouds: many graphs without edges."""
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+import h5py
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,12 +15,13 @@ from torch_geometric.datasets import S3DIS
 from torch_geometric.io.off import parse_off
 from torch_geometric.transforms import NormalizeScale, SamplePoints
 
+from benchmarks.archives import check_zip
 from benchmarks.errors import UsageError
-from benchmarks.files import processed_folder
+from benchmarks.files import made_once, reading
 from benchmarks.graphs import Graphs
 
 POINTS = 256  # of a cloud
-AREA = 5  # of S3DIS, to test
+AREA, KINDS, WIDTH = 5, 13, 9  # of S3DIS: to test; labels; features
 Draw = Callable[[], Tensor]  # returns other points of a shape each time
 
 
@@ -34,14 +37,16 @@ def shapes(root: Path) -> Graphs:
             f'{file} is missing: it is to be had from '
             f'github.com/Yannick-S/geometric_shapes'
         )
-    draws: dict[str, list[Draw]] = {'train': [], 'test': []}
-    with zipfile.ZipFile(file) as archive:
+    draws: dict[str, dict[str, Draw]] = {'train': {}, 'test': {}}
+    with reading(file), zipfile.ZipFile(file) as archive:
+        check_zip(archive, file)
         for name in sorted(archive.namelist()):
             if name.endswith('.off'):
-                text = archive.read(name).decode()
-                mesh = parse_off(text.split('\n'))
-                draws[name.split('/')[-2]].append(_sampler(mesh))
-    if len(draws['train']) != len(draws['test']):
+                with reading(f'{name} in {file}'):
+                    _, kind, part, _ = PurePosixPath(name).parts
+                    draw = _sampler(archive.read(name).decode())
+                    draws[part][kind] = draw
+    if not draws['train'] or [*draws['train']] != [*draws['test']]:
         raise UsageError(
             f'{file} must hold a mesh to train and one to test for each class '
             f'(got {len(draws["train"])} and {len(draws["test"])})'
@@ -57,13 +62,13 @@ def animals(root: Path) -> Graphs:
     """
     folder = root / 'PointClouds'
     draws = {
-        part: [
-            _chooser(_read_pcd(file))
+        part: {
+            file.stem.split('_')[2]: _chooser(_read_pcd(file))
             for file in sorted(folder.glob(f'ism_{part}_*.pcd'))
-        ]
+        }
         for part in ('train', 'test')
     }
-    if [len(found) for found in draws.values()] != [5, 5]:
+    if len(draws['train']) != 5 or [*draws['train']] != [*draws['test']]:
         raise UsageError(
             f'{folder} must hold the ten files ism_train_*.pcd and '
             f'ism_test_*.pcd of github.com/PointCloudLibrary/data'
@@ -84,23 +89,70 @@ def rooms(root: Path) -> Graphs:
             f'{names} is missing: unzip {S3DIS.url.rpartition("/")[2]}, of '
             f'{S3DIS.url} or a mirror, as {raw}'
         )
-    folder = processed_folder(raw.iterdir())  # PyG writes beside the files
-    if not (folder / 'raw').exists():
+    rooms = _check_rooms(raw, names)
+
+    def make(folder: Path) -> None:  # PyG writes beside the files
         (folder / 'raw').symlink_to(raw)
+        S3DIS(str(folder), AREA)
+
+    folder = made_once(list(raw.iterdir()), 'S3DIS', make)
     given = [S3DIS(str(folder), AREA, train) for train in (True, False)]
     blocks = [
         Data(x=torch.cat([block.pos, block.x], 1), pos=block.pos, y=block.y)
         for part in given
         for block in part
     ]
-    of = [n for n in names.read_text().split() if f'Area_{AREA}' not in n]
+    of = [room for room in rooms if f'Area_{AREA}' not in room]
     held = {*sorted({*of})[::10]}
     split = ['val' if name in held else 'train' for name in of]
     split += ['test'] * len(given[1])
     return Graphs(blocks, _split(split))
 
 
-def _sampler(mesh: Data) -> Draw:
+def _check_rooms(raw: Path, names: Path) -> list[str]:
+    """Looks at the files that PyG reads, and returns the room of each block.
+
+    Raises:
+        UsageError: If a file is damaged, or if they do not fit together.
+    """
+    blocks, files = 0, raw / 'all_files.txt'
+    with reading(files):
+        found = files.read_text().split()
+    for name in found:
+        file = raw / PurePosixPath(name).name
+        with reading(file), h5py.File(file) as content:
+            points, labels = content['data'], content['label']
+            if points.ndim != 3 or points.shape[2] != WIDTH:
+                raise ValueError(
+                    f'it must hold blocks of points with {WIDTH} features '
+                    f'(got shape {points.shape})'
+                )
+            if labels.shape != points.shape[:2]:
+                raise ValueError('it must hold a label for each point')
+            if (
+                labels.size
+                and not 0 <= np.min(labels) <= np.max(labels) < KINDS
+            ):
+                raise ValueError(f'labels must be in [0, {KINDS})')
+            blocks += len(points)
+    with reading(names):
+        rooms = names.read_text().split()
+        if len(rooms) != blocks:
+            raise ValueError(
+                f'it must name a room for each of {blocks} blocks (got '
+                f'{len(rooms)})'
+            )
+    return rooms
+
+
+def _sampler(text: str) -> Draw:
+    mesh = parse_off(text.splitlines())
+    pos, face = mesh.pos, mesh.face
+    good = pos.dim() == 2 and pos.size(1) == 3 and bool(pos.isfinite().all())
+    if not good or face.dim() != 2 or not face.numel():
+        raise ValueError('it is no mesh')
+    if face.min() < 0 or face.max() >= len(pos):
+        raise ValueError(f'corners must be in [0, {len(pos)})')
     sample = SamplePoints(POINTS)
     return lambda: sample(mesh).pos
 
@@ -110,19 +162,31 @@ def _chooser(points: Tensor) -> Draw:
 
 
 def _read_pcd(file: Path) -> Tensor:
-    _, _, rows = file.read_text().partition('DATA ascii\n')
-    if not rows:
-        raise UsageError(f'{file} is no ascii PCD file')
-    return torch.from_numpy(np.loadtxt(io.StringIO(rows), dtype=np.float32))
+    with reading(file):
+        head, _, rows = file.read_text().partition('DATA ascii\n')
+        if not rows:
+            raise ValueError('it is no ascii PCD file')
+        found = np.loadtxt(io.StringIO(rows), dtype=np.float32, ndmin=2)
+        count = re.search(r'^POINTS (\d+)$', head, re.MULTILINE)
+        wanted = int(count[1]) if count else max(len(found), POINTS)
+        if found.shape != (wanted, 3) or not np.isfinite(found).all():
+            raise ValueError(
+                f'it must hold {wanted} points in 3 dimensions (got shape '
+                f'{found.shape})'
+            )
+    return torch.from_numpy(found)
 
 
-def _clouds(draws: dict[str, list[Draw]], counts: dict[str, int]) -> Graphs:
+def _clouds(
+    draws: dict[str, dict[str, Draw]], counts: dict[str, int]
+) -> Graphs:
     scale = NormalizeScale()
     clouds, split = [], []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for part, count in counts.items():
-            for label, draw in enumerate(draws.get(part, draws['train'])):
+            shapes = draws.get(part, draws['train']).values()
+            for label, draw in enumerate(shapes):
                 for _ in range(count):
                     points = scale(Data(pos=draw())).pos
                     clouds.append(Data(x=points, y=torch.tensor([label])))

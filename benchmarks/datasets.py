@@ -1,3 +1,4 @@
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,8 +13,15 @@ from torch_geometric.utils import index_to_mask
 
 from benchmarks import clouds, planetoid, shchur
 from benchmarks.errors import UsageError, check_name
-from benchmarks.files import cache_folder, find_root, reachable
-from benchmarks.graphs import Graphs
+from benchmarks.files import (
+    DataWarning,
+    cache_folder,
+    check_address,
+    find_root,
+    reachable,
+    reading,
+)
+from benchmarks.graphs import Graphs, check
 
 # Of the GDC paper's code:
 DEVELOPMENT_SEED, DEVELOPMENT_NODES = 1684992425, 1500
@@ -53,8 +61,10 @@ def load(
     protocol: str | None = None,
     seed: int = 0,
     mirrors: Sequence[str] = (),
+    strict: bool = False,
 ) -> Data | Graphs:
-    """Reads a dataset.
+    """Reads a dataset, and checks that its parts are finite, in range and fit
+    together.
 
     Args:
         name: One of the names in :data:`DATASETS`.
@@ -65,13 +75,43 @@ def load(
         seed: Seed of the split, where the protocol draws one.
         mirrors: Addresses to look for missing files at, before the official
             one.
+        strict: Whether files that are not known to be the published ones are
+            an error, in place of a warning.
 
     Raises:
-        UsageError: If the files are missing and cannot be downloaded, or on
-            an unknown name.
+        UsageError: If the files are missing and cannot be downloaded, if one
+            is damaged, or on an unknown name.
+
+    Warns:
+        DataWarning: Of files that are not known to be the published ones.
     """
     protocol = protocol_of(name, protocol)
-    data = DATASETS[name].read(find_root(root), mirrors)
+    for url in mirrors:
+        check_address(url)
+    folder = find_root(root)
+    with reading(f'{name} in {folder or cache_folder()}'):
+        if strict:
+            data = _read_strictly(DATASETS[name], folder, mirrors)
+        else:
+            data = DATASETS[name].read(folder, mirrors)
+        data = _split(data, protocol, seed)
+        check(data)
+    return data
+
+
+def _read_strictly(
+    dataset: Dataset, root: Path | None, mirrors: Sequence[str]
+) -> Data | Graphs:
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', DataWarning)
+        try:
+            return dataset.read(root, mirrors)
+        except DataWarning as warning:
+            raise UsageError(f'{warning}, which --strict refuses') from warning
+
+
+def _split(data: Data | Graphs, protocol: str, seed: int) -> Data | Graphs:
+    """The split of a protocol, where it is not that of the files."""
     if protocol == 'gdc-lcc':
         return _split_gdc(data, seed)
     if protocol == 'shchur-20-per-class':
@@ -167,7 +207,13 @@ def room(root: str | Path | None = None) -> Tensor:
             f'github.com/PointCloudLibrary/data, or leave its row out with '
             f'--profile fast'
         )
-    return torch.from_numpy(np.load(file))
+    with reading(file):
+        points = np.load(file, allow_pickle=False)
+        if points.shape[1:] != (3,) or not np.isfinite(points).all():
+            raise ValueError(
+                f'it must hold points in 3 dimensions (got {points.shape})'
+            )
+        return torch.from_numpy(points)
 
 
 def _citations(name: str, size: str) -> Dataset:

@@ -1,11 +1,17 @@
-"""Many graphs, with properties of each or of its nodes."""
+"""Many graphs, with properties of each or of its nodes; and what any data
+must be to be trained on.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch_geometric.data import Data
+
+SPLITS = ('train', 'val', 'test')
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,16 @@ class Graphs:
     edge_sizes: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """What is published of a graph; each edge counts in both directions."""
+
+    nodes: int
+    features: int
+    edges: int
+    classes: int
+
+
 def one_hot(categories: Tensor, sizes: list[int]) -> Tensor:
     """One column for each category of each feature, ``[N, sum(sizes)]``: a
     linear layer on it is a sum of embeddings.
@@ -34,9 +50,107 @@ def one_hot(categories: Tensor, sizes: list[int]) -> Tensor:
     Raises:
         ValueError: If there are more categories than their sizes say.
     """
+    check_categories(categories, sizes)
     limits = categories.new_tensor(sizes)
-    if (categories >= limits).any() or (categories < 0).any():
-        raise ValueError(f'categories must be in [0, size) of {sizes}')
     places = categories + limits.cumsum(0) - limits  # [N, F]
     out = torch.zeros(len(places), sum(sizes), device=places.device)
     return out.scatter_(1, places, 1.0)
+
+
+def check_categories(categories: Tensor, sizes: list[int]) -> None:
+    """Raises an error if there are more categories than their sizes say."""
+    limits = categories.new_tensor(sizes)
+    if (categories >= limits).any() or (categories < 0).any():
+        raise ValueError(f'categories must be in [0, size) of {sizes}')
+
+
+def csr(
+    data: np.ndarray,
+    indices: np.ndarray,
+    indptr: np.ndarray,
+    shape: Sequence[int],
+) -> csr_matrix:
+    """A sparse matrix from a file. scipy's own functions do not look whether
+    indices are in range, and reach beyond their arrays.
+
+    Raises:
+        ValueError: If the parts are no sparse matrix.
+    """
+    if any(part.dtype.kind not in 'iu' for part in (indices, indptr)):
+        raise ValueError('indices must be whole numbers')
+    out = csr_matrix((data, indices, indptr), tuple(map(int, shape)))
+    out.check_format(full_check=True)
+    return out
+
+
+def check_sizes(data: Data, sizes: Sizes) -> None:
+    """Raises a ``ValueError`` if a graph is not as large as published."""
+    found = Sizes(
+        data.num_nodes,
+        data.num_features,
+        data.num_edges,
+        int(data.y.max()) + 1,
+    )
+    if found != sizes:
+        raise ValueError(f'it must have {sizes} (got {found})')
+
+
+def check_index(what: str, index: Tensor, size: int) -> None:
+    """Raises a ``ValueError`` unless all numbers are in ``[0, size)``."""
+    if index.is_floating_point() or index.dtype == torch.bool:
+        raise ValueError(f'{what} must be whole numbers (got {index.dtype})')
+    if index.numel() and not 0 <= index.min() <= index.max() < size:
+        raise ValueError(
+            f'{what} must be in [0, {size}) (got {int(index.min())} to '
+            f'{int(index.max())})'
+        )
+
+
+def check_split(split: Mapping[str, Tensor], size: int) -> None:
+    """Checks the indices of each split.
+
+    Raises:
+        ValueError: If a split is empty or out of range, or if anything
+            stands in two of them, or twice.
+    """
+    for name, index in split.items():
+        check_index(f'split {name}', index, size)
+        if not len(index):
+            raise ValueError(f'split {name} is empty')
+    index = torch.cat([part.view(-1).long() for part in split.values()])
+    twice = int((index.bincount() > 1).sum())
+    if twice:
+        raise ValueError(f'splits must not overlap (got {twice} in two)')
+
+
+def check(data: Data | Graphs) -> None:
+    """Checks what was read, before it is trained on.
+
+    Raises:
+        ValueError: If features are not finite, or if edges, labels or splits
+            are out of range.
+    """
+    if isinstance(data, Data):
+        _check_graph(data, data.num_nodes)
+        split = {s: data[f'{s}_mask'].nonzero().view(-1) for s in SPLITS}
+        check_split(split, data.num_nodes)
+        return
+    check_split(data.split, len(data.graphs))
+    if not data.node_sizes:
+        for graph in data.graphs:
+            _check_graph(graph, len(graph.y))
+
+
+def _check_graph(data: Data, num_labels: int) -> None:
+    x, y, size = data.x, data.y, data.num_nodes
+    if x.dim() != 2 or len(x) != size or not x.isfinite().all():
+        raise ValueError(
+            f'features must be {size} rows of finite numbers (got shape '
+            f'{list(x.shape)}, {int((~x.isfinite()).sum())} not finite)'
+        )
+    if len(y) != num_labels or y.isinf().any():
+        raise ValueError(f'labels must be {num_labels} (got {len(y)})')
+    if not y.is_floating_point() and y.numel() and y.min() < 0:
+        raise ValueError(f'labels must be at least 0 (got {int(y.min())})')
+    if data.edge_index is not None:
+        check_index('edges', data.edge_index, size)

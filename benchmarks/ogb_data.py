@@ -7,19 +7,21 @@ import os
 import tempfile
 import types
 import warnings
-import zipfile
-import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock
 from ogb.graphproppred import PygGraphPropPredDataset
+from ogb.io import read_graph_pyg as theirs
 from ogb.nodeproppred import PygNodePropPredDataset
 from ogb.utils.features import get_atom_feature_dims, get_bond_feature_dims
+from torch import Tensor
 from torch_geometric.data import Data, InMemoryDataset
 from torch_geometric.utils import (
     index_to_mask,
@@ -28,28 +30,46 @@ from torch_geometric.utils import (
     to_undirected,
 )
 
+from benchmarks import pickles
+from benchmarks.archives import check_gzip, unpack
 from benchmarks.errors import UsageError
-from benchmarks.files import cache_folder, fetch, processed_folder
-from benchmarks.graphs import Graphs
+from benchmarks.files import (
+    DataWarning,
+    cache_folder,
+    fetch,
+    made_once,
+    reading,
+    words,
+)
+from benchmarks.graphs import (
+    Graphs,
+    check_categories,
+    check_index,
+    check_split,
+)
 
 DIRECTED = ('ogbn-arxiv', 'arxiv-sim')  # as given
 KINDS = {'ogbn': PygNodePropPredDataset, 'ogbg': PygGraphPropPredDataset}
 SPLITS = {'train': 'train', 'val': 'valid', 'test': 'test'}  # ours, and ogb's
+FOLDERS = ('raw', 'split', 'mapping')  # of a dataset, that are read
 
 
 def load_below(root: Path, path: str | Path, **kwargs: Any) -> Any:
-    """``torch.load`` of whole Python objects, which torch refuses by default
-    since version 2.6, for files of a dataset and for no others.
+    """What ``torch.save`` wrote to a file of a dataset: graphs of PyG and
+    numpy's arrays among it, which ``torch.load`` refuses by default since
+    version 2.6, and nothing that would have to be run.
 
     Raises:
         ValueError: If the file is not below the root.
+        UsageError: If it is damaged, or asks for anything else.
     """
     place = Path(os.path.abspath(path))  # links inside may lead outside
     if not place.is_relative_to(os.path.abspath(root)):
         raise ValueError(
             f'only files below {root} may hold Python objects (got {path})'
         )
-    return torch.load(path, **{**kwargs, 'weights_only': False})
+    with reading(place.resolve()):
+        return pickles.load_torch(place)
 
 
 def _rebind(function: Callable, **names: Any) -> Callable:
@@ -73,6 +93,77 @@ class _Torch:
         return getattr(torch, name)
 
 
+class _Pandas:
+    """The module, with a ``read_csv`` for compressed tables of numbers, which
+    counts their rows.
+    """
+
+    def __init__(self):
+        self.rows: Counter[str] = Counter()
+
+    def read_csv(self, path: str, **kwargs: Any) -> pd.DataFrame:
+        name = Path(path).name.removesuffix('.csv.gz')
+        if not Path(path).name.endswith('.csv.gz'):  # of ogb itself
+            return pd.read_csv(path, **kwargs)
+        if not Path(path).is_file():
+            raise FileNotFoundError(f'{Path(path).name} is missing')
+        with reading(Path(path).resolve()):
+            table = read_table(Path(path), name.endswith('-label'))
+            if name == 'edge' and table.shape[1] != 2:
+                raise ValueError('it must hold two ends of each edge')
+            self.rows[name] = len(table)
+            if name.endswith('-list'):
+                self.rows[f'sum of {name}'] = int(table[0].sum())
+        return table
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(pd, name)
+
+    def check(self) -> None:
+        """Raises a ``ValueError`` if tables do not have a row for each graph,
+        node or edge; ogb would take the next graph's rows.
+        """
+        rows = self.rows
+        graphs = rows['num-node-list']
+        for name, size in rows.items():
+            kind = name.partition('-')[0].partition('_')[0]
+            wanted = {
+                'num': graphs,
+                'graph': graphs,
+                'species': rows['sum of num-node-list'],
+                'node': rows['sum of num-node-list'],
+                'edge': rows['sum of num-edge-list'],
+            }.get(kind, size)
+            if size != wanted:
+                raise ValueError(
+                    f'{name}.csv.gz must have {wanted} rows (got {size})'
+                )
+
+
+def read_table(path: Path, unknown: bool = False) -> pd.DataFrame:
+    """A compressed table of numbers without a head.
+
+    Args:
+        path: A ``.csv.gz``.
+        unknown: Whether some numbers may be missing.
+
+    Raises:
+        ValueError: If it holds anything else.
+        Exception: Of any kind, if it is damaged.
+    """
+    check_gzip(path)
+    table = pd.read_csv(path, compression='gzip', header=None)
+    kinds = {dtype.kind for dtype in table.dtypes}
+    if not kinds <= set('iuf'):
+        raise ValueError('it must hold numbers only')
+    values = table.to_numpy()
+    if np.isinf(values).any() or (not unknown and np.isnan(values).any()):
+        raise ValueError('it must hold finite numbers only')
+    if path.name.endswith('-list.csv.gz') and (values < 0).any():
+        raise ValueError('it must hold counts')
+    return table
+
+
 def _no_question(text: str) -> str:
     raise RuntimeError(f'ogb asks on stdin: {text.strip()}')
 
@@ -85,11 +176,24 @@ def _quiet(kind: type[InMemoryDataset]) -> type[InMemoryDataset]:
     class Quiet(kind):
         def __init__(self, name: str, root: str, **kwargs: Any):
             base = Path(kwargs.get('meta_dict', {}).get('dir_path', root))
-            self._names = {'torch': _Torch(base), 'input': _no_question}
+            self.source = base
+            self._tables = _Pandas()
+            self._names = {
+                'torch': _Torch(base),
+                'input': _no_question,
+                'pd': self._tables,
+            }
             init = _rebind(kind.__init__, **self._names)
             with warnings.catch_warnings():  # of arrays that pandas owns
                 warnings.filterwarnings('ignore', 'The given NumPy array is')
                 init(self, name, root, **kwargs)
+
+        def process(self) -> None:
+            tables = self._tables
+            read = _rebind(theirs.read_csv_graph_raw, pd=tables)
+            graphs = _rebind(theirs.read_graph_pyg, read_csv_graph_raw=read)
+            _rebind(kind.process, **self._names, read_graph_pyg=graphs)(self)
+            tables.check()
 
         def get_idx_split(self, *args: Any) -> dict[str, Any]:
             return _rebind(kind.get_idx_split, **self._names)(self, *args)
@@ -118,36 +222,33 @@ def open_dataset(
     kind = KINDS[name.partition('-')[0]]
     meta = _meta(kind, name)
     folder = _find(name, meta, root, mirrors)
-    files = [p for p in sorted(folder.rglob('*')) if p.is_file()]
-    files = [p for p in files if p.relative_to(folder).parts[0] != 'processed']
+    files = [
+        p
+        for p in sorted(folder.rglob('*'))
+        if p.is_file() and p.relative_to(folder).parts[0] in FOLDERS
+    ]
     marker = f'RELEASE_v{meta["version"]}.txt'
     _check_release(folder, marker)
-    cache = processed_folder(files)
     opened = _quiet(kind)
-    with FileLock(cache / 'lock'):
-        done = cache / folder.name
-        if not done.is_dir():  # appears whole, at once
-            with tempfile.TemporaryDirectory(dir=cache) as work:
-                copy = Path(work) / folder.name
-                _link(folder, files, copy)
-                if not (copy / marker).exists():
-                    (copy / marker).touch()
-                try:
-                    opened(name, work)
-                except (
-                    OSError,
-                    EOFError,
-                    RuntimeError,
-                    ValueError,
-                    zlib.error,
-                ) as error:
-                    raise UsageError(
-                        f'{folder} cannot be read as a complete {name}: '
-                        f'{error}. Where files are missing or torn, take it '
-                        f'away to have it downloaded again'
-                    ) from error
-                copy.rename(done)
-        return opened(name, str(cache))
+
+    def make(copy: Path) -> None:
+        _link(folder, files, copy)
+        (copy / marker).touch()
+        try:
+            opened(name, str(copy.parent))
+        except Exception as error:  # ogb raises all kinds
+            raise UsageError(
+                f'{folder} cannot be read as a complete {name}: '
+                f'{words(error)}. '
+                f'Where files are missing or torn, take it away to have it '
+                f'downloaded again'
+            ) from error
+
+    done = made_once(files, folder.name, make)
+    with reading(done):
+        dataset = opened(name, str(done.parent))
+    dataset.source = folder
+    return dataset
 
 
 def open_saved(meta: dict[str, str]) -> InMemoryDataset:
@@ -203,10 +304,10 @@ def _unpack(archive: Path, inside: str, folder: Path) -> None:
     """Takes a folder out of an archive, whole, and the archive away."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         try:
-            with zipfile.ZipFile(archive) as file:
-                file.extractall(work)
-            (Path(work) / inside).rename(folder)
-        except (zipfile.BadZipFile, zlib.error, OSError) as error:
+            with reading(archive):
+                unpack(archive, Path(work))
+                (Path(work) / inside).rename(folder)
+        except UsageError as error:
             archive.unlink()
             raise UsageError(
                 f'{archive} is no good and was taken away: {error}'
@@ -220,6 +321,7 @@ def _check_release(folder: Path, marker: str) -> None:
     if not found:
         warnings.warn(
             f'{folder} has no {marker}, and is taken for that release',
+            DataWarning,
             stacklevel=2,
         )
     elif marker not in found:
@@ -230,8 +332,7 @@ def _check_release(folder: Path, marker: str) -> None:
 
 
 def _link(folder: Path, files: list[Path], copy: Path) -> None:
-    """Folders of links, in which ogb may add and rename."""
-    copy.mkdir()
+    """Links in folders, in which ogb may add and rename."""
     for file in files:
         place = copy / file.relative_to(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -250,8 +351,15 @@ def read_nodes(
 
 
 def with_masks(dataset: InMemoryDataset, name: str) -> Data:
-    """The one graph of a dataset of ogb, with its split as masks."""
-    data, split = dataset[0], dataset.get_idx_split()
+    """The one graph of a dataset of ogb, with its split as masks.
+
+    Raises:
+        UsageError: If its parts do not fit together.
+    """
+    data, split = dataset[0], _split(dataset, dataset[0].num_nodes)
+    with reading(dataset.source):
+        check_index('edges', data.edge_index, data.num_nodes)
+        _check_labels(data.y, dataset)
     if name in DIRECTED:
         data.edge_index = to_undirected(data.edge_index, data.num_nodes)
     if data.x is None:
@@ -262,10 +370,35 @@ def with_masks(dataset: InMemoryDataset, name: str) -> Data:
         data.x = torch.cat([mean, one_hot(species).to(mean.dtype)], dim=1)
     if data.y.size(1) == 1:
         data.y = data.y.view(-1)
-    for ours, theirs in SPLITS.items():
-        index = torch.as_tensor(split[theirs])
-        data[f'{ours}_mask'] = index_to_mask(index, data.num_nodes)
+    for name, index in split.items():
+        data[f'{name}_mask'] = index_to_mask(index, data.num_nodes)
     return data
+
+
+def _split(dataset: InMemoryDataset, size: int) -> dict[str, Tensor]:
+    """The official split, of so many nodes or graphs."""
+    with reading(dataset.source / 'split'):
+        found = dataset.get_idx_split()
+        split = {
+            ours: torch.as_tensor(found[theirs])
+            for ours, theirs in SPLITS.items()
+        }
+        check_split(split, size)
+    return split
+
+
+def _check_labels(y: Tensor, dataset: InMemoryDataset) -> None:
+    known = y[~y.isnan()] if y.is_floating_point() else y
+    classes = dataset.num_classes if 'class' in dataset.task_type else None
+    if (
+        classes
+        and known.numel()
+        and not 0 <= known.min() <= known.max() < classes
+    ):
+        raise ValueError(
+            f'labels must be in [0, {classes}) (got {known.min().item()} to '
+            f'{known.max().item()})'
+        )
 
 
 def read_molecules(
@@ -273,10 +406,19 @@ def read_molecules(
 ) -> Graphs:
     """Reads molecules to predict properties of (``ogbg-mol*``)."""
     dataset = open_dataset(name, root, mirrors)
-    split = dataset.get_idx_split()
-    return Graphs(
+    out = Graphs(
         dataset,
-        {o: torch.as_tensor(split[t]) for o, t in SPLITS.items()},
+        _split(dataset, len(dataset)),
         get_atom_feature_dims(),
         get_bond_feature_dims(),
     )
+    with reading(dataset.source):
+        data, slices = dataset._data, dataset.slices
+        check_categories(data.x, out.node_sizes)
+        check_categories(data.edge_attr, out.edge_sizes)
+        sizes = slices['x'].diff()
+        limit = sizes.repeat_interleave(slices['edge_index'].diff())
+        if (data.edge_index < 0).any() or (data.edge_index >= limit).any():
+            raise ValueError('edges must join nodes of their own graph')
+        _check_labels(data.y, dataset)
+    return out

@@ -2,16 +2,20 @@
 Evaluation" <https://arxiv.org/abs/1811.05868>`_ by Shchur et al.
 """
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch_geometric.data import Data
 from torch_geometric.datasets import Coauthor
-from torch_geometric.io import read_npz
+from torch_geometric.io.npz import parse_npz
 from torch_geometric.utils import index_to_mask
 
-from benchmarks.files import cache_folder, fetch
+from benchmarks.archives import check_zip
+from benchmarks.files import cache_folder, fetch, reading
+from benchmarks.graphs import Sizes, check_sizes, csr
 
 FILES = {
     'coauthor-cs': 'Coauthor/CS/raw/ms_academic_cs.npz',
@@ -21,6 +25,13 @@ FILES = {
     ),
     'amazon-photo': 'Amazon/Photo/raw/amazon_electronics_photo.npz',
 }
+SIZES = {
+    'coauthor-cs': Sizes(18333, 6805, 163788, 15),
+    'coauthor-physics': Sizes(34493, 8415, 495924, 5),
+    'amazon-computers': Sizes(13752, 767, 491722, 10),
+    'amazon-photo': Sizes(7650, 745, 238162, 8),
+}
+PARTS = ('data', 'indices', 'indptr', 'shape')  # of a sparse matrix
 TRAIN, VAL = 20, 30  # nodes of a class
 
 
@@ -33,13 +44,45 @@ def read(name: str, root: Path | None, mirrors: Sequence[str] = ()) -> Data:
         mirrors: Addresses to look for the file at, before the authors'.
 
     Raises:
-        UsageError: If the file is missing and cannot be downloaded.
+        UsageError: If the file is missing and cannot be downloaded, or if it
+            is damaged, or not of the published graph.
     """
     file = (root or cache_folder()) / FILES[name]
+    sizes = SIZES[name]
     if not file.is_file():
         bases = [url.rstrip('/') for url in (*mirrors, Coauthor.url)]
-        fetch([f'{base}/{file.name}' for base in bases], file)
-    return read_npz(str(file), to_undirected=True)
+        fetch(
+            [f'{base}/{file.name}' for base in bases],
+            file,
+            lambda part: _read(part, sizes),
+        )
+    return _read(file, sizes)
+
+
+def _read(file: Path, sizes: Sizes) -> Data:
+    with reading(file):
+        with zipfile.ZipFile(file) as archive:
+            check_zip(archive, file)
+        with np.load(file) as found:
+            parts = {
+                f'{matrix}_{part}': found[f'{matrix}_{part}']
+                for matrix in ('attr', 'adj')
+                for part in PARTS
+            }
+            parts['labels'] = found['labels']
+        for matrix, width in (('attr', sizes.features), ('adj', sizes.nodes)):
+            shape = tuple(parts[f'{matrix}_shape'].tolist())
+            if shape != (sizes.nodes, width):
+                raise ValueError(
+                    f'{matrix} must be of shape {(sizes.nodes, width)} (got '
+                    f'{shape})'
+                )
+            csr(*(parts[f'{matrix}_{part}'] for part in PARTS))
+        if parts['labels'].shape != (sizes.nodes,):
+            raise ValueError(f'it must hold {sizes.nodes} labels')
+        data = parse_npz(parts, to_undirected=True)
+        check_sizes(data, sizes)
+    return data
 
 
 def split(data: Data, seed: int) -> Data:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import BatchSampler, RandomSampler
 from torch_geometric import seed_everything
 from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader, DynamicBatchSampler
@@ -45,6 +46,24 @@ class Trainee:
         if len(out) == len(batch.y):
             return out
         return global_mean_pool(out, batch.batch, len(batch.y))
+
+
+class Shuffled(BatchSampler):
+    """Batches in random order. Where labels are of graphs, none has a single
+    graph, over which a norm would fail: the last one joins the one before it,
+    and a size of 1 counts as 2.
+    """
+
+    def __init__(self, graphs: list[Data], batch_size: int):
+        self._least = 2 if len(graphs[0].y) == 1 else 1
+        size = max(batch_size, self._least)
+        super().__init__(RandomSampler(graphs), size, False)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        *batches, last = super().__iter__()
+        if batches and len(last) < self._least:
+            last = batches.pop() + last
+        yield from (*batches, last)
 
 
 Given = tuple[Batch, Adj | None]  # graphs, and their edges as a network likes
@@ -117,9 +136,8 @@ def run(
     metric = METRICS[protocol.metric]
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:
-        train = give(
-            parts['train'], batch_size=recipe.batch_size, shuffle=True
-        )
+        graphs = parts['train']
+        train = give(graphs, batch_sampler=Shuffled(graphs, recipe.batch_size))
         return epoch(trainee, train, seen, optimizer, metric)
 
     scores = fit(model, once, recipe, protocol)

@@ -1,5 +1,4 @@
 import io
-import os
 import shutil
 import stat
 import urllib.request
@@ -133,17 +132,17 @@ def test_missing_files_come_from_a_mirror(root, tmp_path):
     assert len([*(tmp_path / 'Planetoid' / 'Cora' / 'raw').iterdir()]) == 8
 
 
-def test_interrupted_processing_is_done_again(root, monkeypatch, no_network):
-    def stop(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(planetoid.Planetoid, 'process', stop)
-    monkeypatch.setenv('XDG_CACHE_HOME', os.environ['XDG_CACHE_HOME'] + '/new')
-    with pytest.raises(KeyboardInterrupt):
-        datasets.load('cora', root)
-    monkeypatch.undo()
-    monkeypatch.setenv('PYG_EXT_DATA', root)
-    assert sizes(datasets.load('cora')) == SIZES['cora']
+@pytest.mark.parametrize('name', planetoid.SIZES)
+def test_planetoid_is_that_of_pyg(name, root, tmp_path):
+    (tmp_path / name).mkdir()
+    raw = Path(root) / 'Planetoid' / name / 'raw'
+    (tmp_path / name / 'raw').symlink_to(raw)
+    theirs = planetoid.Planetoid(str(tmp_path), name)[0]
+    ours = planetoid.read(name, Path(root))
+    assert ours.keys() == theirs.keys()
+    for key in ours.keys():  # noqa: SIM118, which PyG needs
+        assert ours[key].dtype == theirs[key].dtype
+        assert torch.equal(ours[key], theirs[key])
 
 
 def test_choose(root, tmp_path, monkeypatch, no_network):

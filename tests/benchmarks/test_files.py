@@ -33,7 +33,11 @@ class Server(BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         if self.version:
             self.send_header('ETag', tag)
-        rest = self.content[start:]
+        rest, size = self.content[start:], len(self.content)
+        if start:
+            self.send_header(
+                'Content-Range', f'bytes {start}-{size - 1}/{size}'
+            )
         self.send_header('Content-Length', str(len(rest)))
         self.end_headers()
         self.wfile.write(rest[: self.breaks.pop(0)] if self.breaks else rest)
