@@ -9,6 +9,7 @@ from pyg_ext.metrics.per_graph import (
     per_graph,
     squared_differences,
     unit_rows,
+    unit_scale,
 )
 from pyg_ext.utils.checks import check_name
 
@@ -95,13 +96,20 @@ def group_distance_ratio(
 def _ratio_of_squares(x: Tensor, y: Tensor, classes: int) -> Tensor:
     """By the means and variances of classes alone."""
     count = y.bincount(minlength=classes).double().view(-1, 1)
-    mean = x.new_zeros(classes, x.size(1), dtype=torch.double)
+    scale = unit_scale(x)
+    # From the first node of each class on, so that equal ones differ by zero.
+    first = y.argsort(stable=True)[(count.cumsum(0) - count).long().view(-1)]
+    origin = x[first].double() * scale[first].view(-1, 1)
+    shift = torch.zeros_like(origin)
     variance = x.new_zeros(classes, dtype=torch.double)
-    for place, part in unit_rows(x):
-        mean.index_add_(0, y[place], part / count[y[place]])
-    for place, part in unit_rows(x):
-        apart = (part - mean[y[place]]).square_().sum(dim=-1)
-        variance.index_add_(0, y[place], apart / count[y[place], 0])
+    for place, part in unit_rows(x, scale):
+        mine = y[place]
+        shift.index_add_(0, mine, (part - origin[mine]) / count[mine])
+    for place, part in unit_rows(x, scale):
+        mine = y[place]
+        apart = (part - origin[mine] - shift[mine]).square_().sum(dim=-1)
+        variance.index_add_(0, mine, apart / count[mine, 0])
+    mean = origin + shift
     pairs = torch.combinations(torch.arange(classes, device=x.device))
     one, other = pairs.t()
     between = (mean[one] - mean[other]).square().sum(dim=-1)

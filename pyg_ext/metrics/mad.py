@@ -173,9 +173,7 @@ def mad_gap(
         _gaps(x, scale, part, step, component, neighbor_hops, remote_hops)
         for part in nodes.split(2 * rows_at_a_time(size))
     ]
-    gap = torch.cat(gaps)
-    gap = gap[gap.isfinite()]
-    return estimate(gap, len(nodes) / size, return_std_error)
+    return estimate(torch.cat(gaps), len(nodes) / size, return_std_error)
 
 
 def _sample(
@@ -197,7 +195,7 @@ def _gaps(
     neighbor_hops: int,
     remote_hops: int,
 ) -> Tensor:
-    """The gap of each of some nodes; no number where one side is empty."""
+    """The gap of each of some nodes that has nodes on both sides."""
     seen = torch.zeros(len(x), len(part), device=x.device)  # [N, B]
     column = torch.arange(len(part), device=x.device)
     seen[part, column] = 1.0
@@ -213,8 +211,10 @@ def _gaps(
     near[part, column] = False
     same = component.view(-1, 1) == component[part]
     remote = same & (seen == 0.0)
+    both = near.any(dim=0) & remote.any(dim=0)
     far, close = (
-        _mean_distance(x, scale, part, mask) for mask in (remote, near)
+        _mean_distance(x, scale, part[both], mask[:, both])
+        for mask in (remote, near)
     )
     return far - close
 

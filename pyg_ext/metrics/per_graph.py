@@ -264,7 +264,8 @@ def unit_scale(x: Tensor) -> Tensor:
     for start in range(0, len(x), rows):
         place = slice(start, start + rows)
         norm[place] = x[place].double().norm(dim=-1)
-    return torch.where(norm > 0.0, 1.0 / norm, 0.0)
+    inverse = 1.0 / torch.where(norm > 0.0, norm, 1.0)
+    return torch.where(norm > 0.0, inverse, 0.0)
 
 
 def unit_rows(
