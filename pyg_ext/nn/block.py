@@ -4,7 +4,7 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
-from pyg_ext.nn.norm import make_norm
+from pyg_ext.nn.norm import apply_norm, make_norm
 
 
 class GNNBlock(Module):
@@ -32,8 +32,10 @@ class GNNBlock(Module):
 
     Shapes:
         - **input:** features :math:`(|\mathcal{V}|, F)`, the edges as the
-          convolution takes them, and a dropout mask
-          :math:`(|\mathcal{V}|, F)` *(optional)* in place of a fresh one
+          convolution takes them, a dropout mask
+          :math:`(|\mathcal{V}|, F)` *(optional)* in place of a fresh one,
+          and the graph of each node :math:`(|\mathcal{V}|)` *(optional)* for
+          norms that look at all nodes of a graph
         - **output:** what the convolution returns
     """
 
@@ -64,9 +66,10 @@ class GNNBlock(Module):
         edge_index: Adj,
         edge_attr: OptTensor = None,
         mask: OptTensor = None,
+        batch: OptTensor = None,
     ) -> Tensor:
         if self.norm is not None:
-            x = self.norm(x)
+            x = apply_norm(self.norm, x, batch)
         x = x.relu()
         x = self.dropout(x) if mask is None else x * mask
         if edge_attr is None:

@@ -11,9 +11,9 @@ from torch_geometric.utils import add_self_loops
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
-from pyg_ext.nn.norm import make_norm
+from pyg_ext.nn.norm import apply_norm, make_norm
 from pyg_ext.utils import edges_of
-from pyg_ext.utils.checks import check_edge_attr
+from pyg_ext.utils.checks import check_edge_attr, check_vector
 
 
 class DeeperGCN(torch.nn.Module):
@@ -51,9 +51,11 @@ class DeeperGCN(torch.nn.Module):
             :class:`torch_geometric.nn.GENConv`.
 
     Raises:
-        ValueError: On an unknown norm, on less than one layer, on edge
-            features where :obj:`edge_dim` does not say so, or on them with a
-            sparse adjacency.
+        ValueError: On an unknown norm, or :obj:`'message'`, which goes behind
+            a convolution, on less than one layer, on edges that name nodes
+            beyond those with features, on edge features where
+            :obj:`edge_dim` does not say so, or on them with a sparse
+            adjacency.
 
     Shapes:
         - **input:**
@@ -61,7 +63,9 @@ class DeeperGCN(torch.nn.Module):
           :class:`~pyg_ext.utils.CSRTensor`;
           edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency,
           whose weights do not count,
-          edge features :math:`(|\mathcal{E}|, D)` with :obj:`edge_dim`
+          edge features :math:`(|\mathcal{E}|, D)` with :obj:`edge_dim`,
+          the graph of each node :math:`(|\mathcal{V}|)` *(optional)* for
+          norms that look at all nodes of a graph
         - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
     """
 
@@ -111,7 +115,9 @@ class DeeperGCN(torch.nn.Module):
             GNNBlock(conv(), hidden_channels, norm, dropout)
             for _ in range(num_layers - 1)
         )
-        self.norm = make_norm(norm, hidden_channels) if norm else None
+        self.norm = None
+        if norm is not None:
+            self.norm = make_norm(norm, hidden_channels)
         self.lin_out = Linear(hidden_channels, out_channels)
 
     def reset_parameters(self) -> None:
@@ -120,19 +126,25 @@ class DeeperGCN(torch.nn.Module):
             reset(module)
 
     def forward(
-        self, x: Tensor, edge_index: Adj, edge_attr: OptTensor = None
+        self,
+        x: Tensor,
+        edge_index: Adj,
+        edge_attr: OptTensor = None,
+        batch: OptTensor = None,
     ) -> Tensor:
+        edges = edges_of(edge_index, num_nodes=x.size(0))[0]
         check_edge_attr(edge_index, edge_attr, self.edge_dim)
-        edges = edges_of(edge_index)[0]
+        if batch is not None:
+            batch = check_vector('batch', batch, x.size(0), what='graphs')
         if self.add_self_loops:
             edges, edge_attr = add_self_loops(
                 edges, edge_attr, 'mean', x.size(0)
             )
         x = self.state(self.first(self.lin_in(x), edges, edge_attr))
         for block in self.blocks:
-            x = self.state(x + block(x, edges, edge_attr))
+            x = self.state(x + block(x, edges, edge_attr, batch=batch))
         if self.norm is not None:
-            x = self.norm(x)
+            x = apply_norm(self.norm, x, batch)
         return self.lin_out(self.dropout(x.relu()))
 
     def __repr__(self) -> str:
