@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch.nn import Linear, Module
+from torch_geometric.explain.algorithm.utils import set_masks
 
 import pyg_ext.nn
 from pyg_ext.nn import (
@@ -140,25 +141,20 @@ CASES = {
         (5, 8, 3, 2),
         {'dropout': 0.5, 'edge_dropout': 0.5},
         'APPNPNet(5, 2, K=3, alpha=0.1)',
-        compiles=False,  # builds a sparse matrix
     ),
     'DAGNN': Case(
         DAGNN,
         (5, 8, 3, 2),
         {'dropout': 0.5},
         'DAGNN(5, 2, K=3)',
-        compiles=False,
     ),
     'GPRGNN': Case(
         GPRGNN,
         (5, 8, 3, 2),
         {'dropout': 0.5, 'spread_dropout': 0.5},
         'GPRGNN(5, 2, K=3, alpha=0.1)',
-        compiles=False,
     ),
-    'SGC': Case(
-        SGC, (5, 3, 2), {'dropout': 0.5}, 'SGC(5, 2, K=3)', compiles=False
-    ),
+    'SGC': Case(SGC, (5, 3, 2), {'dropout': 0.5}, 'SGC(5, 2, K=3)'),
     'DeepGCN': Case(
         DeepGCN,
         (5, 8, 3, 2),
@@ -180,7 +176,6 @@ CASES = {
         (5, 8, 3, 2),
         {'skip': 'res'},
         'GraphSAGE(5, 2, num_layers=3, skip=res, jk=None)',
-        compiles=False,  # builds a sparse matrix
         shared=mean_adj,
     ),
     'MRConv': Case(
@@ -400,6 +395,53 @@ def test_whole_weights(case, graph):
     weight = torch.arange(17) % 3
     out = model(graph.x, graph.edge_index, weight.double())
     assert torch.allclose(model(graph.x, graph.edge_index, weight), out)
+
+
+def test_edges_keep_their_order(case):
+    """So that an explanation credits the edges that were given: of a chain,
+    those behind a node cannot matter to it.
+    """
+    everywhere = case.cls is DeepGCN or 'virtual_node' in case.kwargs
+    if everywhere or case.cls in (NodeMLP, RandomWalkConv):
+        pytest.skip('sends messages by other ways than these edges')
+    chain = torch.tensor([[4, 3, 0, 2, 1], [5, 4, 1, 3, 2]])
+    mask = torch.nn.Parameter(torch.ones(5, dtype=torch.double))
+    model = case.build().eval()
+    set_masks(model, mask, chain, apply_sigmoid=False)
+    out = model(torch.rand(6, 5).double(), chain)
+    (grad,) = torch.autograd.grad(out[2].square().sum(), mask)
+    matters = chain[1] <= 2
+    assert (grad[~matters] == 0.0).all()
+    # RevGCNConv has layer norms of one channel here, which give zeros:
+    assert grad[chain[1] == 2] != 0.0 or case.cls is RevGCNConv
+
+
+def test_weights_get_gradients(case, graph):
+    if not case.weighted or case.cls in (NodeMLP, RandomWalkConv):
+        pytest.skip('has none to learn')
+    weight = graph.edge_weight.clone().requires_grad_()
+    out = case.build().eval()(graph.x, graph.edge_index, weight)
+    (grad,) = torch.autograd.grad(out.square().sum(), weight)
+    assert grad.isfinite().all()
+    assert (grad != 0.0).any() or case.cls is RevGCNConv  # as above
+
+
+@pytest.mark.parametrize('half', [torch.half, torch.bfloat16])
+@pytest.mark.parametrize('autocast', [False, True])
+def test_half_types(case, graph, half, autocast):
+    """As near as half types are."""
+    if case.cls is RandomWalkConv:
+        pytest.skip('finds other edges in another type')
+    model = case.build().eval().float()
+    out = model(graph.x.float(), graph.edge_index)
+    x = graph.x.float()
+    if not autocast:
+        model, x = model.to(half), x.to(half)
+    with torch.autocast('cpu', half, enabled=autocast):
+        low = model(x, graph.edge_index)
+    assert autocast or low.dtype == half
+    assert (low.float() - out).abs().max() < 0.1 * out.abs().max()
+    low.float().sum().backward()
 
 
 def test_reset_parameters(case):

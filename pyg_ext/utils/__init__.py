@@ -5,6 +5,7 @@ from pyg_ext.utils.adjacency import (
     gcn_adj,
     gcn_norm_once,
     mean_adj,
+    mean_norm_once,
 )
 from pyg_ext.utils.csr import CSRTensor
 from pyg_ext.utils.diffusion import (
@@ -52,6 +53,7 @@ __all__ = [
     'knn_graph',
     'knn_index',
     'mean_adj',
+    'mean_norm_once',
     'neighbor_edges',
     'neighbor_max',
     'on_ray',

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
@@ -126,16 +128,14 @@ def mean_adj(
         - **output:** row :math:`i` holds the shares of the nodes with an edge
           to node :math:`i`, :math:`(|\mathcal{V}|, |\mathcal{V}|)`
     """
-    (source, target), weight, num_nodes = _constant_edges(
+    edge_index, edge_weight, num_nodes = _constant_edges(
         edge_index, edge_weight, num_nodes
     )
-    if weight is None:
-        dtype = dtype or torch.get_default_dtype()
-        weight = torch.ones_like(source, dtype=_at_least_single(dtype))
-    total = scatter(weight, target, 0, num_nodes)
-    share = weight / torch.where(total == 0.0, 1.0, total)[target]
+    (source, target), share = _mean_norm(
+        edge_index, edge_weight, num_nodes, dtype
+    )
     return CSRTensor.from_coo(
-        torch.stack([target, source]), share.to(dtype), (num_nodes, num_nodes)
+        torch.stack([target, source]), share, (num_nodes, num_nodes)
     )
 
 
@@ -181,17 +181,49 @@ def gcn_norm_once(
         ValueError: As :func:`edges_of`, and on a sparse adjacency for another
             number of nodes.
     """
+    given = (edge_index, edge_weight, num_nodes, dtype)
+    return _norm_once(_gcn_norm, gcn_adj, *given)
+
+
+def mean_norm_once(
+    edge_index: Adj,
+    edge_weight: OptTensor,
+    num_nodes: int,
+    dtype: torch.dtype | None = None,
+) -> tuple[Adj, OptTensor]:
+    r"""As :func:`gcn_norm_once`, for a mean over the neighbors, with
+    :func:`mean_adj` in place of :func:`gcn_adj`.
+
+    Args:
+        edge_index (torch.Tensor, SparseTensor or CSRTensor): The edges.
+        edge_weight (torch.Tensor): Weights of shape
+            :math:`(|\mathcal{E}|)`, or :obj:`None`.
+        num_nodes (int): The number of nodes.
+        dtype (torch.dtype, optional): Type of the entries.
+            (default: :obj:`None`)
+
+    Raises:
+        ValueError: As :func:`gcn_norm_once`.
+    """
+    given = (edge_index, edge_weight, num_nodes, dtype)
+    return _norm_once(_mean_norm, mean_adj, *given)
+
+
+def _norm_once(
+    of_edges: Callable,
+    of_matrix: Callable,
+    edge_index: Adj,
+    edge_weight: OptTensor,
+    num_nodes: int,
+    dtype: torch.dtype | None,
+) -> tuple[Adj, OptTensor]:
+    ready = isinstance(edge_index, CSRTensor)
     edge_index, edge_weight = check_adj(
-        edge_index,
-        edge_weight,
-        num_nodes,
-        signed=isinstance(edge_index, CSRTensor),
+        edge_index, edge_weight, num_nodes, signed=ready
     )
-    if is_sparse(edge_index) and not isinstance(edge_index, CSRTensor):
-        edge_index = gcn_adj(edge_index, dtype=dtype)
-    if not isinstance(edge_index, CSRTensor):
-        return _gcn_norm(edge_index, edge_weight, num_nodes, dtype)
-    return edge_index, None
+    if not is_sparse(edge_index):
+        return of_edges(edge_index, edge_weight, num_nodes, dtype)
+    return edge_index if ready else of_matrix(edge_index, dtype=dtype), None
 
 
 def _gcn_norm(
@@ -215,6 +247,24 @@ def _gcn_norm(
         dtype=given and _at_least_single(given),
     )
     return edge_index, value if given is None else value.to(given)
+
+
+def _mean_norm(
+    edge_index: Tensor,
+    edge_weight: OptTensor,
+    num_nodes: int,
+    dtype: torch.dtype | None,
+) -> tuple[Tensor, Tensor]:
+    target = edge_index[1]
+    if edge_weight is None:
+        edge_weight = torch.ones_like(
+            target, dtype=dtype or torch.get_default_dtype()
+        )
+    given = edge_weight.dtype
+    edge_weight = edge_weight.to(_at_least_single(given))
+    total = scatter(edge_weight, target, 0, num_nodes)
+    share = edge_weight / torch.where(total == 0.0, 1.0, total)[target]
+    return edge_index, share.to(given)
 
 
 def _at_least_single(dtype: torch.dtype) -> torch.dtype:

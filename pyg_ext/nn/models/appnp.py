@@ -1,9 +1,9 @@
 import torch
 from torch import Tensor
+from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.models.decoupled import DecoupledNet
-from pyg_ext.utils import CSRTensor
 
 
 class APPNPNet(DecoupledNet):
@@ -49,11 +49,17 @@ class APPNPNet(DecoupledNet):
         self.alpha = alpha
         self.edge_dropout = Dropout(edge_dropout)
 
-    def spread(self, x: Tensor, adj: CSRTensor) -> Tensor:
+    def spread(
+        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor
+    ) -> Tensor:
         x_0 = x
         for _ in range(self.K):
-            x = torch.lerp(self.edge_dropout(adj) @ x, x_0, self.alpha)
-            x = self.state(x)
+            if edge_weight is None:
+                edges = (self.edge_dropout(edge_index),)
+            else:
+                edges = (edge_index, self.edge_dropout(edge_weight))
+            x = self.conv(x, *edges)  # under autocast of another type
+            x = self.state(torch.lerp(x, x_0.to(x.dtype), self.alpha))
         return x
 
     def __repr__(self) -> str:

@@ -1,9 +1,9 @@
 import torch
 from torch import Tensor
 from torch.nn import Linear
+from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.models.decoupled import DecoupledNet
-from pyg_ext.utils import CSRTensor
 
 
 class DAGNN(DecoupledNet):
@@ -46,9 +46,13 @@ class DAGNN(DecoupledNet):
         super().reset_parameters()
         self.lin_score.reset_parameters()
 
-    def spread(self, x: Tensor, adj: CSRTensor) -> Tensor:
+    def spread(
+        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor
+    ) -> Tensor:
         hops = [x]
         for _ in range(self.K):
-            hops.append(self.state(adj @ hops[-1]))
+            hops.append(
+                self.state(self.conv(hops[-1], edge_index, edge_weight))
+            )
         states = torch.stack(hops, dim=1)  # [N, K + 1, F]
         return (self.lin_score(states).sigmoid() * states).sum(dim=1)

@@ -1,12 +1,12 @@
 import torch
 from torch import Tensor
 from torch.nn import Linear
+from torch_geometric.nn import SimpleConv
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
-from pyg_ext.utils import CSRTensor, gcn_adj
-from pyg_ext.utils.checks import check_adj
+from pyg_ext.utils import gcn_norm_once
 
 
 class DecoupledNet(torch.nn.Module):
@@ -18,9 +18,9 @@ class DecoupledNet(torch.nn.Module):
         \mathbf{\Theta}_2,
 
     then :math:`K` steps of propagation without parameters, which subclasses
-    define in :meth:`spread`, where they hand each through
-    :obj:`self.state`, with :math:`\mathbf{\hat{P}}` the normalized adjacency
-    with self-loops.
+    define in :meth:`spread`, with :obj:`self.conv` for each, which they hand
+    through :obj:`self.state`, with :math:`\mathbf{\hat{P}}` the normalized
+    adjacency with self-loops.
 
     Args:
         in_channels (int): Size of each input sample.
@@ -31,8 +31,9 @@ class DecoupledNet(torch.nn.Module):
             linear layers. (default: :obj:`0.0`)
 
     Raises:
-        ValueError: On a negative :obj:`K`, or on edge weights that require
-            gradients.
+        ValueError: On a negative :obj:`K`, or on edges or weights of another
+            shape or type than below, beyond the nodes, negative or not
+            finite.
 
     Shapes:
         - **input:**
@@ -60,6 +61,7 @@ class DecoupledNet(torch.nn.Module):
         self.K = K
         self.state = HiddenState()
         self.dropout = Dropout(dropout)
+        self.conv = SimpleConv()
         self.lin_in = Linear(in_channels, hidden_channels)
         self.lin_out = Linear(hidden_channels, out_channels)
 
@@ -71,17 +73,17 @@ class DecoupledNet(torch.nn.Module):
     def forward(
         self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
     ) -> Tensor:
-        adj = edge_index
-        if isinstance(adj, CSRTensor):
-            check_adj(adj, edge_weight, x.size(0), signed=True)
-        else:
-            adj = gcn_adj(edge_index, edge_weight, x.size(0), dtype=x.dtype)
+        edges = gcn_norm_once(edge_index, edge_weight, x.size(0), x.dtype)
         x = self.lin_in(self.dropout(x)).relu()
         x = self.state(self.lin_out(self.dropout(x)))
-        return self.spread(x, adj)
+        return self.spread(x, *edges)
 
-    def spread(self, x: Tensor, adj: CSRTensor) -> Tensor:
-        r"""Propagates :math:`\mathbf{Z}^{(0)}`."""
+    def spread(
+        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor
+    ) -> Tensor:
+        r"""Propagates :math:`\mathbf{Z}^{(0)}` by normalized edges, or by a
+        normalized matrix that has no other weights.
+        """
         raise TypeError(f'{self.__class__.__name__} must define spread')
 
     def __repr__(self) -> str:

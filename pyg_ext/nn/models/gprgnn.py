@@ -1,10 +1,10 @@
 import torch
 from torch import Tensor
 from torch.nn import Parameter
+from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.models.decoupled import DecoupledNet
-from pyg_ext.utils import CSRTensor
 
 
 class GPRGNN(DecoupledNet):
@@ -67,11 +67,13 @@ class GPRGNN(DecoupledNet):
         super().reset_parameters()
         self._reset_gamma()
 
-    def spread(self, x: Tensor, adj: CSRTensor) -> Tensor:
+    def spread(
+        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor
+    ) -> Tensor:
         x = self.spread_dropout(x)
         out = self.gamma[0] * x
         for weight in self.gamma[1:]:
-            x = self.state(adj @ x)
+            x = self.state(self.conv(x, edge_index, edge_weight))
             out = out + weight * x
         return out
 

@@ -1,9 +1,9 @@
 from torch import Tensor
-from torch_geometric.nn import MessagePassing, SAGEConv
+from torch_geometric.nn import GraphConv, MessagePassing
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.models.conv_stack import ConvStack
-from pyg_ext.utils import CSRTensor, mean_adj
+from pyg_ext.utils import mean_norm_once
 
 
 class GraphSAGE(ConvStack):
@@ -11,9 +11,10 @@ class GraphSAGE(ConvStack):
     Graphs" <https://arxiv.org/abs/1706.02216>`_ paper with mean aggregation
     at any depth, with the remedies of :class:`ConvStack`.
 
-    The layers are :class:`torch_geometric.nn.SAGEConv`. The adjacency is
-    divided by its sums once for all of them, so that weights of edges give a
-    weighted mean, or not at all when it comes from
+    The layers are :class:`torch_geometric.nn.GraphConv`, which is
+    :class:`torch_geometric.nn.SAGEConv` with weights of edges. These are
+    divided by their sums once for all layers, so that they give a weighted
+    mean, or not at all when the adjacency comes from
     :func:`pyg_ext.utils.mean_adj`. Node features must be dense.
 
     Args, errors and shapes are those of :class:`ConvStack`.
@@ -22,11 +23,9 @@ class GraphSAGE(ConvStack):
     def init_conv(
         self, in_channels: int, out_channels: int, last: bool
     ) -> MessagePassing:
-        return SAGEConv(in_channels, out_channels, aggr='sum')
+        return GraphConv(in_channels, out_channels)
 
     def prepare(
         self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
     ) -> tuple[Adj, OptTensor]:
-        if isinstance(edge_index, CSRTensor):
-            return edge_index, None
-        return mean_adj(edge_index, edge_weight, x.size(0), x.dtype), None
+        return mean_norm_once(edge_index, edge_weight, x.size(0), x.dtype)

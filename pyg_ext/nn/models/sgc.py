@@ -1,12 +1,12 @@
 import torch
 from torch import Tensor
 from torch.nn import Linear
+from torch_geometric.nn import SimpleConv
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
-from pyg_ext.utils import CSRTensor, gcn_adj
-from pyg_ext.utils.checks import check_adj
+from pyg_ext.utils import CSRTensor, gcn_norm_once
 
 
 class SGC(torch.nn.Module):
@@ -64,6 +64,7 @@ class SGC(torch.nn.Module):
         self.cached = cached
         self.state = HiddenState()
         self.dropout = Dropout(dropout)
+        self.conv = SimpleConv()
         self.lin = Linear(in_channels, out_channels, bias)
         self._cached_x: Tensor | None = None
 
@@ -77,15 +78,11 @@ class SGC(torch.nn.Module):
     ) -> Tensor:
         if self._cached_x is not None:
             return self.lin(self.dropout(self._cached_x))
-        adj = edge_index
-        if isinstance(adj, CSRTensor):
-            check_adj(adj, edge_weight, x.size(0), signed=True)
-        else:
-            adj = gcn_adj(edge_index, edge_weight, x.size(0), dtype=x.dtype)
+        edges = gcn_norm_once(edge_index, edge_weight, x.size(0), x.dtype)
         if isinstance(x, CSRTensor):
             x = x.to_dense()
         for _ in range(self.K):
-            x = self.state(adj @ x)
+            x = self.state(self.conv(x, *edges))
         if self.cached:
             self._cached_x = x
         return self.lin(self.dropout(x))
