@@ -56,7 +56,7 @@ def cache_folder() -> Path:
     warnings.warn(
         f'downloads and processed files go to {folder}, because there is no '
         f'home folder that can be written: XDG_CACHE_HOME names another',
-        stacklevel=2,
+        stacklevel=1,
     )
     return folder
 
@@ -71,7 +71,7 @@ def _temporary() -> Path:
     except OSError as error:
         raise UsageError(
             f'there is no folder for downloads and processed files '
-            f'({words(error)}): name one with XDG_CACHE_HOME'
+            f'({one_line(error)}): name one with XDG_CACHE_HOME'
         ) from error
     if hasattr(os, 'getuid') and (
         not stat.S_ISDIR(found.st_mode)
@@ -96,13 +96,13 @@ def find_root(root: str | Path | None) -> Path | None:
             return root
     except (OSError, RuntimeError, ValueError) as error:
         raise UsageError(
-            f'the data root {given} is no folder: {words(error)}'
+            f'the data root {given} is no folder: {one_line(error)}'
         ) from error
     kind = 'is no folder' if not root.is_dir() else 'cannot be read'
     raise UsageError(f'the data root {root} {kind}')
 
 
-def words(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """What an error says, in one line that a terminal can show."""
     text = ' '.join(str(error).split())
     text = ''.join(c if c.isprintable() else '?' for c in text)[:300]
@@ -122,7 +122,7 @@ def reading(file: Path | str) -> Iterator[None]:
         raise
     except Exception as error:  # readers raise all kinds
         kind = type(error).__name__
-        text = words(error)
+        text = one_line(error)
         text = text if isinstance(error, ValueError) else f'{kind}: {text}'
         if is_page(file):
             text = 'it is a web page'
@@ -224,7 +224,7 @@ def fetch(
     except OSError as error:
         raise UsageError(
             f'{file.name} is missing in {file.parent}, where nothing can be '
-            f'written: {words(error)}'
+            f'written: {one_line(error)}'
         ) from error
     with suppress(OSError):  # on Windows, while another process waits for it
         Path(lock.lock_file).unlink()
@@ -254,7 +254,7 @@ def _fetch_any(
             except (OSError, HTTPException, ValueError, UsageError) as error:
                 reason = error
                 break
-        reasons.append(f'{url} ({words(reason)})')
+        reasons.append(f'{url} ({one_line(reason)})')
     raise UsageError(
         f'{file.name} is missing in {file.parent}, and cannot be downloaded '
         f'from {", nor from ".join(reasons)}'
@@ -358,7 +358,7 @@ def _copy(
                 piece = answer.read1(PIECE)
             except (OSError, IncompleteRead) as error:
                 raise BrokenOff(
-                    f'it broke off after {got} bytes: {words(error)}'
+                    f'it broke off after {got} bytes: {one_line(error)}'
                 ) from error
             if not piece:
                 break

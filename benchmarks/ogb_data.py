@@ -38,8 +38,8 @@ from benchmarks.files import (
     cache_folder,
     fetch,
     made_once,
+    one_line,
     reading,
-    words,
 )
 from benchmarks.graphs import (
     Graphs,
@@ -239,7 +239,7 @@ def open_dataset(
         except Exception as error:  # ogb raises all kinds
             raise UsageError(
                 f'{folder} cannot be read as a complete {name}: '
-                f'{words(error)}. '
+                f'{one_line(error)}. '
                 f'Where files are missing or torn, take it away to have it '
                 f'downloaded again'
             ) from error

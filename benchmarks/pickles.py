@@ -97,6 +97,11 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode('latin1')
 
 
+def _nothing() -> bytes:
+    """How Python 3 writes no bytes for Python 2."""
+    return b''
+
+
 def _new(kind: type, base: type, state: None) -> Any:
     """How Python 2 makes objects whose state follows."""
     if kind is not _Matrix or base is not object:
@@ -130,6 +135,7 @@ def _admitted() -> dict[tuple[str, str], Any]:
     for kind in (*plain, object):
         for module in ('builtins', '__builtin__'):  # of Python 3 and 2
             out[module, kind.__name__] = kind
+            out[module, 'bytes'] = _nothing
     for core in ('numpy.core', 'numpy._core'):  # before numpy 2, and since
         out[f'{core}.multiarray', '_reconstruct'] = _array
         out[f'{core}.multiarray', 'scalar'] = _scalar
