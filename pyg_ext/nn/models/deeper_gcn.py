@@ -11,9 +11,9 @@ from torch_geometric.utils import add_self_loops
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
-from pyg_ext.nn.norm import apply_norm, make_norm
+from pyg_ext.nn.norm import NORMS, apply_norm, make_norm
 from pyg_ext.utils import edges_of
-from pyg_ext.utils.checks import check_edge_attr, check_vector
+from pyg_ext.utils.checks import check_edge_attr, check_name, check_vector
 
 
 class DeeperGCN(torch.nn.Module):
@@ -52,10 +52,10 @@ class DeeperGCN(torch.nn.Module):
 
     Raises:
         ValueError: On an unknown norm, or :obj:`'message'`, which goes behind
-            a convolution, on less than one layer, on edges that name nodes
-            beyond those with features, on edge features where
-            :obj:`edge_dim` does not say so, or on them with a sparse
-            adjacency.
+            a convolution, on less than one layer, on arguments of another
+            aggregation, on edges that name nodes beyond those with features,
+            on edge features where :obj:`edge_dim` does not say so, or on them
+            with a sparse adjacency.
 
     Shapes:
         - **input:**
@@ -90,6 +90,17 @@ class DeeperGCN(torch.nn.Module):
         if num_layers < 1:
             raise ValueError(
                 f'num_layers must be at least 1 (got {num_layers})'
+            )
+        ahead = [name for name in NORMS if name != 'message']
+        check_name('norm', norm, [None, *ahead])
+        if (learn_t or t != 1.0) and aggr not in ('softmax', 'softmax_sg'):
+            raise ValueError(
+                f't and learn_t need aggr="softmax" (got {aggr!r})'
+            )
+        power = kwargs.get('learn_p', False) or kwargs.get('p', 1.0) != 1.0
+        if power and aggr not in ('power', 'powermean'):
+            raise ValueError(
+                f'p and learn_p need aggr="powermean" (got {aggr!r})'
             )
 
         def conv() -> GENConv:

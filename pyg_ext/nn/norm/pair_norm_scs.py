@@ -3,6 +3,8 @@ from torch import Tensor
 from torch_geometric.nn import global_mean_pool
 from torch_geometric.typing import OptTensor
 
+from pyg_ext.utils.checks import check_vector
+
 
 class PairNormSCS(torch.nn.Module):
     r"""The variant "scale, center, scale" of the `"PairNorm: Tackling
@@ -20,6 +22,9 @@ class PairNormSCS(torch.nn.Module):
         eps (float, optional): Added to each squared norm.
             (default: :obj:`1e-6`)
 
+    Raises:
+        ValueError: If there is not one graph for each node.
+
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`, the graph of
           each node :math:`(|\mathcal{V}|)` *(optional)*
@@ -32,6 +37,8 @@ class PairNormSCS(torch.nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor, batch: OptTensor = None) -> Tensor:
+        if batch is not None:
+            batch = check_vector('batch', batch, len(x), what='graphs')
         # The squares of a half type overflow:
         out = x.to(torch.promote_types(x.dtype, torch.float))
         mean = global_mean_pool(out, batch)  # [B, F]

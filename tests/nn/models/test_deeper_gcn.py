@@ -52,5 +52,21 @@ def test_self_loops(graph):
 def test_errors():
     with pytest.raises(ValueError, match=r'at least 1 \(got 0\)'):
         DeeperGCN(5, 8, 0, 2)
-    with pytest.raises(ValueError, match='norm must be one of'):
-        DeeperGCN(5, 8, 2, 2, norm='x')
+    for norm in ('x', '', 'message'):
+        with pytest.raises(ValueError, match='norm must be one of'):
+            DeeperGCN(5, 8, 1, 2, norm=norm)
+    for aggr, wrong in (
+        ('max', {'t': 0.1}),
+        ('powermean', {'learn_t': True}),
+        ('softmax', {'p': 2.0}),
+        ('softmax', {'learn_p': True}),
+    ):
+        with pytest.raises(ValueError, match=f'need aggr=.*{aggr}'):
+            DeeperGCN(5, 8, 2, 2, aggr=aggr, **wrong)
+
+
+@pytest.mark.parametrize('batch', [[0], [0] * 7 + [-1], [0.0] * 8])
+def test_graphs_that_are_none(graph, batch):
+    model = DeeperGCN(5, 8, 2, 2).double()
+    with pytest.raises(ValueError, match='batch must'):
+        model(graph.x, graph.edge_index, batch=torch.tensor(batch))

@@ -4,9 +4,20 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 from torch.nn import LayerNorm
+from torch_geometric.nn import GCNConv
 
-from pyg_ext.nn import NodeNorm, PairNormSCS, make_norm
-from pyg_ext.nn.norm import NORMS
+from pyg_ext.nn import (
+    GAT,
+    GCN,
+    GIN,
+    DeeperGCN,
+    GNNBlock,
+    GraphSAGE,
+    NodeNorm,
+    PairNormSCS,
+    make_norm,
+)
+from pyg_ext.nn.norm import NORMS, apply_norm
 
 
 @pytest.fixture
@@ -55,6 +66,72 @@ def test_what_they_do(x):
     assert torch.allclose(each.norm(dim=-1), torch.ones(9).double(), atol=1e-4)
     comb = make_norm('comb', 6, groups=2).double()(x)
     assert torch.allclose(comb.mean(-1), torch.zeros(9).double(), atol=1e-6)
+
+
+AHEAD = sorted(set(NORMS) - {'message'})  # called with features only
+
+
+def stack(model):
+    return lambda norm: model(
+        *(5, 8, 3, 2), norm=norm, lin_in=True, lin_out=True
+    )
+
+
+MODELS = {
+    **{model.__name__: stack(model) for model in (GAT, GCN, GIN, GraphSAGE)},
+    'DeeperGCN': lambda norm: DeeperGCN(5, 8, 3, 2, norm=norm),
+    'GNNBlock': lambda norm: GNNBlock(GCNConv(5, 2), 5, norm),
+}
+
+
+@pytest.mark.parametrize('model', MODELS)
+@pytest.mark.parametrize('name', AHEAD)
+def test_graphs_of_a_batch_are_as_by_themselves(name, model, graph):
+    """A batch norm and the groups mix them in training by definition."""
+    torch.manual_seed(0)
+    net = MODELS[model](name).double().eval()
+    x = torch.cat([graph.x, 3 * graph.x[:3] + 1])
+    small = torch.tensor([[0, 1], [1, 2]])
+    edges = torch.cat([graph.edge_index, small + 8], dim=1)
+    batch = torch.tensor([0] * 8 + [1] * 3)
+    out = net(x, edges, batch=batch)
+    assert torch.allclose(out[:8], net(x[:8], graph.edge_index))
+    assert torch.allclose(out[8:], net(x[8:], small))
+
+
+@pytest.mark.parametrize('name', ['pair', 'pair-si', 'pair-scs', 'mean'])
+def test_graph_of_each_node(name, x):
+    norm, x = make_norm(name, 6), x.detach()
+    batch = torch.tensor([1, 0, 1, 0, 0, 1, 0, 0, 3])  # in any order
+    out = apply_norm(norm, x, batch)
+    for i in (0, 1, 3):
+        assert torch.allclose(out[batch == i], norm(x[batch == i]))
+    for bad in (batch[:1], batch - 1, batch.double(), batch.view(9, 1)):
+        with pytest.raises(ValueError, match='batch must'):
+            apply_norm(norm, x, bad)
+    with pytest.raises(ValueError, match='batch must'):
+        PairNormSCS()(x, batch[:1])
+
+
+@pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16])
+@pytest.mark.parametrize('name', AHEAD)
+def test_half_types(name, dtype):
+    """Many nodes, which they cannot count, and squares beyond them."""
+    x = (torch.randn(1000, 6) * 400).to(dtype)
+    batch = torch.arange(1000) // 600
+    norm = make_norm(name, 6)
+    expected = apply_norm(norm, x.float(), batch)
+    out = apply_norm(norm.to(dtype), x, batch)
+    assert out.dtype == dtype
+    assert (out - expected).norm() < 0.01 * expected.norm()
+
+
+def test_nan_stays():
+    x = torch.ones(4, 6)
+    x[1, 2] = torch.nan
+    for name in AHEAD:
+        out = apply_norm(make_norm(name, 6), x, torch.zeros(4).long())
+        assert out[1].isnan().any()
 
 
 def test_further_arguments():
