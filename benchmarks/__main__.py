@@ -3,14 +3,13 @@ import json
 import sys
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -37,15 +36,15 @@ from benchmarks import (
     train,
     verdict,
 )
-from benchmarks.arguments import parser
-from benchmarks.errors import UsageError, check_name
-from benchmarks.store import Row, Store, key
+from benchmarks.arguments import BLOCKS, DILATION, parser
+from benchmarks.errors import UsageError, check_name, find_name, reason
+from benchmarks.output import Screen, shown, write_any_character, write_text
+from benchmarks.store import Row, Store, config_hash, key
 
 PROBES = 'probe.jsonl'  # a store of its own
 WIDE = 12  # columns that a terminal has room for
 
-# No markup: an error text may hold brackets of its own.
-console = Console(markup=False, width=None if sys.stdout.isatty() else 120)
+console = Screen()
 
 
 def depth(args: argparse.Namespace) -> int:
@@ -55,13 +54,12 @@ def depth(args: argparse.Namespace) -> int:
         dataset, why = datasets.choose(args.root)
         console.print(f'dataset: {dataset}, because {why}')
     overrides = _overrides(args)
-    for kind in args.augment:
-        check_name('kind of edges', kind, ['none', *methods.EDGES])
+    workers = _workers(args)
     cells = engine.plan(
         dataset,
         [
             method if kind == 'none' else f'{method}+{kind}'
-            for method in methods.expand(args.methods)
+            for method in args.methods
             for kind in args.augment
         ],
         args.depths,
@@ -70,39 +68,52 @@ def depth(args: argparse.Namespace) -> int:
         overrides,
         args.protocol,
     )
-    workers = _workers(args)
-    # Before any run, so that there is one error and not many:
-    data = datasets.load(dataset, args.root, args.protocol, mirrors=args.url)
     many = datasets.DATASETS[dataset].many
     points = [cell.method for cell in cells if _joins_points(cell.method)]
     if args.probe and many:
         raise UsageError(f'--probe needs one graph, and {dataset} has many')
     if args.probe and points:
         raise UsageError(f'--probe needs a graph, and {points[0]} has none')
-    rows = _sweep(cells, args, workers)
+    # Before any run, so that there is one error and not many:
+    data = datasets.load(
+        dataset,
+        args.root,
+        args.protocol,
+        mirrors=args.url,
+        strict=args.strict,
+    )
+    store = Store(args.out)
+    rows = _sweep(cells, args, workers, store)
     if rows is None:
         return 130
+    fit, left_out = report.together(store.read(), cells[0].row(), overrides)
     seen = None
     if not many and data.edge_index is not None and not points:
-        seen = report.reach(data, max(args.depths))
-    code = _report(rows, args.out, seen)
-    if not args.probe:
-        return code
-    cells = [cell for cell in cells if cell.seed == 0]
-    rows = _sweep(cells, args, workers, probed=True)
-    if rows is None:
-        return 130
-    console.print(
-        f'written to {args.out}: {" ".join(probe.write(rows, args.out))}'
-    )
-    return max(code, int(any(row['status'] != 'ok' for row in rows)))
+        seen = report.reach(data, max(row['depth'] for row in fit))
+    _report(fit, args.out, seen, left_out)
+    probes = Store(args.out, PROBES)
+    if args.probe:
+        cells = [cell for cell in cells if cell.seed == 0]
+        looked = _sweep(cells, args, workers, probes, probed=True)
+        if looked is None:
+            return 130
+        rows += looked
+    _report_probes(fit, probes)
+    return int(any(row['status'] != 'ok' for row in rows))
 
 
 def _overrides(args: argparse.Namespace) -> dict[str, Any]:
     """What the command line sets in a configuration."""
-    overrides = dict(map(presets.read_value, args.set))
-    if args.epochs is not None:
-        overrides['epochs'] = args.epochs
+    overrides = _set(args)
+    for name in ('epochs', 'batch'):
+        value = getattr(args, name, None)
+        if value is not None and name in overrides:
+            raise UsageError(
+                f'{name} is given twice (got {value!r} and '
+                f'{overrides[name]!r})'
+            )
+        if value is not None:
+            overrides[name] = value
     if 'processes' in overrides:
         raise UsageError(
             'processes is what torchrun starts, and cannot be set: torchrun '
@@ -111,12 +122,27 @@ def _overrides(args: argparse.Namespace) -> dict[str, Any]:
     return overrides
 
 
+def _set(args: argparse.Namespace) -> dict[str, Any]:
+    """Keys and values of ``--set``."""
+    values: dict[str, Any] = {}
+    for name, value in map(presets.read_value, args.set):
+        if name in values:
+            raise UsageError(
+                f'--set gives {name} twice (got {values[name]!r} and '
+                f'{value!r})'
+            )
+        values[name] = value
+    return values
+
+
 def _workers(args: argparse.Namespace) -> Callable[..., engine.Results]:
     """What does the runs."""
     if args.engine == 'ray':
+        cluster.check(args.jobs, args.device)
         return partial(cluster.tasks, address=args.address)
     if args.address is not None:
         raise UsageError(f'--address is for --engine ray (got {args.address})')
+    engine.check_device(args.device)
     return engine.processes
 
 
@@ -128,10 +154,10 @@ def _sweep(
     cells: list[engine.Cell],
     args: argparse.Namespace,
     workers: Callable[..., engine.Results],
+    store: Store,
     probed: bool = False,
 ) -> list[Row] | None:
     """Does what the store lacks, and returns all rows; none if stopped."""
-    store = Store(args.out, PROBES if probed else 'results.jsonl')
     wanted = {key(cell.row()) for cell in cells}
     stored = [
         row
@@ -153,8 +179,6 @@ def _sweep(
 
 def compare_edges(args: argparse.Namespace) -> int:
     """Tunes each model on each kind of edges, then compares them."""
-    for kind in args.augment:
-        check_name('kind of edges', kind, ['none', *methods.EDGES])
     tried = [
         augment.candidates(dataset, model, kind, args.protocol)
         for dataset in args.dataset
@@ -163,9 +187,16 @@ def compare_edges(args: argparse.Namespace) -> int:
     ]
     workers = _workers(args)
     for dataset in args.dataset:
-        datasets.load(dataset, args.root, args.protocol, mirrors=args.url)
+        datasets.load(
+            dataset,
+            args.root,
+            args.protocol,
+            mirrors=args.url,
+            strict=args.strict,
+        )
     cells = [cell for group in tried for cells in group for cell in cells]
-    rows = _sweep(cells, args, workers)
+    store = Store(args.out)
+    rows = _sweep(cells, args, workers, store)
     if rows is None:
         return 130
     cells = [
@@ -174,10 +205,11 @@ def compare_edges(args: argparse.Namespace) -> int:
         for cell in augment.chosen(group, rows, args.seeds)
     ]
     cells.sort(key=lambda cell: cell.seed)
-    rows = _sweep(cells, args, workers)
+    rows = _sweep(cells, args, workers, store)
     if rows is None:
         return 130
-    console.print(augment.table(augment.write(rows, args.out)))
+    fit = augment.together(store.read())
+    console.print(augment.table(augment.write(fit, args.out)))
     console.print(f'written to {args.out}: augment.csv augment.md')
     failed = sum(row['status'] != 'ok' for row in rows)
     if failed:
@@ -211,23 +243,11 @@ def train_one(args: argparse.Namespace) -> int:
 
 def points(args: argparse.Namespace) -> int:
     """Runs a sweep of DeepGCNs."""
-    kinds = {
-        'plain': 'deepgcn',
-        'res': 'deepgcn+res',
-        'dense': 'deepgcn+dense',
-    }
-    states = {'on': '+dilated', 'off': ''}
-    for what, names, known in (
-        ('block', args.blocks, kinds),
-        ('dilation', args.dilation, states),
-    ):
-        for name in names:
-            check_name(what, name, known)
-    args.methods = ','.join(
-        kinds[block] + states[state]
+    args.methods = [
+        BLOCKS[block] + DILATION[state]
         for block in args.blocks
         for state in args.dilation
-    )
+    ]
     args.augment, args.probe = ['none'], False
     return depth(args)
 
@@ -281,7 +301,7 @@ def _watch(
 def _line(row: Row, scores: list[float]) -> str:
     name = f'{row["method"]} depth {row["depth"]} seed {row["seed"]}'
     if row['status'] != 'ok':
-        return f'{name}: failed: {row["error"]}'
+        return f'{name}: failed: {shown(row.get("error", "unknown"))}'
     return (
         f'{name}: test {_score(row):.2f} (mean {_mean(scores):.2f} of '
         f'{len(scores)}), {row["epochs"]} epochs, {row["seconds"]:.1f} s'
@@ -297,13 +317,20 @@ def _mean(values: list[float]) -> float:
 
 
 def _report(
-    rows: list[Row], folder: str, seen: pd.DataFrame | None = None
+    rows: list[Row],
+    folder: str,
+    seen: pd.DataFrame | None = None,
+    left_out: Iterable[str] = (),
 ) -> int:
-    summary = report.write(rows, folder, seen)
+    """Shows the table, then writes the report, which may not be possible."""
+    summary = report.summary_of(rows)
     console.print(report.table(summary))
     changes = report.changes(rows)
     if changes:
         console.print(f'changed from the preset: {", ".join(changes)}')
+    for words in left_out:
+        console.print(f'in the same store, and left out: {words}')
+    report.write(rows, folder, seen, left_out)
     console.print(
         f'written to {folder}: summary.csv curve.png curve.svg report.md'
     )
@@ -313,17 +340,41 @@ def _report(
     return 1 if failed else 0
 
 
+def _report_probes(rows: list[Row], probes: Store) -> None:
+    """Adds the layers to the report, where runs like these were looked at."""
+
+    def kind(row: Row) -> tuple:
+        names = ('dataset', 'protocol', 'preset', 'method')
+        return *(row[n] for n in names), config_hash(row['config'])
+
+    kinds = {kind(row) for row in rows}
+    like = [row for row in probes.read() if kind(row) in kinds]
+    files = probe.write(like, probes.folder)
+    if files:
+        console.print(f'written to {probes.folder}: {" ".join(files)}')
+
+
 def redo(args: argparse.Namespace) -> int:
     """Redoes table and figure from the store."""
-    wanted: dict[str, Any] = dict(map(presets.read_value, args.set))
-    for name in ('dataset', 'protocol', 'preset'):
-        if getattr(args, name):
-            wanted[name] = getattr(args, name)
+    wanted = _set(args)
     path = Path(args.store or Path(args.out) / 'results.jsonl')
     if not path.is_file():
         raise UsageError(f'there is no store {path}')
-    rows = report.select(Store(path.parent, path.name).read(), wanted)
-    return _report(rows, args.out)
+    stored = Store(path.parent, path.name).read()
+    known = {name for row in stored for name in (*row, *row['config'])}
+    for name in wanted:
+        check_name(f'key in {path}', name, known)
+    for name in ('dataset', 'protocol', 'preset'):
+        if (value := getattr(args, name)) is not None:
+            there = {row[name] for row in stored}
+            wanted[name] = find_name(f'{name} in {path}', value, there)
+    rows = report.select(stored, wanted)
+    others = len(stored) - len(rows)
+    left_out = [f'{others} runs, as was asked for'] if others else []
+    code = _report(rows, args.out, left_out=left_out)
+    if args.store is None:
+        _report_probes(rows, Store(args.out, PROBES))
+    return code
 
 
 def judge(args: argparse.Namespace) -> int:
@@ -336,8 +387,12 @@ def judge(args: argparse.Namespace) -> int:
 
 def time_peers(args: argparse.Namespace) -> int:
     """Runs one of the speed files and prints its rows."""
+    args.device = engine.pick_device(args.device)
+    engine.check_device(args.device)
     torch.set_num_threads(args.threads)
     rows = speed.FILES[args.file].run(args)
+    if not rows:
+        raise UsageError('there is nothing to measure')
     lines = [
         [_number(v) if isinstance(v, float) else str(v) for v in row.values()]
         for row in rows
@@ -361,7 +416,7 @@ def time_peers(args: argparse.Namespace) -> int:
             'options': given,
         }
         text = json.dumps({**stamp, 'rows': rows}, indent=1)
-        Path(args.json).write_text(text + '\n')
+        write_text(Path(args.json), text + '\n')
     return 0
 
 
@@ -410,10 +465,10 @@ def show(args: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command and returns its exit code."""
+    write_any_character()
     warnings.showwarning = lambda message, *_: console.print(
         f'warning: {message}', style='yellow'
     )
-    args = parser().parse_args(arguments)
     commands = {
         'depth': depth,
         'points': points,
@@ -425,11 +480,21 @@ def main(arguments: list[str] | None = None) -> int:
         'list': show,
     }
     try:
+        args = parser().parse_args(arguments)
         return commands[args.command](args)
+    except KeyboardInterrupt:
+        console.print('stopped')
+        return 130
     except UsageError as error:
-        if team.first():
-            console.print(f'error: {error}', style='red', highlight=False)
-        return 2
+        text = str(error)
+    except OSError as error:  # of a file, a folder or the disk
+        text = reason(error)
+        if error.filename:
+            text = f'{error.filename}: {text}'
+    if team.first():
+        line = ' '.join(f'error: {text}'.split())
+        console.print(line, style='red', highlight=False, soft_wrap=True)
+    return 2
 
 
 if __name__ == '__main__':

@@ -2,12 +2,25 @@
 
 import argparse
 
-from benchmarks import methods, recipe, speed, verdict
+from benchmarks import (
+    datasets,
+    methods,
+    presets,
+    protocols,
+    recipe,
+    speed,
+    verdict,
+    words,
+)
+
+KINDS = ('none', *methods.EDGES)
+BLOCKS = {'plain': 'deepgcn', 'res': 'deepgcn+res', 'dense': 'deepgcn+dense'}
+DILATION = {'on': '+dilated', 'off': ''}
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    out = argparse.ArgumentParser(
+    out = words.Parser(
         prog='python -m benchmarks', description='Accuracy against depth.'
     )
     commands = out.add_subparsers(dest='command', required=True)
@@ -22,21 +35,22 @@ def parser() -> argparse.ArgumentParser:
     depth.add_argument(
         '--dataset',
         default='cora',
+        type=words.name('dataset', ('auto', *datasets.DATASETS)),
         help='a name that `list` shows, or `auto`: Cora where it can be had, '
         'else digits',
     )
     depth.add_argument(
         '--methods',
         default='gcn,resgcn,jknet,appnp,gcnii',
+        type=words.specs,
         help='names that `list` shows, joined by +; {none,res} in braces '
         'stands for each in turn',
     )
     depth.add_argument(
         '--augment',
         default='none',
-        type=_words,
-        help='each method on these kinds of edges: none, '
-        + ', '.join(methods.EDGES),
+        type=words.names('kind of edges', KINDS),
+        help=f'each method on these kinds of edges: {", ".join(KINDS)}',
     )
     depth.add_argument(
         '--probe',
@@ -52,12 +66,20 @@ def parser() -> argparse.ArgumentParser:
         description='As `depth`, for networks that join each point to its '
         'nearest neighbors in feature space.',
     )
-    points.add_argument('--dataset', default='digits')
-    points.add_argument('--blocks', default='plain,res,dense', type=_words)
+    points.add_argument(
+        '--dataset',
+        default='digits',
+        type=words.name('dataset', datasets.DATASETS),
+    )
+    points.add_argument(
+        '--blocks',
+        default='plain,res,dense',
+        type=words.names('block', BLOCKS),
+    )
     points.add_argument(
         '--dilation',
         default='on,off',
-        type=_words,
+        type=words.names('dilation', DILATION),
         help='whether dilation grows with depth',
     )
     _add_sweep(points, '4,7,14,28', 'points')
@@ -70,10 +92,12 @@ def parser() -> argparse.ArgumentParser:
         'the training nodes among N processes, and the gradients are the '
         'mean over them.',
     )
-    train.add_argument('--dataset', default='cora')
-    train.add_argument('--method', default='gcn')
-    train.add_argument('--depth', default=2, type=_positive)
-    train.add_argument('--seed', default=0, type=int)
+    train.add_argument('--dataset', default='cora', type=words.graph())
+    train.add_argument('--method', default='gcn', type=words.spec)
+    train.add_argument(
+        '--depth', default=2, type=words.whole(1, words.DEEPEST)
+    )
+    train.add_argument('--seed', default=0, type=words.seed)
     train.add_argument(
         '--batch',
         choices=('full', *recipe.BATCHES),
@@ -95,16 +119,20 @@ def parser() -> argparse.ArgumentParser:
         'seed.',
     )
     edges.add_argument(
-        '--dataset', default='cora,citeseer,pubmed', type=_words
+        '--dataset', default='cora,citeseer,pubmed', type=words.graphs()
     )
-    edges.add_argument('--models', default='gcn,gat,sage,appnp', type=_words)
     edges.add_argument(
-        '--augment', default='none,ppr,heat,walk,dropedge', type=_words
+        '--models', default='gcn,gat,sage,appnp', type=words.specs
+    )
+    edges.add_argument(
+        '--augment',
+        default='none,ppr,heat,walk,dropedge',
+        type=words.names('kind of edges', KINDS),
     )
     _add_store(edges, 20)
 
     redo = commands.add_parser('report', help='redo table and figure')
-    redo.add_argument('--out', required=True, metavar='DIR')
+    _add_out(redo)
     redo.add_argument(
         '--store',
         metavar='FILE',
@@ -126,16 +154,21 @@ def parser() -> argparse.ArgumentParser:
         default=sorted(verdict.RESULTS.glob('*.jsonl')),
         help='default: the committed runs',
     )
-    judged.add_argument('--out', required=True, metavar='DIR')
+    _add_out(judged)
 
     timing = commands.add_parser('speed', help='time this beside its peers')
     files = timing.add_subparsers(dest='file', required=True)
     for name, module in speed.FILES.items():
         file = files.add_parser(name, help=module.__doc__)
         module.add_arguments(file)
-        file.add_argument('--threads', default=1, type=_positive)
-        file.add_argument('--device', default='cpu')
-        file.add_argument('--json', metavar='FILE', help='write the rows')
+        file.add_argument('--threads', default=1, type=words.whole(1, 1024))
+        file.add_argument('--device', default='cpu', type=words.device)
+        file.add_argument(
+            '--json',
+            metavar='FILE',
+            type=words.new_file,
+            help='write the rows',
+        )
 
     commands.add_parser('list', help='show all names')
     return out
@@ -144,14 +177,19 @@ def parser() -> argparse.ArgumentParser:
 def _add_sweep(
     command: argparse.ArgumentParser, depths: str, preset: str
 ) -> None:
-    command.add_argument('--depths', default=depths, type=_numbers)
+    command.add_argument('--depths', default=depths, type=words.depths)
     _add_recipe(command, preset)
     _add_store(command, 10)
 
 
 def _add_recipe(command: argparse.ArgumentParser, preset: str) -> None:
-    command.add_argument('--preset', default=preset, metavar='NAME')
-    command.add_argument('--epochs', type=_positive, metavar='N')
+    command.add_argument(
+        '--preset',
+        default=preset,
+        metavar='NAME',
+        type=words.name('preset', presets.names()),
+    )
+    command.add_argument('--epochs', type=words.whole(1, 10**9), metavar='N')
     _add_set(command, 'set a key of the recipe or model')
 
 
@@ -159,14 +197,14 @@ def _add_store(command: argparse.ArgumentParser, seeds: int) -> None:
     command.add_argument(
         '--seeds',
         default=seeds,
-        type=_positive,
+        type=words.seeds,
         metavar='N',
         help='seeds 0 to N-1 (default: %(default)s)',
     )
     _add_place(command)
     command.add_argument(
         '--jobs',
-        type=_positive,
+        type=words.whole(1, 1024),
         metavar='N',
         help='runs at a time, one thread each (default: one for each core)',
     )
@@ -193,40 +231,52 @@ def _add_store(command: argparse.ArgumentParser, seeds: int) -> None:
 def _add_place(command: argparse.ArgumentParser) -> None:
     """Where data are, where they are worked on, and where results go."""
     command.add_argument(
-        '--protocol', metavar='NAME', help="default: the dataset's first"
+        '--protocol',
+        metavar='NAME',
+        type=words.name('protocol', protocols.PROTOCOLS),
+        help="default: the dataset's first",
     )
-    command.add_argument('--out', required=True, metavar='DIR')
-    command.add_argument('--root', metavar='DIR', help='folder with the data')
+    _add_out(command)
+    command.add_argument(
+        '--root',
+        metavar='DIR',
+        type=words.folder,
+        help='folder with the data',
+    )
     command.add_argument(
         '--url',
         action='append',
         default=[],
+        type=words.address,
         help='an address that has the files of a missing dataset under their '
         'names, to be tried before the official one; may be given again',
     )
     command.add_argument(
+        '--strict',
+        action='store_true',
+        help='refuse data files that are not known to be the published ones, '
+        'of which there is a warning else',
+    )
+    command.add_argument(
         '--device',
         default='auto',
+        type=words.device,
         help='cpu, cuda, cuda:1, ... or auto (default: %(default)s)',
+    )
+
+
+def _add_out(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        '--out', required=True, metavar='DIR', type=words.new_folder
     )
 
 
 def _add_set(command: argparse.ArgumentParser, text: str) -> None:
     command.add_argument(
-        '--set', action='append', default=[], metavar='KEY=VALUE', help=text
+        '--set',
+        action='append',
+        default=[],
+        metavar='KEY=VALUE',
+        type=words.setting,
+        help=text,
     )
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(',') if word.strip()]
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1 (got {text})')
-    return number
-
-
-def _numbers(text: str) -> list[int]:
-    return sorted({_positive(word) for word in _words(text)})

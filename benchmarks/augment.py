@@ -11,6 +11,7 @@ from scipy import stats
 from benchmarks import datasets, methods, presets, protocols, tables
 from benchmarks.engine import Cell
 from benchmarks.errors import UsageError
+from benchmarks.output import escaped, make_folder, write_text
 from benchmarks.store import Row, key
 
 PRESET = 'augment'
@@ -76,6 +77,38 @@ def chosen(
         Cell(**{**first, 'config': config, 'seed': seed})
         for seed in range(seeds)
     ]
+
+
+def together(rows: list[Row]) -> list[Row]:
+    """All runs of a store that count, of whatever graph, model and kind of
+    edges: those with the best configuration.
+    """
+    known = presets.read(PRESET)['candidates']
+    names = ('dataset', 'protocol', 'method')
+    groups: dict[tuple, list[Row]] = {}
+    for row in rows:
+        if row['preset'] == PRESET:
+            group = groups.setdefault(tuple(row[n] for n in names), [])
+            group.append(row)
+    out = []
+    for (dataset, protocol, name), group in groups.items():
+        try:
+            method = methods.parse(name)
+            kind = method.edges or 'none'
+            if kind not in known:
+                continue
+            tried = candidates(dataset, method.base, kind, protocol)
+            config = best(tried, group)
+        except UsageError:  # of another version, or not tuned to the end
+            continue
+        depth = tried[0][0].depth
+        out += [
+            row
+            for row in group
+            if (row['config'], row['depth']) == (config, depth)
+            and row['seed'] not in TUNING
+        ]
+    return out
 
 
 def compare(rows: Iterable[Row]) -> pd.DataFrame:
@@ -161,7 +194,7 @@ def markdown(lines: pd.DataFrame) -> str:
         '',
         *(
             f'- {line.dataset}, {line.protocol}, {line.model}, {line.edges}: '
-            + ', '.join(f'{k}={v}' for k, v in line.augment.items())
+            + escaped(', '.join(f'{k}={v}' for k, v in line.augment.items()))
             for line in lines.itertuples()
             if line.augment
         ),
@@ -178,8 +211,8 @@ def markdown(lines: pd.DataFrame) -> str:
 
 def write(rows: list[Row], folder: str | Path) -> pd.DataFrame:
     """Writes ``augment.csv`` and ``augment.md``."""
-    folder = Path(folder)
+    folder = make_folder(folder)
     lines = compare(rows)
-    lines.to_csv(folder / 'augment.csv', index=False, float_format='%.6g')
-    (folder / 'augment.md').write_text(markdown(lines))
+    tables.write_csv(lines, folder / 'augment.csv', '%.6g')
+    write_text(folder / 'augment.md', markdown(lines))
     return lines

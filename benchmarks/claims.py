@@ -18,7 +18,7 @@ GROUP = ['dataset', 'protocol', 'preset']
 @cache
 def claims() -> list[dict[str, Any]]:
     """All claims, from ``reference/claims.yaml``."""
-    return yaml.safe_load((FOLDER / 'claims.yaml').read_text())
+    return yaml.safe_load((FOLDER / 'claims.yaml').read_text('utf-8'))
 
 
 def check(rows: list[Row]) -> pd.DataFrame:

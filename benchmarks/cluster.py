@@ -71,6 +71,26 @@ def connect(address: str | None, jobs: int | None, device: str) -> Any:
     Raises:
         UsageError: As :func:`tasks`.
     """
+    ray = check(jobs, device)
+    here = Path(__file__).parent, Path(pyg_ext.__file__).parent
+    try:
+        ray.init(
+            address=address,
+            runtime_env={'py_modules': [str(folder) for folder in here]},
+            log_to_driver=False,
+            logging_level='error',
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise UsageError(f'no cluster at {address}: {error}') from error
+    return ray
+
+
+def check(jobs: int | None, device: str) -> Any:
+    """Whether a cluster may be asked for this; returns Ray.
+
+    Raises:
+        UsageError: As :func:`tasks`.
+    """
     if jobs is not None:
         raise UsageError(
             f'--jobs is for the processes of this machine; a cluster takes as '
@@ -87,16 +107,6 @@ def connect(address: str | None, jobs: int | None, device: str) -> Any:
         raise UsageError(
             '--engine ray needs Ray: pip install pyg-ext[cluster]'
         ) from error
-    here = Path(__file__).parent, Path(pyg_ext.__file__).parent
-    try:
-        ray.init(
-            address=address,
-            runtime_env={'py_modules': [str(folder) for folder in here]},
-            log_to_driver=False,
-            logging_level='error',
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UsageError(f'no cluster at {address}: {error}') from error
     return ray
 
 

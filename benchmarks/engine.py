@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, as_completed
 from contextlib import closing
@@ -26,9 +27,10 @@ from benchmarks import (
     train,
     train_graphs,
 )
-from benchmarks.errors import UsageError
+from benchmarks.errors import UsageError, reason
 from benchmarks.files import find_root
-from benchmarks.store import Row, Store, key
+from benchmarks.store import Row, Store, fault, key
+from benchmarks.workers import cores, pool
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,20 @@ def plan(
     The protocol is the dataset's first by default.
 
     Raises:
-        UsageError: If a name or a key is unknown, before any run.
+        UsageError: If a name or a key is unknown, a value cannot be, or
+            nothing is to be run, before any run.
     """
+    if not (specs and depths and seeds > 0):
+        raise UsageError(
+            f'a sweep needs methods, depths and seeds (got {specs}, {depths}, '
+            f'{seeds})'
+        )
     protocol = datasets.protocol_of(dataset, protocol)
     parsed = {m.name: m for m in map(methods.parse, specs)}
     configs = {
-        name: presets.configure(preset, dataset, method, overrides)
+        name: presets.configure(
+            preset, dataset, method, overrides, min(depths)
+        )
         for name, method in parsed.items()
     }
     return [
@@ -100,23 +110,11 @@ def processes(
         UsageError: If there is no such device here.
     """
     check_device(device)
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['benchmarks.engine'])
-    pool = pebble.ProcessPool(jobs or cores(), max_tasks=1, context=context)
-    try:
-        futures = {pool.schedule(work, args=[cell]): cell for cell in cells}
+    size = min(jobs or cores(), len(cells))
+    with pool(size, 'benchmarks.engine') as started:
+        futures = {started.schedule(work, args=[cell]): cell for cell in cells}
         for future in as_completed(futures):
             yield futures[future], _result(future)
-    finally:
-        pool.stop()
-        pool.join()
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def sweep(
@@ -143,23 +141,32 @@ def sweep(
     todo = [cell for cell in cells if key(cell.row()) not in done]
     if not todo:
         return
+    store.ready()
     folder = find_root(root)  # as this process sees it
     work = partial(_work, root=folder, device=device, probed=probed)
     with closing(workers(work, todo, jobs, device)) as results:
         for cell, result in results:
             row = {**cell.row(), **stamp(), **result}
+            wrong = fault(row)
+            if wrong is not None:  # such as a score that is no number
+                row = {**cell.row(), **stamp(), 'status': 'failed'}
+                row['error'] = f'the run {wrong}'
             store.append(row)
             yield row
 
 
 def check_device(device: str) -> None:
     """Raises an error if there is no such device on this machine."""
+    device, many = pick_device(device), torch.cuda.device_count()
     try:
-        torch.zeros(1, device=pick_device(device))
-    except (AssertionError, RuntimeError) as error:
-        text = str(error).splitlines()[0]
+        if device.startswith('cuda') and not many:
+            raise RuntimeError('PyTorch finds no GPU here')
+        if device.startswith('cuda:') and int(device[5:]) >= many:
+            raise RuntimeError(f'of the GPUs here, the last is {many - 1}')
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError, ValueError) as error:
         raise UsageError(
-            f'device {device!r} cannot be used: {text}'
+            f'device {device!r} cannot be used: {reason(error)}'
         ) from error
 
 
@@ -194,7 +201,8 @@ def _work(
     method = methods.parse(cell.method)
     network, recipe = presets.split(cell.config, method, cell.depth)
     protocol = protocols.PROTOCOLS[cell.protocol]
-    data = datasets.load(cell.dataset, root, cell.protocol, cell.seed)
+    with warnings.catch_warnings(action='ignore'):  # said before any run
+        data = datasets.load(cell.dataset, root, cell.protocol, cell.seed)
     given = (network, data, recipe, protocol, cell.seed, device)
     if datasets.DATASETS[cell.dataset].many:
         scores = train_graphs.run(*given)
@@ -219,7 +227,7 @@ def device_name(device: str, threads: int = 1) -> str:
     if info.exists():
         models = [
             line.partition(':')[2].strip()
-            for line in info.read_text().splitlines()
+            for line in info.read_text('utf-8', 'replace').splitlines()
             if line.startswith('model name')
         ]
         cpu = models[0] if models else cpu
@@ -244,8 +252,8 @@ def commit() -> str:
 
 
 def _output(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    done = subprocess.run(command, capture_output=True, check=True)
+    return done.stdout.decode(errors='replace').strip()
 
 
 def versions() -> dict[str, str]:

@@ -1,4 +1,5 @@
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -11,8 +12,46 @@ def check_name(kind: str, name: str, known: Iterable[str]) -> None:
     known = sorted(known)
     if name in known:
         return
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(str(name).lower(), known, n=1)
     hint = f'did you mean {near[0]!r}? ' if near else ''
     raise UsageError(
         f'unknown {kind} {name!r}: {hint}known are {", ".join(known)}'
     )
+
+
+def find_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """The known name, whatever the case of its letters.
+
+    Raises:
+        UsageError: As :func:`check_name`.
+    """
+    known = list(known)
+    for one in known:
+        if one.lower() == name.lower():
+            return one
+    check_name(kind, name, known)
+    return name
+
+
+def check_words(text: str, words: list[str]) -> list[str]:
+    """The words of a text that holds them with commas between, of which one
+    may also stand at the end.
+
+    Raises:
+        UsageError: If there is none, one is missing, or one is two.
+    """
+    if len(words) > 1 and not words[-1]:
+        words = words[:-1]
+    for word in words:
+        if not word:
+            raise UsageError(f'a name is missing in {text!r}')
+        if re.search(r'[^\s+]\s+[^\s+]|;', word):
+            raise UsageError(f'commas must separate names (got {text!r})')
+    return words
+
+
+def reason(error: BaseException) -> str:
+    """What an error of a library says, in one line."""
+    text = getattr(error, 'strerror', None) or str(error)
+    lines = text.strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 
+from benchmarks.output import replacing
 from benchmarks.protocols import PROTOCOLS
 
 matplotlib.use('Agg')  # files only, no window
@@ -105,9 +106,10 @@ def draw(
         if not good.empty:
             figure.legend(loc='outside right center', frameon=False)
         for kind in ('png', 'svg'):
-            figure.savefig(
-                folder / f'curve.{kind}',
-                dpi=150,
-                metadata={'Date': None} if kind == 'svg' else None,
-            )
+            with replacing(folder / f'curve.{kind}') as part:
+                figure.savefig(
+                    part,
+                    dpi=150,
+                    metadata={'Date': None} if kind == 'svg' else None,
+                )
         plt.close(figure)

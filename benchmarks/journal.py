@@ -2,19 +2,34 @@
 
 import json
 import os
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch_geometric import seed_everything
 
-from benchmarks.errors import UsageError
+from benchmarks.errors import UsageError, reason
+from benchmarks.output import make_folder, replacing
 from benchmarks.team import Team
 
 LATEST, BEST = 'checkpoint.pt', 'best.pt'
+IN_USE = 'checkpoint.lock'
+HOLDS = {  # a checkpoint, and of which types
+    'run': str,
+    'epoch': int,
+    'best': dict,
+    'seconds': float,
+    'model': dict,
+    'optimizer': dict,
+}
+GOALS = ('loss', 'metric', 'last')
+BEST_HOLDS = ('goal', 'epoch', 'train', 'val', 'test')
 MAY_CHANGE = ('epochs',)  # in a configuration, from one start to the next
 
 
@@ -62,13 +77,21 @@ class Journal:
 
         Raises:
             UsageError: If a checkpoint is there and is not to be gone on
-                from, or is one of another run, or cannot be read.
+                from, or is one of another run, or cannot be read, or does
+                not fit the model.
         """
         state = self.team.agree(self._take_up)
         if state is None:
             return 0, {}
-        model.load_state_dict(state['model'])
-        optimizer.load_state_dict(state['optimizer'])
+        try:
+            model.load_state_dict(state['model'])
+            optimizer.load_state_dict(state['optimizer'])
+            _check_shapes(optimizer)
+        except Exception as error:  # of whatever a foreign state holds
+            text = ' '.join(str(error).split())[:200]
+            raise UsageError(
+                f'{self.folder / LATEST} does not fit this model: {text}'
+            ) from error
         self.earlier = state['seconds']
         self.say(f'goes on after epoch {state["epoch"]}')
         return state['epoch'], state['best']
@@ -136,18 +159,99 @@ def read(folder: str | Path) -> dict[str, Any] | None:
     """The checkpoint in a folder, on the CPU; none if there is none.
 
     Raises:
-        UsageError: If it cannot be read.
+        UsageError: If it cannot be read, or is something else.
     """
     path = Path(folder) / LATEST
-    if not path.is_file():
+    if not path.exists():
         return None
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        wrong = _fault(state)
     except Exception as error:  # of whatever library reads a part of it
+        wrong = reason(error)
+    if wrong is not None:
         raise UsageError(
-            f'{path} is no checkpoint of this program, or is broken: '
-            f'{str(error).splitlines()[0]}'
-        ) from error
+            f'{path} is no checkpoint of this program, or is broken: {wrong}'
+        )
+    return state
+
+
+def _fault(state: Any) -> str | None:
+    """What keeps something from being a checkpoint, in words."""
+    if not isinstance(state, dict):
+        return f'it holds no dictionary (got {type(state).__name__})'
+    for name, kind in HOLDS.items():
+        if not isinstance(state.get(name), kind):
+            return f'it has no {name}, or one of another type'
+    run = json.loads(state['run'])
+    if not isinstance(run, dict) or not isinstance(run.get('config'), dict):
+        return 'its run has no config'
+    for goal in GOALS:
+        best = state['best'].get(goal)
+        if not isinstance(best, dict) or any(
+            not isinstance(best.get(name), float | int) for name in BEST_HOLDS
+        ):
+            return f'it has no best epoch by {goal}'
+    return None
+
+
+def _check_shapes(optimizer: torch.optim.Optimizer) -> None:
+    """Which loading does not."""
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            shape = value.shape if torch.is_tensor(value) else ()
+            if shape and shape != parameter.shape:
+                raise ValueError(
+                    f'{name} of the optimizer has shape {[*shape]}, and the '
+                    f'parameter {[*parameter.shape]}'
+                )
+
+
+@contextmanager
+def hold(folder: str | Path) -> Iterator[None]:
+    """Keeps other trainings out of a folder. The lock ends with the process,
+    however that ends; its file stays and is in nobody's way.
+
+    Raises:
+        UsageError: If another process has it, or it cannot be written.
+    """
+    path = make_folder(folder) / IN_USE
+    holder = _holder(path)  # before an attempt, which may empty the file
+    me = f'process {os.getpid()} on {socket.gethostname()}'
+    with ExitStack() as held:
+        try:
+            held.enter_context(FileLock(path, timeout=0))
+            path.write_text(me, encoding='utf-8')
+        except Timeout:
+            raise UsageError(
+                f'{folder} is in use by {holder}, which writes its '
+                f'checkpoint there: choose another --out, or wait{_hint()}'
+            ) from None
+        except (OSError, NotImplementedError) as error:
+            raise UsageError(
+                f'{folder} cannot be written: {reason(error)}'
+            ) from error
+        yield
+
+
+def _holder(path: Path) -> str:
+    """Who has the lock, as far as its file says so."""
+    try:
+        text = path.read_text(encoding='utf-8', errors='replace')[:200]
+    except OSError:
+        text = ''
+    return text.strip() or 'another process'
+
+
+def _hint() -> str:
+    """Of trainings that should be one."""
+    tasks = os.environ.get('SLURM_NTASKS', '1')
+    if tasks == '1' or 'WORLD_SIZE' in os.environ:
+        return ''
+    return (
+        f'. srun started {tasks} tasks that know nothing of each other: '
+        f'processes train together if torchrun starts them'
+    )
 
 
 def _flat(run: dict[str, Any]) -> dict[str, Any]:
@@ -155,10 +259,17 @@ def _flat(run: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(state: dict[str, Any], path: Path) -> None:
-    """Replaces a file by another at once."""
-    part = path.with_name(f'{path.name}.part')
-    with open(part, 'wb') as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    """Replaces a file by another at once.
+
+    Raises:
+        UsageError: If it cannot be written; the earlier one is still there.
+    """
+    try:
+        with replacing(path, '') as part, open(part, 'wb') as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except RuntimeError as error:  # as torch has it
+        raise UsageError(
+            f'{path} cannot be written: {reason(error)}'
+        ) from error

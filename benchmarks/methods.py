@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 from torch_geometric.typing import Adj
 from torch_geometric.utils import dropout_edge, dropout_node
 
 from benchmarks.backbones import BACKBONES, Backbone, plain_edges
-from benchmarks.errors import UsageError, check_name
+from benchmarks.errors import UsageError, check_words, find_name
+from benchmarks.values import Kind, kind_of, read_file
 from pyg_ext.nn import NORMS
 from pyg_ext.transforms import AddRandomWalkEdges
-from pyg_ext.utils import dropout_path
+from pyg_ext.utils import dropout_path, similarity_graph
 
 
 @dataclass(frozen=True)
@@ -59,32 +59,31 @@ EDGES: dict[str, dict[str, Any]] = {
 SIMILARITIES = ('ppr', 'heat', 'walk')
 
 
-def _drop_edges(data: Data, **kwargs: Any) -> Tensor:
-    return dropout_edge(data.edge_index, force_undirected=True, **kwargs)[0]
-
-
-def _drop_nodes(data: Data, **kwargs: Any) -> Tensor:
-    size = data.num_nodes
-    return dropout_node(data.edge_index, num_nodes=size, **kwargs)[0]
-
-
-def _drop_paths(data: Data, **kwargs: Any) -> Tensor:
-    size = data.num_nodes
-    return dropout_path(data.edge_index, num_nodes=size, **kwargs)[0]
-
-
+# What draws the edges of a step:
 DROPS = {
-    'dropedge': _drop_edges,
-    'dropnode': _drop_nodes,
-    'droppath': _drop_paths,
+    'dropedge': dropout_edge,
+    'dropnode': dropout_node,
+    'droppath': dropout_path,
+}
+# What the makers of edges take beside options:
+GRAPH = {
+    *('edge_index', 'edge_weight', 'num_nodes', 'method', 'loop', 'progress'),
+    *('training', 'force_undirected', 'relabel_nodes', 'is_sorted'),
 }
 
 
 @cache
 def aliases() -> dict[str, str]:
     """Common names of specification strings, from ``methods.yaml``."""
-    text = Path(__file__).with_name('methods.yaml').read_text()
-    return yaml.safe_load(text)
+    path = Path(__file__).with_name('methods.yaml')
+    known = read_file(path)
+    for name, spec in known.items():
+        if not isinstance(spec, str) or spec.split('+')[0] not in BACKBONES:
+            raise UsageError(
+                f'{path}: {name} must stand for a backbone with remedies, as '
+                f'in gcn+res (got {spec!r})'
+            )
+    return known
 
 
 @dataclass(frozen=True)
@@ -101,10 +100,25 @@ class Method:
 
     def options(self) -> set[str]:
         """The names a recipe may set on the model."""
-        names = _parameters(self.backbone.model)
+        return {*self.kinds()}
+
+    def kinds(self) -> dict[str, Kind]:
+        """What a recipe may set on the model."""
         data = {'in_channels', 'out_channels', 'edge_dim'}
-        fixed = data | {self.backbone.depth}
-        return names - fixed - set(self.keywords)
+        fixed = {*data, self.backbone.depth, *self.keywords}
+        known = _parameters(self.backbone.model)
+        return {k: kind_of(k, a) for k, a in known.items() if k not in fixed}
+
+    def edge_kinds(self) -> dict[str, Kind]:
+        """What a recipe may set on what changes the edges."""
+        if self.edges is None:
+            return {}
+        if self.edges in SIMILARITIES:
+            known = _annotations(similarity_graph)
+            known |= _annotations(AddRandomWalkEdges)
+        else:
+            known = _annotations(DROPS[self.edges])
+        return {k: kind_of(k, a) for k, a in known.items() if k not in GRAPH}
 
     @property
     def sees_edges(self) -> bool:
@@ -205,19 +219,28 @@ class Network:
                 'other edges can be drawn'
             )
 
+        given = {'num_nodes': data.num_nodes, **self.augment}
+        if self.method.edges == 'dropedge':
+            given = {'force_undirected': True, **self.augment}
+
         def dropped() -> Adj:
-            some = drop(data, **self.augment)
+            some = drop(data.edge_index, **given)[0]
             return self._convert(some, None, data.num_nodes)
 
         return dropped
 
 
-def _parameters(model: type[torch.nn.Module]) -> set[str]:
-    """The names that a model's constructor takes, and its convolutions'."""
-    names = set(inspect.signature(model).parameters)
+def _parameters(model: type[torch.nn.Module]) -> dict[str, Any]:
+    """What a model's constructor takes, and its convolutions'."""
+    known = _annotations(model)
     if hasattr(model, 'init_conv'):
-        names |= set(inspect.signature(model.init_conv).parameters)
-    return names - {'self', 'last', 'kwargs'}
+        known |= _annotations(model.init_conv)
+    return {k: a for k, a in known.items() if k not in ('self', 'last')}
+
+
+def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.annotation for p in parameters if p.name != 'kwargs'}
 
 
 def expand(text: str) -> list[str]:
@@ -226,7 +249,8 @@ def expand(text: str) -> list[str]:
     ``gcn+res``.
 
     Raises:
-        UsageError: On a brace without its partner, or one inside another.
+        UsageError: On a brace without its partner, or one inside another, or
+            where a name is missing.
     """
     words = []
     for word in re.split(r',(?![^{]*\})', text):
@@ -238,7 +262,7 @@ def expand(text: str) -> list[str]:
             for i, piece in enumerate(pieces)
         ]
         words += [''.join(chosen) for chosen in itertools.product(*choices)]
-    return [word for word in words if word]
+    return check_words(text, words)
 
 
 def parse(spec: str) -> Method:
@@ -249,16 +273,26 @@ def parse(spec: str) -> Method:
         UsageError: On an unknown backbone or remedy, a remedy that the
             backbone does not know, or two that exclude each other.
     """
-    first, *rest = spec.split('+')
-    name, *remedies = '+'.join([aliases().get(first, first), *rest]).split('+')
-    check_name('method', name, [*BACKBONES, *aliases()])
+    first, *rest = (part.strip() for part in spec.split('+'))
+    if not all([first, *rest]):
+        raise UsageError(
+            f'a part of the method {spec!r} is missing: a backbone and '
+            f'perhaps remedies are meant, as in gcn or gcn+res+jump'
+        )
+    first = find_name('method', first, [*BACKBONES, *aliases()])
+    name, *more = aliases().get(first, first).split('+')
+    remedies = [
+        find_name('remedy', part, ['none', *REMEDIES, *EDGES])
+        for part in (*more, *rest)
+    ]
     remedies = [remedy for remedy in remedies if remedy != 'none']
-    known = _parameters(BACKBONES[name].model)
+    known = _parameters(BACKBONES[name].model).keys()
     keywords: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     edges = None
     for remedy in remedies:
-        check_name('remedy', remedy, [*REMEDIES, *EDGES])
+        if remedies.count(remedy) > 1:
+            raise UsageError(f'{remedy!r} stands twice in {spec!r}')
         if remedy in EDGES:
             if edges is not None or BACKBONES[name].joins_points:
                 raise UsageError(
@@ -270,7 +304,7 @@ def parse(spec: str) -> Method:
         fixed, default = REMEDIES[remedy].fixed, REMEDIES[remedy].default
         if not {*fixed, *default} <= known:
             raise UsageError(f'{name} has no remedy {remedy!r} ({spec})')
-        clash = remedies.count(remedy) > 1 or any(
+        clash = any(
             keywords.get(key, value) != value for key, value in fixed.items()
         )
         if clash:

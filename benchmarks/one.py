@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -49,40 +50,53 @@ def run(
         The row of the store, which the first process has written.
 
     Raises:
-        UsageError: If the run cannot be done, or not in this folder.
+        UsageError: If the run cannot be done, or not in this folder, such as
+            one where another training is going on.
         benchmarks.train.Diverged: If the training loss becomes infinite or
             no number.
     """
     store, row = Store(args.out), cell.row()
     device = team.own_device(engine.pick_device(args.device))
     engine.check_device(device)
+
+    def found() -> Row | None:
+        same = (r for r in store.read() if key(r) == key(row))
+        return next((r for r in same if r['status'] == 'ok'), None)
+
     data = datasets.load(
-        cell.dataset, args.root, cell.protocol, cell.seed, args.url
+        cell.dataset,
+        args.root,
+        cell.protocol,
+        cell.seed,
+        args.url,
+        args.strict,
     )
     method = methods.parse(cell.method)
     network, recipe = presets.split(cell.config, method, cell.depth)
-    with team.meet(device) as us:
-        same = us.agree(
-            lambda: [r for r in store.read() if key(r) == key(row)]
-        )
-        if same and same[0]['status'] == 'ok':
-            return same[0]
-        scores = train.run(
-            network,
-            data,
-            recipe,
-            PROTOCOLS[cell.protocol],
-            cell.seed,
-            device,
-            team=us,
-            journal=journal.Journal(args.out, row, args.resume, us, say),
-        )
-    row |= {
-        'status': 'ok',
-        **scores,
-        'device': engine.device_name(device, torch.get_num_threads()),
-        **engine.stamp(),
-    }
-    if team.first():
-        store.append(row)
-    return row
+    with ExitStack() as held:
+        if team.first() and found() is None:
+            held.enter_context(journal.hold(args.out))
+            store.ready()
+        with team.meet(device) as us:
+            done = us.agree(found)
+            if done is not None:
+                return done
+            scores = train.run(
+                network,
+                data,
+                recipe,
+                PROTOCOLS[cell.protocol],
+                cell.seed,
+                device,
+                team=us,
+                journal=journal.Journal(args.out, row, args.resume, us, say),
+            )
+        row |= {
+            'status': 'ok',
+            **scores,
+            'device': engine.device_name(device, torch.get_num_threads()),
+            **engine.stamp(),
+        }
+        if team.first():
+            store.append(row)
+        return row

@@ -1,5 +1,4 @@
 import dataclasses
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,34 +9,16 @@ from torch_geometric.data import Data
 
 from benchmarks import batches
 from benchmarks.datasets import DATASETS
-from benchmarks.errors import UsageError, check_name
+from benchmarks.errors import UsageError, check_name, reason
 from benchmarks.methods import EDGES, Method, Network, parse
 from benchmarks.recipe import BATCHES, Recipe, parameter_groups
+from benchmarks.recipe import KINDS as RECIPE
+from benchmarks.values import KEYS, Loader, check, read_file
 
 FOLDER = Path(__file__).with_name('presets')
 NOTHING = Data(edge_index=torch.empty(2, 0).long(), num_nodes=1)
 BATCH_KEYS = {key for keys in BATCHES.values() for key in keys}
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Recipe)}
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads ``5e-4`` as a number, as YAML 1.2 does, and no key twice."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict:
-        keys = [k.value for k, _ in node.value if k.value != '<<']
-        twice = {key for key in keys if keys.count(key) > 1}
-        if twice:
-            raise UsageError(
-                f'{node.start_mark}: {twice.pop()!r} stands twice'
-            )
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    'tag:yaml.org,2002:float',
-    re.compile(r'^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$'),
-    list('-+.0123456789'),
-)
 
 
 def names() -> list[str]:
@@ -55,32 +36,48 @@ def read(preset: str) -> dict[str, Any]:
     """
     check_name('preset', preset, names())
     path = FOLDER / f'{preset}.yaml'
-    content = yaml.load(path.read_text(), _Loader)
+    content = read_file(path)
     if {*content, 'candidates'} != {'source', 'recipes', 'candidates'}:
         raise UsageError(
             f'{path.name} must hold source and recipes (got '
-            f'{", ".join(content)})'
+            f'{", ".join(map(str, content))})'
         )
-    for dataset, recipes in content['recipes'].items():
-        check_name('dataset', dataset, DATASETS)
-        for method in recipes:
+    if not isinstance(content['source'], str):
+        raise UsageError(f'{path.name}: source must be a text')
+    for dataset, recipes in _keys(path, content, 'recipes').items():
+        check_name(f'dataset in {path.name}', dataset, DATASETS)
+        for method in _keys(path, content['recipes'], dataset):
             parse(method)
+            _keys(path, recipes, method)
     return content
+
+
+def _keys(path: Path, content: dict[str, Any], name: str) -> dict[str, Any]:
+    if not KEYS.fits(content[name]):
+        raise UsageError(
+            f'{path.name}: {name} must be {KEYS.meant} (got {content[name]!r})'
+        )
+    return content[name]
 
 
 def read_value(text: str) -> tuple[str, Any]:
     """Reads ``key=value`` of the command line; the value is YAML."""
     key, equals, value = text.partition('=')
+    key = key.strip()
     if not (key and equals):
         raise UsageError(f'--set needs key=value (got {text!r})')
     try:
-        return key.strip(), yaml.load(value, _Loader)
-    except yaml.YAMLError as error:
+        return key, yaml.load(value, Loader)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise UsageError(f'--set {text!r} is no valid YAML') from error
 
 
 def configure(
-    preset: str, dataset: str, method: Method, overrides: dict[str, Any]
+    preset: str,
+    dataset: str,
+    method: Method,
+    overrides: dict[str, Any],
+    depth: int = 2,
 ) -> dict[str, Any]:
     """The full configuration of a method: defaults, preset, command line.
 
@@ -92,46 +89,37 @@ def configure(
 
     Raises:
         UsageError: If the preset has no recipe for the method on the
-            dataset, or if a key is unknown.
+            dataset, if a key is unknown, or if a value cannot be, or not at
+            this depth.
     """
-    recipes = read(preset)['recipes'].get(dataset, {})
-    fits = [name for name in recipes if parse(name).parts <= method.parts]
-    if not fits:
-        have = ', '.join(recipes) or 'none'
-        raise UsageError(
-            f'preset {preset!r} has no recipe for {method.name!r} on '
-            f'{dataset} (it has: {have})'
-        )
-    if DATASETS[dataset].many:
-        _check_many(method, dataset)
-    recipe = recipes[max(fits, key=lambda name: len(parse(name).parts))]
+    recipe = _recipe(preset, dataset, method)
+    full = overrides.get('batch') == 'full'
+    if full:
+        overrides = {k: v for k, v in overrides.items() if k != 'batch'}
     recipe = {k: v for k, v in recipe.items() if k not in method.keywords}
-    if 'batch' in overrides:
+    _check_values(recipe, method)
+    _check_values(overrides, method)
+    if full or 'batch' in overrides:
         gone = {'batch', *BATCH_KEYS}
         recipe = {k: v for k, v in recipe.items() if k not in gone}
-        if overrides['batch'] == 'full':
-            overrides = {k: v for k, v in overrides.items() if k != 'batch'}
-        else:
-            overrides = {**BATCHES.get(overrides['batch'], {}), **overrides}
+        overrides = {**BATCHES.get(overrides.get('batch'), {}), **overrides}
     config = {
         **{k: v for k, v in DEFAULTS.items() if v is not None},
         **method.defaults,
         **recipe,
         **overrides,
     }
-    known = {*DEFAULTS, *method.options()}
     if method.edges is not None:
         config['augment'] = {
             **EDGES[method.edges],
             **recipe.get('augment', {}),
             **overrides.get('augment', {}),
         }
-        known.add('augment')
-    for key in config:
-        check_name(f'key of {method.name}', key, known)
+    if DATASETS[dataset].many:
+        _check_many(config, method, dataset)
     _check_batch(config, method, dataset)
     try:
-        network, recipe = split(config, method, 2)
+        network, recipe = split(config, method, depth)
         with torch.device('meta'):
             seen = DATASETS[dataset].many or config.get('edge_features')
             model = network.build(2, 2, 2 if seen else None)
@@ -140,18 +128,60 @@ def configure(
         redraw = network.redraw(NOTHING)
         if redraw is not None:
             redraw()
-    except (TypeError, ValueError) as error:
-        raise UsageError(f'{method.name}: {error}') from error
+    except Exception as error:  # of whatever library reads an option
+        raise UsageError(f'{method.name}: {reason(error)}') from error
     return config
 
 
-def _check_many(method: Method, dataset: str) -> None:
+def _recipe(preset: str, dataset: str, method: Method) -> dict[str, Any]:
+    """What a preset says of a method on a dataset."""
+    recipes = read(preset)['recipes']
+    here = recipes.get(dataset, {})
+    fits = [name for name in here if parse(name).parts <= method.parts]
+    if fits:
+        return here[max(fits, key=lambda name: len(parse(name).parts))]
+    others = [name for name in names() if dataset in read(name)['recipes']]
+    raise UsageError(
+        f'preset {preset!r} has no recipe for {method.name!r} on {dataset}: '
+        + (
+            f'it has {", ".join(here)} there'
+            if here
+            else f'it is for {", ".join(recipes)}; for {dataset} there is '
+            f'{", ".join(others) or "none"}'
+        )
+    )
+
+
+def _check_values(given: dict[str, Any], method: Method) -> None:
+    """Whether keys are known, and values what they may be."""
+    kinds = {**RECIPE, **method.kinds()}
+    if method.edges is not None:
+        kinds['augment'] = KEYS
+    for key in given:
+        check_name(f'key of {method.name}', key, kinds)
+    edges, known = given.get('augment', {}), method.edge_kinds()
+    try:
+        check(given, kinds)
+        for key in edges:
+            check_name('key of augment', key, known)
+        check(edges, known)
+    except (UsageError, ValueError) as error:
+        raise UsageError(f'{method.name}: {error}') from error
+
+
+def _check_many(config: dict[str, Any], method: Method, dataset: str) -> None:
     if method.backbone.joins_points and not DATASETS[dataset].points:
         raise UsageError(f'{method.name} is for points, not for given graphs')
     if method.edges is not None:
         raise UsageError(
             f'{method.name} changes the edges of one graph, not of many'
         )
+    for key in ('row_normalize', 'loss', 'label_rate'):
+        if config.get(key):
+            raise UsageError(
+                f'{key} is for one graph, and {dataset} has many (got '
+                f'{config[key]!r})'
+            )
 
 
 def _check_batch(config: dict[str, Any], method: Method, dataset: str) -> None:

@@ -12,6 +12,8 @@ from torch_geometric.typing import Adj
 from torch_geometric.utils import index_to_mask
 
 from benchmarks import tables
+from benchmarks.errors import UsageError
+from benchmarks.output import make_folder, replacing, write_text
 from benchmarks.store import Row
 from pyg_ext.metrics import OverSmoothingProbe, diagnose
 
@@ -80,6 +82,32 @@ def _plain(layer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _check(row: Row) -> None:
+    """Whether a run of the store was looked at."""
+
+    def holds(seen: Any) -> bool:
+        return (
+            isinstance(seen, dict)
+            and isinstance(seen.get('findings'), list)
+            and isinstance(seen.get('layers'), list)
+            and all(isinstance(layer, dict) for layer in seen['layers'])
+            and all(
+                isinstance(layer.get(name), float | int | None)
+                for layer in seen['layers']
+                for name in ('layer', *DRAWN)
+            )
+        )
+
+    seen = row.get('probe')
+    if not isinstance(seen, dict) or not all(
+        map(holds, map(seen.get, STATES))
+    ):
+        raise UsageError(
+            f'the stored run of {row["method"]}, depth {row["depth"]}, seed '
+            f'{row["seed"]} has no measures of its layers'
+        )
+
+
 def frame(rows: list[Row]) -> pd.DataFrame:
     """One line for each run, state of training, and layer."""
     return pd.DataFrame(
@@ -138,7 +166,8 @@ def draw(lines: pd.DataFrame, method: str, folder: Path) -> str:
         if norm is not None:
             figure.colorbar(image, ax=grid[:, column], location='bottom')
     file = f'probe-{method}.png'
-    figure.savefig(folder / file, dpi=110)
+    with replacing(folder / file) as part:
+        figure.savefig(part, dpi=110)
     return file
 
 
@@ -146,20 +175,25 @@ def write(rows: list[Row], folder: str | Path) -> list[str]:
     """Writes ``probe.csv`` and a figure for each method, and adds them to
     ``report.md``. Returns the names of the files.
     """
-    folder = Path(folder)
-    lines = frame(rows)
-    lines.to_csv(folder / 'probe.csv', index=False, float_format='%.6g')
+    good = [row for row in rows if row['status'] == 'ok']
+    for row in good:
+        _check(row)
+    if not good:
+        return []
+    folder = make_folder(folder)
+    lines = frame(good)
+    tables.write_csv(lines, folder / 'probe.csv', '%.6g')
     figures = {
         method: draw(lines, method, folder)
         for method in dict.fromkeys(lines['method'])
     }
-    good = [row for row in rows if row['status'] == 'ok']
     cells = [
         [
             row['method'],
             str(row['depth']),
             *(
-                ', '.join(row['probe'][state]['findings']) or 'nothing'
+                ', '.join(map(str, row['probe'][state]['findings']))
+                or 'nothing'
                 for state in STATES
             ),
             f'{100 * row["test"]:.1f}',
@@ -179,6 +213,7 @@ def write(rows: list[Row], folder: str | Path) -> list[str]:
         '',
         *(f'![layers of {m}]({file})\n' for m, file in figures.items()),
     ]
-    with open(folder / 'report.md', 'a') as file:
-        file.write('\n'.join(text))
+    report = folder / 'report.md'
+    before = report.read_text('utf-8') if report.exists() else ''
+    write_text(report, before + '\n'.join(text))
     return ['probe.csv', *figures.values()]

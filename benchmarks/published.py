@@ -20,7 +20,7 @@ def reference() -> pd.DataFrame:
 @cache
 def margins() -> dict[str, float]:
     """For each metric, how far a mean may lie from the published one."""
-    return yaml.safe_load((FOLDER / 'margins.yaml').read_text())
+    return yaml.safe_load((FOLDER / 'margins.yaml').read_text('utf-8'))
 
 
 def beside(summary: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.values import (
+    FLAG,
+    NOT_NEGATIVE,
+    NOTHING,
+    POSITIVE,
+    Kind,
+    check,
+    is_number,
+    one_of,
+    whole,
+)
+
 # What makes a step of one graph, and what it needs, with its defaults:
 BATCHES: dict[str, dict[str, Any]] = {
     'random': {'parts': 10},
@@ -76,93 +88,58 @@ class Recipe:
     processes: int | None = None
 
     def __post_init__(self) -> None:
-        decay = self.weight_decay
-        decays = decay.values() if isinstance(decay, dict) else (decay,)
-        wanted = {
-            'lr': ('a positive number', _is_number(self.lr) and self.lr > 0),
-            'weight_decay': (
-                'a number of at least 0, or one for each parameter prefix',
-                all(_is_number(d) and d >= 0 for d in decays),
-            ),
-            'epochs': (
-                'a whole number of at least 1',
-                _is_int(self.epochs, 1),
-            ),
-            'patience': (
-                'a whole number of at least 0',
-                _is_int(self.patience, 0),
-            ),
-            'select': (
-                "'loss', 'metric' or 'last'",
-                self.select in ('loss', 'metric', 'last'),
-            ),
-            'row_normalize': (
-                'true or false',
-                isinstance(self.row_normalize, bool),
-            ),
-            'loss': ("'log' or nothing", self.loss in (None, 'log')),
-            'optimizer': (
-                "'rmsprop' or nothing",
-                self.optimizer in (None, 'rmsprop'),
-            ),
-            'warmup': (
-                'a whole number of at least 1, or nothing',
-                self.warmup is None or _is_int(self.warmup, 1),
-            ),
-            'label_rate': (
-                'a number between 0 and 1, or nothing',
-                self.label_rate is None
-                or (_is_number(self.label_rate) and 0 < self.label_rate < 1),
-            ),
-            'label_steps': (
-                'a whole number of at least 0, beside a label_rate',
-                self.label_steps is None
-                or (_is_int(self.label_steps, 0) and self.label_rate),
-            ),
-            'batch': (
-                f'one of {", ".join(BATCHES)}, or nothing',
-                self.batch is None or self.batch in BATCHES,
-            ),
-            'parts': (
-                'a whole number of at least 2, or nothing',
-                self.parts is None or _is_int(self.parts, 2),
-            ),
-            'fanout': (
-                'a list of whole numbers of at least 1, or -1, one for each '
-                'hop',
-                self.fanout is None
-                or (
-                    isinstance(self.fanout, list)
-                    and self.fanout
-                    and all(f == -1 or _is_int(f, 1) for f in self.fanout)
-                ),
-            ),
-            'walk_length': (
-                'a whole number of at least 1, or nothing',
-                self.walk_length is None or _is_int(self.walk_length, 1),
-            ),
-            'edge_features': (
-                'true or nothing',
-                self.edge_features in (None, True),
-            ),
-            'batch_size': (
-                'a whole number of at least 1, or nothing',
-                self.batch_size is None or _is_int(self.batch_size, 1),
-            ),
-        }
-        for name, (meant, ok) in wanted.items():
-            if not ok:
-                raise ValueError(
-                    f'{name} must be {meant} (got {getattr(self, name)!r})'
-                )
+        check(vars(self), KINDS)
+        if self.label_steps is not None and self.label_rate is None:
+            raise ValueError(
+                f'label_steps must stand beside a label_rate (got '
+                f'{self.label_steps})'
+            )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+WHOLE = whole(1) | NOTHING
+HOPS = Kind(
+    'a list of whole numbers of at least 1, or -1, one for each hop',
+    lambda value: (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(type(hop) is int and (hop == -1 or hop >= 1) for hop in value)
+    ),
+)
+DECAYS = Kind(
+    'one for each prefix of parameter names',
+    lambda value: (
+        isinstance(value, dict)
+        and len(value) > 0
+        and all(isinstance(prefix, str) for prefix in value)
+        and all(map(NOT_NEGATIVE.fits, value.values()))
+    ),
+)
+INSIDE = Kind(
+    'a number between 0 and 1',
+    lambda value: is_number(value) and 0 < value < 1,
+)
 
-
-def _is_int(value: Any, low: int) -> bool:
-    return type(value) is int and value >= low
+# What each field may be:
+KINDS = {
+    'lr': POSITIVE,
+    'weight_decay': NOT_NEGATIVE | DECAYS,
+    'epochs': whole(1),
+    'patience': whole(0),
+    'select': one_of('loss', 'metric', 'last'),
+    'row_normalize': FLAG,
+    'batch': one_of(*BATCHES) | NOTHING,
+    'batch_size': WHOLE,
+    'parts': whole(2) | NOTHING,
+    'fanout': HOPS | NOTHING,
+    'walk_length': WHOLE,
+    'edge_features': Kind('true', lambda value: value is True) | NOTHING,
+    'loss': one_of('log') | NOTHING,
+    'optimizer': one_of('rmsprop') | NOTHING,
+    'warmup': WHOLE,
+    'label_rate': INSIDE | NOTHING,
+    'label_steps': whole(0) | NOTHING,
+    'processes': WHOLE,
+}
 
 
 def parameter_groups(

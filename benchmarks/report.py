@@ -1,4 +1,6 @@
 import warnings
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +11,16 @@ from rich.table import Table
 from scipy import stats
 from torch_geometric.data import Data
 
-from benchmarks import datasets, figure, methods, presets, protocols
-from benchmarks.errors import UsageError
+from benchmarks import datasets, figure, methods, presets, protocols, tables
+from benchmarks.errors import UsageError, check_name, reason
+from benchmarks.output import escaped, make_folder, write_text
 from benchmarks.published import beside
-from benchmarks.store import Row, config_hash
+from benchmarks.store import NUMBERS, SCORES, Row, config_hash
 from pyg_ext.metrics import receptive_field
 
 REACH_NODES = 256  # whose receptive fields are looked at
 
-SCORES = ['test', 'val', 'train', 'test_at_best_loss', 'test_at_best_metric']
-MEASURED = [*SCORES, 'best_epoch', 'epochs', 'seconds', 'peak_mb']
+REACH = 'receptive_field.csv'
 
 
 def select(rows: list[Row], wanted: dict[str, Any]) -> list[Row]:
@@ -31,12 +33,77 @@ def select(rows: list[Row], wanted: dict[str, Any]) -> list[Row]:
     return [row for row in rows if fits(row)]
 
 
+def together(
+    rows: list[Row], like: Row, overrides: dict[str, Any]
+) -> tuple[list[Row], list[str]]:
+    """The rows that may stand in one table with a sweep's, and in words how
+    many others there are.
+
+    Args:
+        rows: Some runs, of this and of other sweeps.
+        like: A run of this one, for its dataset, protocol and preset.
+        overrides: What the sweep sets in a configuration: a run of another
+            method fits if the same would have been set in its own.
+    """
+    fit: list[Row] = []
+    others: Counter[str] = Counter()
+    wanted: dict[str, Any] = {}
+    for row in rows:
+        differ = [
+            f'{name} {row[name]}'
+            for name in ('dataset', 'protocol', 'preset')
+            if row[name] != like[name]
+        ]
+        if differ:
+            others[f'of {", ".join(differ)}'] += 1
+            continue
+        method = row['method']
+        if method not in wanted:
+            wanted[method] = _configured(like, method, overrides)
+        config = wanted[method]
+        if config == row['config']:
+            fit.append(row)
+        elif config is None:
+            others[f'of {method}, which this sweep cannot run'] += 1
+        else:
+            others[
+                f'of {method} with {_difference(row["config"], config)}'
+            ] += 1
+    words = [
+        f'{number} run{"s" * (number > 1)} {what}'
+        for what, number in others.items()
+    ]
+    return fit, words
+
+
+def _configured(
+    like: Row, method: str, overrides: dict[str, Any]
+) -> dict[str, Any] | None:
+    """How a method would have been run in a sweep; none if it could not."""
+    try:
+        parsed = methods.parse(method)
+        names = (like['preset'], like['dataset'], parsed)
+        return presets.configure(*names, dict(overrides))
+    except UsageError:
+        return None
+
+
+def _difference(config: dict[str, Any], other: dict[str, Any]) -> str:
+    """What the first configuration has that the second has not."""
+    keys = [k for k in sorted({*config, *other}) if _unlike(config, other, k)]
+    return ', '.join(f'{k}={config.get(k)}' for k in keys)
+
+
+def _unlike(one: dict[str, Any], other: dict[str, Any], name: str) -> bool:
+    return one.get(name) != other.get(name)
+
+
 def check_one_kind(rows: list[Row]) -> None:
     """Refuses rows that must not stand in one table.
 
     Raises:
         UsageError: On two datasets, protocols, presets or configurations of
-            a method.
+            a method, and on names that are not known.
     """
     if not rows:
         raise UsageError('the store has no run of what was asked for')
@@ -47,7 +114,10 @@ def check_one_kind(rows: list[Row]) -> None:
                 f'the runs are of {len(found)} {name}s, which one table must '
                 f'not mix ({", ".join(found)}): choose one with --{name}'
             )
+    check_name('dataset', rows[0]['dataset'], datasets.DATASETS)
+    check_name('protocol', rows[0]['protocol'], protocols.PROTOCOLS)
     for method in dict.fromkeys(row['method'] for row in rows):
+        methods.parse(method)
         configs = {
             config_hash(row['config']): row['config']
             for row in rows
@@ -58,7 +128,7 @@ def check_one_kind(rows: list[Row]) -> None:
             differ = sorted(
                 f'{k}={first.get(k)} and {k}={second.get(k)}'
                 for k in {*first, *second}
-                if first.get(k) != second.get(k)
+                if _unlike(first, second, k)
             )
             raise UsageError(
                 f'the runs of {method} differ in {"; ".join(differ)}: choose '
@@ -73,9 +143,10 @@ def summarize(rows: list[Row]) -> pd.DataFrame:
     """
     order = list(dict.fromkeys(row['method'] for row in rows))
     frame = pd.DataFrame(rows)
-    for name in MEASURED:  # failed runs have none
+    for name in NUMBERS:  # failed runs have none
         frame[name] = frame[name].astype(float) if name in frame else np.nan
-    frame[SCORES] *= protocols.PROTOCOLS[rows[0]['protocol']].scale
+    protocol = protocols.PROTOCOLS[rows[0]['protocol']]
+    frame[[*SCORES]] *= protocol.scale
     lines = []
     for (method, depth), cell in frame.groupby(['method', 'depth']):
         good = cell[cell['status'] == 'ok']
@@ -83,7 +154,8 @@ def summarize(rows: list[Row]) -> pd.DataFrame:
         half = stats.t.ppf(0.975, runs - 1) * good['test'].sem()
         lines.append(
             {
-                **cell[['dataset', 'protocol', 'preset', 'metric']].iloc[0],
+                **cell[['dataset', 'protocol', 'preset']].iloc[0],
+                'metric': protocol.metric,
                 'method': method,
                 'depth': depth,
                 'runs': runs,
@@ -92,7 +164,7 @@ def summarize(rows: list[Row]) -> pd.DataFrame:
                 'std': good['test'].std(),
                 'ci95_low': mean - half,
                 'ci95_high': mean + half,
-                **good[MEASURED].mean().drop('test'),
+                **good[[*NUMBERS]].mean().drop('test'),
             }
         )
     return pd.DataFrame(lines).sort_values(
@@ -171,14 +243,33 @@ def reach(data: Data, hops: int) -> pd.DataFrame:
     return pd.DataFrame({'hops': range(hops + 1), 'percent': 100 * shares})
 
 
+def _read_reach(file: Path) -> pd.DataFrame | None:
+    """What an earlier report of the folder wrote, if it did."""
+    if not file.is_file():
+        return None
+    try:
+        seen = pd.read_csv(file, dtype=float)
+        wrong = [*seen] != ['hops', 'percent'] or seen.isna().any(axis=None)
+        why = 'no columns hops and percent' if wrong else None
+    except (OSError, ValueError) as error:  # the parser's is one
+        why = reason(error)
+    if why is None:
+        return seen
+    warnings.warn(f'{file} is not drawn: {why}', stacklevel=3)
+    return None
+
+
 def markdown(
-    summary: pd.DataFrame, rows: list[Row], seen: pd.DataFrame | None = None
+    summary: pd.DataFrame,
+    rows: list[Row],
+    seen: pd.DataFrame | None = None,
+    left_out: Iterable[str] = (),
 ) -> str:
     """The report as a page."""
     first = summary.iloc[0]
     protocol = _protocol(summary)
     wide = grid(summary)
-    head = ['depth', *map(str, wide.columns)]
+    head = [f'{name}' for name in ('depth', *wide.columns)]
     lines = [
         f'# Test score against depth: {first["dataset"]}',
         '',
@@ -189,11 +280,10 @@ def markdown(
         f'By depth, {what_cells_hold(summary)}, at the epoch that the preset '
         f'selects on the validation part:',
         '',
-        '| ' + ' | '.join(head) + ' |',
-        '|---' + '|---:' * len(wide.columns) + '|',
-        *(
-            '| ' + ' | '.join([str(method), *texts]) + ' |'
-            for method, texts in wide.iterrows()
+        *tables.page(
+            head,
+            ([method, *texts] for method, texts in wide.iterrows()),
+            numbers=range(1, len(head)),
         ),
         '',
         '![test score against depth](curve.png)',
@@ -210,9 +300,12 @@ def markdown(
         f'{sum(row.get("seconds", 0) for row in rows) / 60:.1f} minutes of '
         f'training in all',
     ]
-    lines.append(
-        f'- changed from the preset: {", ".join(changes(rows)) or "nothing"}'
-    )
+    changed = ', '.join(changes(rows)) or 'nothing'
+    lines.append(f'- changed from the preset: {escaped(changed)}')
+    lines += [
+        f'- in the same store, and not in this report: {escaped(words)}'
+        for words in left_out
+    ]
     for name in ('commit', 'device', 'versions'):
         found = {
             ', '.join(f'{k} {v}' for k, v in value.items())
@@ -221,13 +314,13 @@ def markdown(
             for value in (row.get(name) for row in rows)
             if value is not None
         }
-        lines.append(f'- {name}: {"; ".join(sorted(found))}')
+        lines.append(f'- {name}: {escaped("; ".join(sorted(found)))}')
     failures = [row for row in rows if row['status'] != 'ok']
     if failures:
         lines += ['', '## Failed runs', '']
         lines += [
-            f'- {row["method"]}, depth {row["depth"]}, seed {row["seed"]}: '
-            f'{row["error"]}'
+            f'- {escaped(row["method"])}, depth {row["depth"]}, seed '
+            f'{row["seed"]}: {escaped(row.get("error", "unknown"))}'
             for row in failures
         ]
     return '\n'.join(lines) + '\n'
@@ -251,12 +344,20 @@ def _beside_text(summary: pd.DataFrame) -> list[str]:
     return [
         '## Beside the published numbers',
         '',
-        '| method | depth | ours | published | difference | verdict |',
-        '|---|---:|---:|---:|---:|---|',
-        *(
-            f'| {line.method} | {line.depth} | {line.mean:.2f} | '
-            f'{line.published:.2f} | {line.difference:+.2f} | {line.verdict} |'
-            for line in known.itertuples()
+        *tables.page(
+            ('method', 'depth', 'ours', 'published', 'difference', 'verdict'),
+            (
+                (
+                    line.method,
+                    line.depth,
+                    f'{line.mean:.2f}',
+                    f'{line.published:.2f}',
+                    f'{line.difference:+.2f}',
+                    line.verdict,
+                )
+                for line in known.itertuples()
+            ),
+            numbers=range(1, 5),
         ),
         '',
     ]
@@ -281,39 +382,58 @@ def _depth_text(method: str, rows: list[Row]) -> str:
     parsed = methods.parse(method)
     text = f'- `{method}`: {parsed.backbone.unit}'
     if parsed.keywords.get('skip') == 'dense' and 'growth' in config:
-        text += f', each adding {config["growth"]} channels'
+        text += f', each adding {escaped(config["growth"])} channels'
     return text
 
 
-def write(
-    rows: list[Row], folder: str | Path, seen: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """Writes ``summary.csv``, ``curve.png``, ``curve.svg``, ``report.md``,
-    and ``receptive_field.csv`` if it is given; else that of the folder is
-    drawn, if there is one.
+def summary_of(rows: list[Row]) -> pd.DataFrame:
+    """What :func:`write` writes, cell by cell.
 
     Raises:
         UsageError: If the rows must not stand in one table, or are none.
     """
     check_one_kind(rows)
-    commits = sorted({row['commit'] for row in rows})
+    summary = beside(summarize(rows))
+    if changes(rows):  # of another recipe than the published one
+        summary[['published', 'difference', 'verified']] = np.nan
+        summary['verdict'] = 'no reference'
+    return summary
+
+
+def write(
+    rows: list[Row],
+    folder: str | Path,
+    seen: pd.DataFrame | None = None,
+    left_out: Iterable[str] = (),
+) -> pd.DataFrame:
+    """Writes ``summary.csv``, ``curve.png``, ``curve.svg``, ``report.md``,
+    and ``receptive_field.csv`` if it is given; else that of the folder is
+    drawn, if there is one. A file that cannot be written is what it was.
+
+    Args:
+        rows: The runs.
+        folder: Where to.
+        seen: What :func:`reach` gives.
+        left_out: What stands in the store besides, in words.
+
+    Raises:
+        UsageError: If the rows must not stand in one table, or are none.
+    """
+    summary = summary_of(rows)
+    commits = sorted({row.get('commit', 'unknown') for row in rows})
     if len(commits) > 1:
         warnings.warn(
             f'the runs are of {len(commits)} commits ({", ".join(commits)})',
             stacklevel=2,
         )
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    summary = beside(summarize(rows))
-    if changes(rows):  # of another recipe than the published one
-        summary[['published', 'difference', 'verified']] = np.nan
-        summary['verdict'] = 'no reference'
-    summary.to_csv(folder / 'summary.csv', index=False, float_format='%.4f')
-    file = folder / 'receptive_field.csv'
+    folder = make_folder(folder)
+    file = folder / REACH
     if seen is not None:
-        seen.to_csv(file, index=False, float_format='%.4f')
-    elif file.is_file():
-        seen = pd.read_csv(file)
+        tables.write_csv(seen, file, '%.4f')
+    else:
+        seen = _read_reach(file)
+    page = markdown(summary, rows, seen, left_out)
+    tables.write_csv(summary, folder / 'summary.csv', '%.4f')
     figure.draw(summary, folder, seen)
-    (folder / 'report.md').write_text(markdown(summary, rows, seen))
+    write_text(folder / 'report.md', page)
     return summary

@@ -1,9 +1,12 @@
 """Tables of the terminal and of pages."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 
 import pandas as pd
 from rich.table import Table
+
+from benchmarks.output import escaped, replacing, shown
 
 Columns = dict[str, Callable[[object], str]]
 
@@ -23,13 +26,31 @@ def terminal(lines: pd.DataFrame, columns: Columns, caption: str) -> Table:
     """A table for the terminal."""
     out = Table(*columns, caption=caption)
     for line in cells(lines, columns):
-        out.add_row(*line)
+        out.add_row(*map(shown, line))
     return out
 
 
-def page(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
-    """The lines of a table in Markdown."""
+def page(
+    head: Iterable[str],
+    rows: Iterable[Iterable[object]],
+    numbers: Collection[int] = (),
+) -> list[str]:
+    """The lines of a table in Markdown, whose cells are text whatever they
+    hold; columns of these numbers are aligned to the right.
+    """
     head = list(head)
-    return [
-        f'| {" | ".join(row)} |' for row in (head, ['---'] * len(head), *rows)
-    ]
+    rule = ['---:' if i in numbers else '---' for i in range(len(head))]
+    body = ([escaped(cell) for cell in row] for row in rows)
+    return [f'| {" | ".join(row)} |' for row in (head, rule, *body)]
+
+
+def write_csv(lines: pd.DataFrame, path: Path, number: str) -> None:
+    """Replaces a table, numbers in this format."""
+    with replacing(path) as part:
+        lines.to_csv(
+            part,
+            index=False,
+            float_format=number,
+            encoding='utf-8',
+            errors='backslashreplace',
+        )

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DistributedSampler
 
+from benchmarks.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Team:
@@ -57,11 +59,20 @@ class Team:
             )
 
     def agree(self, give: Callable[[], Any]) -> Any:
-        """What a function gives in the first process, to all of them."""
+        """What a function gives in the first process, to all of them; its
+        UsageError, too.
+        """
         if self.size == 1:
             return give()
-        box = [give() if self.rank == 0 else None]
+        box: list[Any] = [None, None]
+        if self.rank == 0:
+            try:
+                box[0] = give()
+            except UsageError as error:
+                box[1] = error
         dist.broadcast_object_list(box)
+        if box[1] is not None:
+            raise box[1]
         return box[0]
 
     def mean(self, values: list[Tensor], device: torch.device) -> float:

@@ -1,7 +1,5 @@
 import dataclasses
 import math
-import resource
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +11,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import NormalizeFeatures
 from torch_geometric.typing import Adj
 
-from benchmarks import batches, probe
+from benchmarks import batches, probe, workers
 from benchmarks.journal import Journal
 from benchmarks.label_reuse import LabelReuse
 from benchmarks.methods import Network
@@ -193,12 +191,13 @@ class OnEdges(torch.nn.Module):
         return self.model(x, adj, edge_attr=given)
 
 
-def peak_mb(device: torch.device) -> float:
-    """Peak memory: of the device, or of this process with its libraries."""
+def peak_mb(device: torch.device) -> float | None:
+    """Peak memory: of the device, or of this process with its libraries,
+    where the system tells.
+    """
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device) / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == 'darwin' else 2**10)
+    return workers.peak_mb()
 
 
 def run(

@@ -8,6 +8,8 @@ from rich.table import Table
 
 from benchmarks import claims, presets, report, tables
 from benchmarks.errors import UsageError
+from benchmarks.output import make_folder, write_text
+from benchmarks.protocols import PROTOCOLS
 from benchmarks.published import CELL, beside, margins, reference
 from benchmarks.store import Row, Store, key
 
@@ -36,7 +38,8 @@ def _is_plain(row: Row) -> bool:
         if 'candidates' in presets.read(row['preset']):
             return False
         names = (row['preset'], row['dataset'], row['method'])
-        return presets.unchanged(*names) == row['config']
+        same = presets.unchanged(*names) == row['config']
+        return same and row['protocol'] in PROTOCOLS
     except UsageError:  # a preset that is gone, or lost the method
         return False
 
@@ -124,11 +127,10 @@ def _sources(lines: pd.DataFrame) -> Iterable[str]:
 
 def write(rows: list[Row], folder: str | Path) -> pd.DataFrame:
     """Writes ``verdict.csv``, ``claims.csv`` and ``verdict.md``."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(folder)
     lines, checks = judge(rows), claims.check(rows)
     for name, frame in (('verdict', lines), ('claims', checks)):
         file = folder / f'{name}.csv'
-        frame.to_csv(file, index=False, float_format='%.4f')
-    (folder / 'verdict.md').write_text(markdown(lines, checks))
+        tables.write_csv(frame, file, '%.4f')
+    write_text(folder / 'verdict.md', markdown(lines, checks))
     return lines

@@ -3,13 +3,11 @@
 import argparse
 import gc
 import math
-import multiprocessing
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pebble
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
@@ -18,8 +16,9 @@ from torch_geometric.transforms import GDC
 from torch_geometric.typing import WITH_TORCH_SPARSE, SparseTensor
 from torch_geometric.utils import add_self_loops, get_ppr, to_undirected
 
-from benchmarks import datasets
+from benchmarks import datasets, words
 from benchmarks.speed.measure import interleave, peak_mb
+from benchmarks.workers import pool
 from pyg_ext.transforms import AddRandomWalkEdges
 from pyg_ext.utils import (
     heat_kernel_topk,
@@ -43,11 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--graphs',
         default='cora,pubmed,coauthor-physics,169343',
+        type=words.graphs_or_sizes(SAMPLE),
         help='names, or numbers of nodes of a made one (default: %(default)s)',
     )
-    parser.add_argument('--eps', default=1e-4, type=float)
-    parser.add_argument('--repeats', default=3, type=int)
-    parser.add_argument('--root', help='folder with the data')
+    parser.add_argument('--eps', default=1e-4, type=words.positive)
+    parser.add_argument('--repeats', default=3, type=words.repeats)
+    parser.add_argument(
+        '--root', type=words.folder, help='folder with the data'
+    )
     parser.add_argument(
         '--measure', choices=('seconds', 'memory'), default='seconds'
     )
@@ -56,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures each graph; one row each."""
     measure = memory if args.measure == 'memory' else seconds
-    return [measure(graph, args) for graph in args.graphs.split(',')]
+    return [measure(graph, args) for graph in args.graphs]
 
 
 def edges(graph: str, args: argparse.Namespace) -> tuple[Tensor, int]:
@@ -288,10 +290,9 @@ def memory(graph: str, args: argparse.Namespace) -> dict[str, Any]:
     """
     index, size = edges(graph, args)
     row = {'nodes': size, 'edges': index.size(1) - size}
-    context = multiprocessing.get_context('forkserver')
-    with pebble.ProcessPool(1, max_tasks=1, context=context) as pool:
+    with pool(1) as started:
         for name in CALLS:
-            found = pool.schedule(peak, args=[name, graph, args]).result()
+            found = started.schedule(peak, args=[name, graph, args]).result()
             units = ('MB', 'process MB', 's')
             row |= {
                 f'{name} {unit}': value

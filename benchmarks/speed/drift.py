@@ -7,27 +7,34 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import GCNConv
 
+from benchmarks import words
 from benchmarks.speed.reversible import graph
-from pyg_ext.nn import GNNBlock, ReversibleSequential
+from pyg_ext.nn import NORMS, GNNBlock, ReversibleSequential
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
-    parser.add_argument('--depths', default='64,512,1001')
-    parser.add_argument('--norms', default='layer,batch,none')
-    parser.add_argument('--anchors', default='0,32')
-    parser.add_argument('--nodes', default=500, type=int)
-    parser.add_argument('--channels', default=64, type=int)
+    parser.add_argument('--depths', default='64,512,1001', type=words.depths)
+    parser.add_argument(
+        '--norms',
+        default='layer,batch,none',
+        type=words.names('norm', ('none', *NORMS)),
+    )
+    parser.add_argument(
+        '--anchors', default='0,32', type=words.wholes(0, words.DEEPEST)
+    )
+    parser.add_argument('--nodes', default=500, type=words.nodes)
+    parser.add_argument('--channels', default=64, type=words.channels)
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """One row for each norm and depth, one column for each anchor."""
     x, adj = graph(args)
     rows = []
-    for norm in args.norms.split(','):
-        for depth in map(int, args.depths.split(',')):
+    for norm in args.norms:
+        for depth in args.depths:
             row: dict[str, Any] = {'norm': norm, 'depth': depth}
-            for every in map(int, args.anchors.split(',')):
+            for every in args.anchors:
                 name = f'anchor_every={every}' if every else 'no anchors'
                 error = drift(norm, depth, every or None, x, adj)
                 row[name] = f'{error:.1e}'

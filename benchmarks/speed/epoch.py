@@ -13,7 +13,7 @@ from torch_geometric.nn import GCNConv
 from torch_geometric.transforms import ToSparseTensor
 from torch_geometric.typing import WITH_TORCH_SPARSE, Adj
 
-from benchmarks import datasets, train
+from benchmarks import datasets, train, words
 from benchmarks.scores import METRICS
 from benchmarks.speed.measure import interleave
 from pyg_ext.nn import GCN
@@ -43,10 +43,14 @@ class StockGCN(torch.nn.Module):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
-    parser.add_argument('--datasets', default='cora,citeseer,pubmed')
-    parser.add_argument('--depths', default='2,8,32,64')
-    parser.add_argument('--repeats', default=9, type=int)
-    parser.add_argument('--root', help='folder with the data')
+    parser.add_argument(
+        '--datasets', default='cora,citeseer,pubmed', type=words.graphs()
+    )
+    parser.add_argument('--depths', default='2,8,32,64', type=words.depths)
+    parser.add_argument('--repeats', default=9, type=words.repeats)
+    parser.add_argument(
+        '--root', type=words.folder, help='folder with the data'
+    )
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -54,9 +58,9 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     # PyG turns a SparseTensor into a CSR tensor in each product:
     warnings.filterwarnings('ignore', 'Sparse (CSR|invariant)')
     return [
-        measure(name, int(depth), args)
-        for name in args.datasets.split(',')
-        for depth in args.depths.split(',')
+        measure(name, depth, args)
+        for name in args.datasets
+        for depth in args.depths
     ]
 
 

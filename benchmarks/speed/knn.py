@@ -2,7 +2,6 @@
 
 import argparse
 import gc
-import multiprocessing
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -13,9 +12,9 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from benchmarks import datasets
-from benchmarks.errors import check_name
+from benchmarks import datasets, words
 from benchmarks.speed.measure import interleave, peak_mb
+from benchmarks.workers import pool
 from pyg_ext.utils import knn_index
 
 Case = tuple[int | str, int, int]  # points or what they are, dimensions, k
@@ -43,9 +42,13 @@ ROWS = 1024  # that torch.cdist does at a time
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
     parser.add_argument('--profile', choices=PROFILES, default='regular')
-    parser.add_argument('--peers', default=','.join(PEERS))
-    parser.add_argument('--repeats', default=5, type=int)
-    parser.add_argument('--root', help='folder with the data')
+    parser.add_argument(
+        '--peers', default=','.join(PEERS), type=words.names('peer', PEERS)
+    )
+    parser.add_argument('--repeats', default=5, type=words.repeats)
+    parser.add_argument(
+        '--root', type=words.folder, help='folder with the data'
+    )
     parser.add_argument(
         '--measure', choices=('seconds', 'memory'), default='seconds'
     )
@@ -53,15 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures each case; one row each."""
-    for peer in peers(args):
-        check_name('peer', peer, PEERS)
     measure = memory if args.measure == 'memory' else seconds
     return [measure(case, args) for case in PROFILES[args.profile]]
 
 
 def peers(args: argparse.Namespace) -> list[str]:
     """What was asked for, and this package first."""
-    return list(dict.fromkeys(['ours', *args.peers.split(',')]))
+    return list(dict.fromkeys(['ours', *args.peers]))
 
 
 def describe(x: Tensor, batch: Tensor, k: int) -> dict[str, Any]:
@@ -229,12 +230,11 @@ def memory(case: Case, args: argparse.Namespace) -> dict[str, Any]:
     """Peak of each peer in a process of its own, the result included."""
     x, batch = points(case, args)
     row = describe(x, batch, case[2])
-    context = multiprocessing.get_context('forkserver')
-    with pebble.ProcessPool(1, max_tasks=1, context=context) as pool:
+    with pool(1) as started:
         for peer in peers(args):
             row[f'{peer} MB'] = refused(peer, x, batch)
             if row[f'{peer} MB'] is None:
-                task = pool.schedule(peak, args=[peer, case, args])
+                task = started.schedule(peak, args=[peer, case, args])
                 try:
                     row[f'{peer} MB'] = task.result()
                 except (pebble.ProcessExpired, RuntimeError) as error:

@@ -1,8 +1,6 @@
 """Seconds and memory that each layer of a training step takes."""
 
 import argparse
-import multiprocessing
-import resource
 import time
 from itertools import product
 from typing import Any
@@ -15,8 +13,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torch_geometric.nn import GCNConv
 
-from benchmarks import datasets
+from benchmarks import datasets, words
+from benchmarks.errors import UsageError
 from benchmarks.speed.measure import peak_mb
+from benchmarks.workers import pool, resource
 from pyg_ext.nn import GNNBlock, ReversibleSequential
 from pyg_ext.utils import CSRTensor, gcn_adj
 
@@ -32,23 +32,28 @@ KINDS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
-    parser.add_argument('--dataset', default='arxiv-sim')
-    parser.add_argument('--kinds', default=','.join(KINDS))
-    parser.add_argument('--depths', default='2,4,8,16')
+    parser.add_argument('--dataset', default='arxiv-sim', type=words.graph())
+    parser.add_argument(
+        '--kinds', default=','.join(KINDS), type=words.names('kind', KINDS)
+    )
+    parser.add_argument('--depths', default='2,4,8,16', type=words.depths)
     parser.add_argument(
         '--parts',
         default='1',
+        type=words.wholes(1, 10**6),
         help='a step is on one of so many random parts of the nodes',
     )
-    parser.add_argument('--channels', default=256, type=int)
-    parser.add_argument('--repeats', default=1, type=int)
+    parser.add_argument('--channels', default=256, type=words.channels)
+    parser.add_argument('--repeats', default=1, type=words.repeats)
     parser.add_argument(
         '--limit',
-        type=float,
+        type=words.positive,
         metavar='GB',
         help='memory of a process; one that needs more is a failed cell',
     )
-    parser.add_argument('--root', help='folder with the data')
+    parser.add_argument(
+        '--root', type=words.folder, help='folder with the data'
+    )
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -56,18 +61,22 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     each kind and number of parts, with the slope of a line through its
     depths.
     """
-    depths = [int(depth) for depth in args.depths.split(',')]
-    sizes = [int(parts) for parts in args.parts.split(',')]
-    datasets.load(args.dataset, args.root)  # made once, before all
-    context = multiprocessing.get_context('forkserver')
+    if args.limit is not None and resource is None:
+        raise UsageError('--limit: this system cannot limit a process')
+    data = datasets.load(args.dataset, args.root)  # made once, before all
+    if args.parts[-1] > data.num_nodes:
+        raise UsageError(
+            f'--parts: {args.dataset} has {data.num_nodes} nodes (got '
+            f'{args.parts[-1]})'
+        )
     rows = []
-    with pebble.ProcessPool(1, max_tasks=1, context=context) as pool:
-        for kind, parts in product(args.kinds.split(','), sizes):
+    with pool(1) as started:
+        for kind, parts in product(args.kinds, args.parts):
             row: dict[str, Any] = {'kind': kind, 'parts': parts}
             found = {}
-            for depth in depths:
+            for depth in args.depths:
                 given = [kind, depth, parts, args]
-                task = pool.schedule(measure, args=given)
+                task = started.schedule(measure, args=given)
                 try:
                     found[depth] = task.result()
                     seconds, mb = found[depth]

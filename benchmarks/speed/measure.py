@@ -1,9 +1,11 @@
-import resource
+import math
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
+
+from benchmarks import workers
 
 
 def interleave(
@@ -31,7 +33,10 @@ def _wait() -> None:
 
 
 def peak_mb(device: str) -> float:
-    """Peak memory so far: of the device, or resident of the process."""
+    """Peak memory so far: of the device, or resident of the process; NaN
+    where the system does not tell.
+    """
     if device.startswith('cuda'):
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    own = workers.peak_mb()
+    return math.nan if own is None else own

@@ -1,18 +1,18 @@
 """Time and memory of each measure of over-smoothing on a large graph."""
 
 import argparse
-import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
 
-import pebble
 import torch
 from torch import Tensor
 
+from benchmarks import words
 from benchmarks.speed.augment import heavy_tailed
 from benchmarks.speed.measure import peak_mb
+from benchmarks.workers import pool
 from pyg_ext import metrics
 
 CLASSES = 40
@@ -36,23 +36,24 @@ ON_NODES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
-    parser.add_argument('--nodes', default=169_343, type=int)
-    parser.add_argument('--channels', default=128, type=int)
+    parser.add_argument(
+        '--nodes', default=169_343, type=words.whole(NODES, words.MOST_NODES)
+    )
+    parser.add_argument('--channels', default=128, type=words.channels)
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Each measure in a process of its own."""
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['benchmarks.speed.metrics'])
     names = calls(torch.empty(2, 1), torch.empty(2, 0).long())
     with (
         tempfile.TemporaryDirectory() as folder,
-        pebble.ProcessPool(1, max_tasks=1, context=context) as pool,
+        pool(1, 'benchmarks.speed.metrics') as started,
     ):
         file = f'{folder}/edges.pt'  # making them takes memory, too
         torch.save(heavy_tailed(args.nodes), file)
         tasks = [
-            pool.schedule(measure, args=[name, file, args]) for name in names
+            started.schedule(measure, args=[name, file, args])
+            for name in names
         ]
         return [task.result() for task in tasks]
 

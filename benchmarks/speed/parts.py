@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks import datasets, train
+from benchmarks import datasets, train, words
 from benchmarks.speed.measure import interleave
 from pyg_ext.utils import dropout, gcn_adj
 
@@ -18,17 +18,19 @@ HIDDEN = 64
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
-    parser.add_argument('--datasets', default='cora,citeseer,pubmed')
-    parser.add_argument('--repeats', default=50, type=int)
-    parser.add_argument('--root', help='folder with the data')
+    parser.add_argument(
+        '--datasets', default='cora,citeseer,pubmed', type=words.graphs()
+    )
+    parser.add_argument('--repeats', default=50, type=words.repeats)
+    parser.add_argument(
+        '--root', type=words.folder, help='folder with the data'
+    )
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures each dataset; one row for each part."""
     warnings.filterwarnings('ignore', 'Sparse CSR')  # the plain one is beta
-    return [
-        row for name in args.datasets.split(',') for row in measure(name, args)
-    ]
+    return [row for name in args.datasets for row in measure(name, args)]
 
 
 def measure(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:

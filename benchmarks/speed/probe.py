@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import datasets, methods, presets, train
+from benchmarks import datasets, methods, presets, train, words
 from benchmarks.scores import METRICS
 from benchmarks.speed.measure import interleave
 from pyg_ext.metrics import OverSmoothingProbe
@@ -17,25 +17,27 @@ EPOCHS = 10  # of a turn
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
-    parser.add_argument('--dataset', default='cora')
-    parser.add_argument('--depths', default='2,32')
-    parser.add_argument('--repeats', default=5, type=int)
-    parser.add_argument('--root', help='folder with the data')
+    parser.add_argument('--dataset', default='cora', type=words.graph())
+    parser.add_argument('--depths', default='2,32', type=words.depths)
+    parser.add_argument('--repeats', default=5, type=words.repeats)
+    parser.add_argument(
+        '--root', type=words.folder, help='folder with the data'
+    )
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures each depth."""
-    return [measure(int(depth), args) for depth in args.depths.split(',')]
+    return [measure(depth, args) for depth in args.depths]
 
 
 def measure(depth: int, args: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds of an epoch of a GCN, and percent that a probe adds which
     looks at the training step of each epoch, or of each tenth.
     """
-    data = datasets.load(args.dataset, args.root)
     method = methods.parse('gcn')
     config = presets.configure('classic', args.dataset, method, {})
     network, recipe = presets.split(config, method, depth)
+    data = datasets.load(args.dataset, args.root)
     x, y, index = train.prepare(data, recipe, args.device)
     adj = network.adjacency(data).to(args.device)
     model = network.build(data.num_features, int(y.max()) + 1).to(args.device)

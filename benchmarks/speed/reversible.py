@@ -2,7 +2,6 @@
 
 import argparse
 import gc
-import multiprocessing
 import statistics
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +14,9 @@ from torch.utils.checkpoint import checkpoint
 from torch_geometric.nn import GCNConv
 from torch_geometric.nn import GroupAddRev as PyGGroupAddRev
 
+from benchmarks import words
 from benchmarks.speed.measure import interleave, peak_mb
+from benchmarks.workers import pool
 from pyg_ext.nn import GNNBlock, ReversibleSequential
 from pyg_ext.utils import CSRTensor, gcn_adj
 
@@ -24,11 +25,13 @@ PEERS = ('ours', 'pyg', 'plain', 'checkpoint', 'residual')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
-    parser.add_argument('--depths', default='8,16,64')
-    parser.add_argument('--nodes', default=20_000, type=int)
-    parser.add_argument('--channels', default=128, type=int)
-    parser.add_argument('--repeats', default=5, type=int)
-    parser.add_argument('--peers', default=','.join(PEERS))
+    parser.add_argument('--depths', default='8,16,64', type=words.depths)
+    parser.add_argument('--nodes', default=20_000, type=words.nodes)
+    parser.add_argument('--channels', default=128, type=words.channels)
+    parser.add_argument('--repeats', default=5, type=words.repeats)
+    parser.add_argument(
+        '--peers', default=','.join(PEERS), type=words.names('peer', PEERS)
+    )
     parser.add_argument(
         '--measure', choices=('seconds', 'memory'), default='seconds'
     )
@@ -36,15 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures each depth; one row each."""
-    depths = [int(depth) for depth in args.depths.split(',')]
     if args.measure == 'memory':
-        return memory(depths, args)
-    return [seconds(depth, args) for depth in depths]
+        return memory(args)
+    return [seconds(depth, args) for depth in args.depths]
 
 
 def peers(args: argparse.Namespace) -> list[str]:
     """The kinds of networks that were asked for, ours among them."""
-    return list(dict.fromkeys(['ours', *args.peers.split(',')]))
+    return list(dict.fromkeys(['ours', *args.peers]))
 
 
 def graph(args: argparse.Namespace) -> tuple[Tensor, CSRTensor]:
@@ -144,21 +146,18 @@ def seconds(depth: int, args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def memory(
-    depths: list[int], args: argparse.Namespace
-) -> list[dict[str, Any]]:
+def memory(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Median peak of each peer and depth, each in processes of their own,
     since resident memory varies by tens of megabytes from run to run; running
     out of memory is a row.
     """
-    context = multiprocessing.get_context('forkserver')
     rows = []
-    with pebble.ProcessPool(1, max_tasks=1, context=context) as pool:
-        for depth in depths:
+    with pool(1) as started:
+        for depth in args.depths:
             row: dict[str, Any] = {'depth': depth}
             for peer in peers(args):
                 tasks = [
-                    pool.schedule(peak, args=[peer, depth, args])
+                    started.schedule(peak, args=[peer, depth, args])
                     for _ in range(args.repeats)
                 ]
                 try:
