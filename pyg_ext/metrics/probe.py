@@ -1,6 +1,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from math import isnan, nan
 from typing import Any
 
 import torch
@@ -30,6 +31,8 @@ from pyg_ext.utils import edges_of
 from pyg_ext.utils.checks import check_name, check_vector
 
 Measure = Callable[..., Any]
+
+MOST_DRAWN = 1e150  # axes end before float64 does
 
 DEFAULT = (
     'dirichlet_energy',
@@ -271,8 +274,8 @@ class OverSmoothingProbe:
             'module': name,
             'training': self.model.training,
             'activation': _root_mean_square(state),
-            'gradient': float('nan'),
-            **dict.fromkeys(self.measures, float('nan')),
+            'gradient': nan,
+            **dict.fromkeys(self.measures, nan),
         }
         self._now.append(row)
         self.rows.append(row)
@@ -326,7 +329,8 @@ class OverSmoothingProbe:
 
     def plot(self, step: int = -1) -> Any:
         """Draws activation, gradient and each measure against the layer, for
-        one step, and returns the :class:`matplotlib.figure.Figure`.
+        one step, and returns the :class:`matplotlib.figure.Figure`. There is
+        a gap where there is no number, or one above 1e150.
         """
         from matplotlib.figure import Figure
 
@@ -341,8 +345,10 @@ class OverSmoothingProbe:
             axes.remove()
         for name, axes in zip(names, grid.flat, strict=False):
             values = [row[name] for row in rows]
+            values = [v if abs(v) < MOST_DRAWN else nan for v in values]
             axes.plot(layers, values, marker='o', markersize=3)
-            if all(value > 0 for value in values):
+            drawn = [value for value in values if not isnan(value)]
+            if drawn and min(drawn) > 0:
                 axes.set_yscale('log')
             axes.set_title(name.replace('_', ' '), fontsize=10)
             axes.set_xlabel('layer')

@@ -7,6 +7,7 @@ import torch
 from sklearn.linear_model import RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 from torch.utils.checkpoint import checkpoint
+from torch_geometric.data import Batch
 from torch_geometric.nn import GCN as StockGCN
 from torch_geometric.nn import GCNConv
 
@@ -24,6 +25,7 @@ from pyg_ext.nn import (
     NodeMLP,
     RevGNN,
 )
+from pyg_ext.utils import gcn_adj
 
 COUNTS = [
     (GCN(5, 8, 4, 2), 3),
@@ -292,3 +294,238 @@ def test_hidden_state_is_its_input():
     x = torch.rand(3, 4)
     assert HiddenState()(x) is x
     assert not [*HiddenState().parameters()]
+
+
+class Stretch(torch.nn.Module):
+    """Multiplies by so much, and may return more than a state."""
+
+    def __init__(self, factor, form=lambda out: out):
+        super().__init__()
+        self.factor, self.form = factor, form
+
+    def forward(self, x):
+        return self.form(x * self.factor)
+
+
+def stretched(*factors):
+    return torch.nn.Sequential(*map(Stretch, factors))
+
+
+@pytest.mark.parametrize('factor', [float('inf'), float('nan'), 1e300])
+def test_states_that_are_not_finite(graph, factor):
+    """They are numbers of their own, and do not stop a training."""
+    model = stretched(1.0, factor, 1e300, 1.0)
+    names = [name for name in metrics.probe.KNOWN if name != 'mad_gap']
+    mask = torch.arange(8) < 4
+    with OverSmoothingProbe(
+        *(model, graph.edge_index, names, Stretch),
+        y=torch.arange(8) % 2,
+        train_mask=mask,
+        test_mask=~mask,
+    ) as probe:
+        model(graph.x.requires_grad_()).sum().backward()
+    table = probe.to_pandas()
+    ruined = [False, factor != 1e300, True, True]
+    assert table[names].isna().all(axis=1).tolist() == ruined
+    assert table['activation'].gt(0).tolist()[:1] == [True]
+    found = metrics.diagnose(probe)
+    assert found.names[0] == 'not finite'
+    assert f'state {ruined.index(True)} of 4 ' in str(found)
+    assert len(probe.plot().axes) == 2 + len(names)
+    # It fits well, they say, and is still ruined.
+    assert metrics.diagnose(probe, 1.0, 1.0).names == ('not finite',)
+
+
+def test_size_of_large_and_small_states(graph):
+    model = stretched(1e200, 1.0, 1e-200)
+    with OverSmoothingProbe(model, graph.edge_index, [], Stretch) as probe:
+        model(graph.x)
+    size = graph.x.square().mean().sqrt().item()
+    want = [1e200 * size, 1e200 * size, size]
+    assert [row['activation'] for row in probe.rows] == pytest.approx(want)
+
+
+def test_a_part_of_the_graph_is_refused(graph):
+    model = GCN(5, 8, 3, 2).double()
+    with OverSmoothingProbe(model, graph.edge_index) as probe:
+        model(graph.x, graph.edge_index)
+        with pytest.raises(ValueError, match=r'of the 7 nodes .*\(got 3\)'):
+            model(graph.x[:3], graph.edge_index[:, :2])
+        model(graph.x, graph.edge_index)  # goes on
+    assert hooks(model) == 0
+    assert [row['step'] for row in probe.rows] == [0, 0, 2, 2]
+
+
+@pytest.mark.parametrize('form', ['classes', 'adjacency', 'weights'])
+def test_another_graph_is_refused(graph, form):
+    """Whether larger or smaller."""
+    edges, given = graph.edge_index, {}
+    if form == 'classes':
+        given['y'] = torch.zeros(8, dtype=torch.long)
+    elif form == 'weights':
+        given['edge_weight'] = graph.edge_weight
+    else:
+        ones = torch.ones(17)
+        edges = torch.sparse_coo_tensor(
+            edges.flip(0), ones, (8, 8), check_invariants=True
+        )
+    model = GCN(5, 8, 3, 2).double()
+    large = torch.cat([graph.edge_index, graph.edge_index + 8], dim=1)
+    with OverSmoothingProbe(model, edges, **given) as probe:
+        model(graph.x, graph.edge_index)
+        for x, index in (
+            (graph.x.repeat(2, 1), large),
+            (graph.x[:3], graph.edge_index[:, :2]),
+        ):
+            with pytest.raises(ValueError, match=r'nodes of the graph that'):
+                model(x, index)
+    assert len(probe.rows) == 2
+
+
+def test_a_larger_graph_is_measured_on_its_own_edges(graph):
+    model = GCN(5, 8, 3, 2).double()
+    states = []
+    model.state.register_forward_hook(
+        lambda module, inputs, out: states.append(out.detach())
+    )
+    edges = graph.edge_index
+    large = torch.cat([edges.flip(0), edges + 7, torch.tensor([[0], [9]])], 1)
+    with OverSmoothingProbe(model, edges) as probe:
+        model(graph.x, edge_index=edges)  # the last node is isolated
+        model(graph.x.repeat(2, 1), edge_index=large)
+        with pytest.raises(ValueError, match=r'of the 7 nodes .*\(got 16\)'):
+            model(graph.x.repeat(2, 1), gcn_adj(large, num_nodes=16))
+        # The adjacency has loops at isolated nodes, which change nothing.
+        model(graph.x, gcn_adj(edges, num_nodes=8))
+    for row, state, own in zip(
+        probe.rows, states, [edges, edges, large, large], strict=False
+    ):
+        assert row['mad'] == metrics.mad(state, own).item()
+    assert [row['step'] for row in probe.rows] == [0, 0, 1, 1, 3, 3]
+
+
+def test_measures_without_edges_see_any_number_of_nodes(graph):
+    model = GCN(5, 8, 3, 2).double()
+    names = ['numerical_rank', 'smv']
+    with OverSmoothingProbe(model, graph.edge_index, names) as probe:
+        model(graph.x[:3], graph.edge_index[:, :2])
+    assert probe.to_pandas()[names].notna().all().all()
+
+
+def test_a_measure_that_fails_says_where(graph):
+    """What was measured before is kept, and no hook is left."""
+    calls = []
+
+    def broken(x):
+        calls.append(x)
+        if len(calls) == 2:
+            raise ArithmeticError('no')
+        return 1.0
+
+    model = GCN(5, 8, 3, 2).double()
+    probe = OverSmoothingProbe(
+        model, graph.edge_index, {'width': lambda x: x.size(1), 'own': broken}
+    )
+    with pytest.raises(ArithmeticError) as error, probe:
+        model(graph.x, graph.edge_index)
+    assert error.value.__notes__ == ["in 'own' of the output of 'state'"]
+    assert hooks(model) == 0
+    assert [row['width'] for row in probe.rows] == [8, 8]
+    own = [row['own'] for row in probe.rows]
+    assert own[0] == 1.0
+    assert own[1] != own[1]
+    with probe:  # it may go on
+        model(graph.x, graph.edge_index)
+    assert len(probe.rows) == 4
+
+
+def test_no_hook_is_left_where_one_cannot_be_set(graph, monkeypatch):
+    model = RevGNN(5, 8, 3, 2)
+    probe = OverSmoothingProbe(model, graph.edge_index)
+
+    def refuse(i, fn):
+        raise RuntimeError('no')
+
+    monkeypatch.setattr(model.blocks, 'register_state_hook', refuse)
+    with pytest.raises(RuntimeError, match='no'):
+        probe.__enter__()
+    assert hooks(model) == 0
+
+
+def test_forms_of_output(graph):
+    """Tuples begin with the state; a dictionary has none."""
+    model = torch.nn.Sequential(
+        Stretch(2.0, lambda out: (out, 'more')),
+        torch.nn.Flatten(0),
+    )
+    model[1].forward = lambda pair: pair[0]
+    with OverSmoothingProbe(
+        model, graph.edge_index, ['mad'], Stretch
+    ) as probe:
+        model(graph.x)
+    want = metrics.mad(graph.x, graph.edge_index).item()
+    assert probe.rows[0]['mad'] == pytest.approx(want)
+    for form, kind in ((lambda out: {'h': out}, 'dict'), (lambda o: (), 'tu')):
+        model = torch.nn.Sequential(Stretch(2.0, form))
+        with (
+            OverSmoothingProbe(model, graph.edge_index, ['mad'], '0'),
+            pytest.raises(ValueError, match=rf"'0' must be .*\(got {kind}"),
+        ):
+            model(graph.x)
+
+
+def test_half_states_frozen_layers_and_lost_gradients(graph):
+    class Lost(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, grad):
+            return None
+
+    model = GCN(5, 8, 3, 2)
+    model.convs[0].requires_grad_(False)
+    x = graph.x.float()
+    with OverSmoothingProbe(model, graph.edge_index) as probe:
+        with torch.autocast('cpu', torch.bfloat16):
+            model(x, graph.edge_index).float().sum().backward()
+        Lost.apply(model(x, graph.edge_index)).sum().backward()
+        with torch.inference_mode():
+            model(x, graph.edge_index)
+    table = probe.to_pandas()
+    assert table['step'].tolist() == [0, 0, 1, 1, 2, 2]
+    assert table[list(metrics.probe.DEFAULT)].notna().all().all()
+    # No gradient reaches what comes from frozen layers alone.
+    some = table['gradient'].notna().tolist()
+    assert some == [False, True, False, False, False, False]
+
+
+def test_layers_that_are_called_twice_and_wrapped_models(graph):
+    class Twice(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = GCNConv(5, 5)
+
+        def forward(self, x, edge_index):
+            return self.conv(self.conv(x, edge_index), edge_index)
+
+    model = torch.nn.DataParallel(Twice().double())
+    with OverSmoothingProbe(model, graph.edge_index, 'mad') as probe:
+        model(graph.x, graph.edge_index).sum().backward()
+    table = probe.to_pandas()
+    assert table['layer'].tolist() == [0, 1]
+    assert table['module'].tolist() == 2 * ['module.conv']
+    assert table[['mad', 'gradient']].notna().all().all()
+
+
+def test_several_graphs_are_one(graph):
+    joint = Batch.from_data_list([graph, graph])
+    model = GCN(5, 8, 3, 2).double()
+    with OverSmoothingProbe(model, joint.edge_index, ['mad']) as probe:
+        model(joint.x, joint.edge_index)
+        model(graph.x.repeat(2, 1), joint.edge_index)
+    with OverSmoothingProbe(model, graph.edge_index, ['mad']) as alone:
+        model(graph.x, graph.edge_index)
+    for row, own in zip(probe.rows, 2 * alone.rows, strict=True):
+        assert row['mad'] == pytest.approx(own['mad'])
