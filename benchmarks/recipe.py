@@ -91,7 +91,7 @@ class Recipe:
         check(vars(self), KINDS)
         if self.label_steps is not None and self.label_rate is None:
             raise ValueError(
-                f'label_steps must stand beside a label_rate (got '
+                f'label_steps must be beside a label_rate (got '
                 f'{self.label_steps})'
             )
 
