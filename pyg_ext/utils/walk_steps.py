@@ -39,6 +39,7 @@ class Steps:
         prob: Their probabilities ``[E]``, empty where all of a row are equal.
         degree: Sum of the weights of a row, in units of the mean weight, 1
             for an empty row, ``[N]``.
+        root: Square root of the sum of the weights of a row, ``[N]``.
         device: Where the graph is.
         dtype: The type of similarities.
     """
@@ -47,6 +48,7 @@ class Steps:
     col: np.ndarray
     prob: np.ndarray
     degree: np.ndarray
+    root: np.ndarray
     device: torch.device
     dtype: torch.dtype
 
@@ -85,6 +87,7 @@ class Steps:
         if not (rows.data == rows.data[:1]).all():
             prob = rows.data / np.repeat(total, number)
         unit = largest.numpy()
+        root = np.where(number > 0, np.sqrt(unit) * np.sqrt(total), 0.0)
         unit = unit / (unit.max(initial=0.0) or 1.0)
         degree = unit * total
         if rows.nnz:
@@ -94,6 +97,7 @@ class Steps:
             rows.indices.astype(np.int32),
             prob,
             np.where(number > 0, degree.clip(TINY), 1.0),
+            root,
             edge_index.device,
             value_type(edge_weight),
         )
@@ -164,10 +168,16 @@ class Keep:
         itself. It is zero where a walk stays, as with the inverse degree of
         GDC.
         """
-        power = {'col': 0.0, 'sym': -0.5, 'row': -1.0}[self.normalization]
-        if not power:
+        if self.normalization == 'col':
             return NONE
-        return np.where(steps.stuck(), 0.0, steps.degree**power)
+        some = steps.root > 0.0
+        root = steps.root[some]
+        scale = np.zeros(len(some))
+        if len(root):  # in the middle of what float64 has room for
+            scale[some] = np.sqrt(root.min()) * np.sqrt(root.max()) / root
+        return (
+            scale if self.normalization == 'sym' else scale.clip(0, 1e150) ** 2
+        )
 
 
 def check_count(name: str, value: int, most: float = math.inf) -> None:

@@ -84,6 +84,38 @@ def test_error_bound(kind, random_graph, eps):
         assert error.max() > 0  # it did stop early
 
 
+@pytest.mark.parametrize('decades', [0, 4, 10])
+@pytest.mark.parametrize('eps', [1e-2, 1e-4, 1e-6])
+def test_error_bound_with_weights(kind, eps, decades):
+    """On undirected graphs whose degrees differ by orders of magnitude."""
+    topk, how = kind
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        edges = torch.randint(20, (2, 50), generator=generator)
+        power = decades * torch.rand(50, generator=generator).double()
+        weight = 10.0 ** (power - decades / 2)
+        edges = torch.cat([edges, edges.flip(0)], dim=1)
+        weight = torch.cat([weight, weight])
+        exact = diffusion_matrix(edges, weight, 20, **how)
+        found = topk(
+            edges, **how, eps=eps, k=None, edge_weight=weight, num_nodes=20
+        )
+        lack = exact - dense(found, 20)
+        assert lack.min() > -1e-13
+        assert (lack <= eps * degrees(edges, weight, 20) + 1e-13).all()
+
+
+def test_loops_of_little_weight():
+    """Nothing leaves a node, which so has all of its mass but for eps times
+    its degree.
+    """
+    weight = torch.tensor([1.0, 1e-4, 1e-12]).double()
+    loops = torch.arange(3).repeat(2, 1)
+    for topk in (ppr_topk, heat_kernel_topk):
+        _, value = topk(loops, eps=1e-3, edge_weight=weight)
+        assert (1.0 - value <= 1e-3 * weight / weight.mean() + 1e-15).all()
+
+
 def test_directed_and_stuck(kind):
     """A chain: a walk stays at its end, and at an isolated node."""
     topk, how = kind
@@ -318,7 +350,9 @@ def test_repeated_edges_are_summed(kind):
     [
         ({'alpha': 0.0}, r'alpha must be in \[1e-06, 1\) \(got 0.0\)'),
         ({'alpha': 1.0}, 'alpha must be in'),
+        ({'alpha': 1e-17}, 'alpha must be in'),
         ({'eps': math.nan}, 'eps must be in'),
+        ({'eps': 1e-17}, r'eps must be in \[1e-16, 1\)'),
         ({'k': 0}, r'k must be at least 1 \(got 0\)'),
         ({'avg_degree': 0}, 'avg_degree must be at least 1'),
         ({'num_nodes': 1}, r'nodes from 0 to 0 \(got 1\)'),
@@ -343,6 +377,12 @@ def test_more_errors():
         diffusion_topk(PAIR, [1.0, -0.1])
     with pytest.raises(ValueError, match='at least one number'):
         diffusion_topk(PAIR, [])
+    with pytest.raises(ValueError, match='a finite sum'):
+        diffusion_topk(PAIR, [1e308, 1e308])
+    with pytest.raises(ValueError, match='a finite sum'):
+        diffusion_matrix(PAIR, coeffs=torch.ones(2, 2))
+    with pytest.raises(ValueError, match='alpha must be in'):
+        diffusion_matrix(PAIR, alpha=1e-17)
     with pytest.raises(ValueError, match='exactly one of'):
         diffusion_matrix(PAIR, alpha=0.1, t=1.0)
     with pytest.raises(ValueError, match='normalization must be one of'):

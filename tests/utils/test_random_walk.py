@@ -43,6 +43,19 @@ def test_shares_of_the_edges(weighted):
     )
 
 
+@pytest.mark.parametrize('much', [1e-300, 1e3, 1e16, 1e300])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_rows_do_not_see_each_other(much, dtype):
+    """However much an edge of another node weighs."""
+    edges = torch.tensor([[0, 1, 1, 1, 2, 2], [1, 0, 2, 3, 0, 1]])
+    much = min(max(much, 1e-37), 1e37) if dtype == torch.float32 else much
+    weight = torch.tensor([much, 1.0, 2.0, 1.0, much, 3 * much], dtype=dtype)
+    start = torch.tensor([1, 2]).repeat_interleave(20_000)
+    _, taken = random_walk(edges, start, 1, 0.0, weight, seed=1)
+    shares = (taken.view(-1).bincount(minlength=6) / 20_000).tolist()
+    assert shares == pytest.approx([0, 0.25, 0.5, 0.25, 0.25, 0.75], abs=0.01)
+
+
 def test_seed_and_threads():
     edges = erdos_renyi_graph(30, 0.2)
     start = torch.arange(30).repeat(5)
@@ -122,6 +135,17 @@ def test_cosine():
         assert len(kept) == min(int((want[s] > 0).sum()), 6)
 
 
+def test_profiles_in_half_types():
+    """Shares below what they can hold are no zeros."""
+    edges = erdos_renyi_graph(40, 0.2)
+    weight = torch.ones(edges.size(1), dtype=torch.float16)
+    options = {'num_walks': 10**5, 'measure': 'cosine', 'seed': 0}
+    _, half = walk_topk(edges, 9, edge_weight=weight, k=5, **options)
+    _, value = walk_topk(edges, 9, k=5, **options)
+    assert half.dtype == torch.float16
+    assert torch.allclose(half.float(), value, rtol=1e-3)
+
+
 def test_walk_pairs():
     walks = torch.tensor([[1, 2, 3], [4, 4, 5]])
     assert walk_pairs(walks, 1).tolist() == [[1, 2, 4, 4], [2, 3, 4, 5]]
@@ -177,6 +201,9 @@ def test_add_random_walk_edge():
     ('options', 'text'),
     [
         ({'walk_length': 0}, 'walk_length must be at least 1'),
+        ({'walk_length': 10**9}, 'walk_length must be at most 1000000'),
+        ({'walk_length': 2.5}, 'walk_length must be an integer'),
+        ({'seed': 0.5}, 'an integer'),
         ({'restart': 1.0}, r'restart must be in \[0, 1\) \(got 1.0\)'),
         ({'seed': -1}, 'seed must be in'),
         ({'start': torch.tensor([4])}, 'start must name nodes from 0 to 3'),
@@ -192,5 +219,16 @@ def test_errors(options, text):
 def test_more_errors():
     with pytest.raises(ValueError, match='num_walks must be at least 1'):
         walk_topk(CHAIN, num_walks=0)
+    with pytest.raises(ValueError, match='num_walks must be at most 1000000'):
+        walk_topk(CHAIN, num_walks=10**9)
+    for walks in (torch.zeros(3), torch.zeros(3, dtype=torch.long)):
+        with pytest.raises(ValueError, match='nodes must'):
+            walk_pairs(walks, 1)
+    with pytest.raises(ValueError, match='walks_per_node must be at least 1'):
+        dropout_path(CHAIN, walks_per_node=0)
+    for p in (-0.1, 1.5, float('nan')):
+        for door in (dropout_path, add_random_walk_edge):
+            with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
+                door(CHAIN, p=p)
     with pytest.raises(ValueError, match='measure must be one of'):
         walk_topk(CHAIN, measure='jaccard')

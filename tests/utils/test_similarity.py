@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch_geometric.data import Data
@@ -29,6 +31,11 @@ def by_column(edges, weight):
     order = weight.argsort(stable=True)
     order = order[edges[1, order].argsort(stable=True)]
     return edges[1, order], weight[order]
+
+
+def dense(edges, weight, size):
+    out = torch.zeros(size, size).double()
+    return out.index_put((edges[0], edges[1]), weight)
 
 
 def gdc(edges, weight, size, *options):
@@ -132,6 +139,59 @@ def test_approximation(method, norm_in, symmetric):
     assert symmetric == torch.equal(close, close.t()) or norm_in == 'sym'
 
 
+SINKS = {
+    'repeated': ([[0, 0], [1, 1]], [1.0, 1.0]),
+    'heavy': ([[0], [1]], [5.0]),
+    'two sizes': ([[0, 2], [1, 1]], [1.0, 5.0]),
+    'between': ([[0, 1, 3], [1, 2, 3]], [2.0, 3.0, 7.0]),
+    'without weight': ([[0, 1, 1], [1, 0, 2]], [0.0, 2.0, 0.5]),
+    'loops only': ([[0, 1], [0, 1]], [1.0, 1e-3]),
+    'nothing': ([[], []], []),
+}
+
+
+@pytest.mark.parametrize('name', SINKS)
+@pytest.mark.parametrize('method', DIFFUSIONS)
+@pytest.mark.parametrize('norm_in', ['sym', 'col'])
+@pytest.mark.parametrize('norm_out', ['sym', 'col', 'row', None])
+@pytest.mark.parametrize('size', [1.0, 1e3])
+def test_nodes_that_no_edge_leads_to(name, method, norm_in, norm_out, size):
+    """Exact and not are the same, whatever the unit of the weights; beside
+    the diagonal, and the columns of such nodes in ``col``, as in GDC.
+    """
+    edges, weight = SINKS[name]
+    edges = torch.tensor(edges, dtype=torch.long)
+    weight = size * torch.tensor(weight, dtype=torch.float64)
+    exact, close = (
+        dense(
+            *similarity_graph(
+                edges,
+                weight,
+                5,
+                method,
+                None,
+                exact=exact,
+                eps=1e-13,
+                symmetric=False,
+                normalization_in=norm_in,
+                normalization_out=norm_out,
+                self_loop_weight=None,
+            ),
+            5,
+        )
+        for exact in (True, False)
+    )
+    assert torch.allclose(exact, close, rtol=1e-9, atol=1e-12)
+    assert (exact.diagonal() > 0).all()
+    if norm_in == 'sym' and norm_out is None:
+        how = {'method': method, **DIFFUSIONS[method]}
+        sparse = {'method': 'threshold', 'eps': 1e-12}
+        theirs = gdc(edges, weight, 5, 0, 'sym', None, how, sparse)
+        theirs = dense(*theirs, 5)
+        exact.fill_diagonal_(0.0)
+        assert torch.allclose(exact, theirs.fill_diagonal_(0.0), atol=1e-9)
+
+
 def test_direction():
     """A node gets edges from where walks against the edges lead."""
     chain = torch.tensor([[0, 1], [1, 2]])
@@ -161,6 +221,8 @@ def test_fewer_nodes_than_k_and_isolated_nodes(graph):
         ({'method': 'simrank'}, 'method must be one of ppr, heat, walk'),
         ({'normalization_in': 'rw'}, 'normalization_in must be one of'),
         ({'normalization_out': 'rw'}, 'normalization_out must be one of'),
+        ({'self_loop_weight': -1.0}, 'self_loop_weight must be finite and'),
+        ({'self_loop_weight': math.inf}, 'self_loop_weight must be finite'),
         ({'method': 'walk', 'exact': True}, "needs method 'ppr' or 'heat'"),
         ({'normalization_in': 'row'}, 'needs an undirected graph'),
     ],
