@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch.nn import Identity, Linear
@@ -96,6 +98,115 @@ def test_bipartite():
     edges = edges[:, :3]
     out = flow(x[0], edges.flip(0))
     assert torch.equal(out, dense(x[0], x[0], edges))
+    pair = (torch.randn(4, 3).double(), x[0])  # targets first
+    assert torch.equal(flow(pair, edges.flip(0)), dense(*pair[::-1], edges))
+
+
+def by_messages(conv, x, edges):
+    """With someone who looks at the messages."""
+    conv = copy.deepcopy(conv)
+    seen = []
+    conv.register_message_forward_hook(lambda *args: seen.append(args[-1]))
+    out = conv(x, edges)
+    assert len(seen) == 1
+    return out
+
+
+def test_nan_stays(ties):
+    """In the output, and where it stands in the gradient of what it met."""
+    x, edges = ties
+    conv = MRConv(Identity())
+    for bad in range(8):
+        given = x.detach().clone()
+        given[bad, 1] = torch.nan
+        expected = torch.zeros(8).bool()
+        expected[edges[1, edges[0] == bad]] = True
+        expected[bad] = bool((edges[1] == bad).any())  # else zero
+        outs = [conv(given, kind) for kind in kinds(edges)]
+        outs.append(conv((given, given), edges))
+        outs.append(by_messages(conv, given, edges))
+        for out in outs:
+            nan = out[:, 5:].isnan()
+            assert torch.equal(nan[:, 1], expected)
+            assert not nan[:, [0, 2, 3, 4]].any()
+
+
+def test_gradient_of_nan():
+    x = torch.tensor([[1.0], [torch.nan], [2.0]]).requires_grad_()
+    edges = torch.tensor([[0, 1, 2], [2, 2, 0]])
+    conv = MRConv(Identity())
+    for out in (conv(x, edges), by_messages(conv, x, edges)):
+        (grad,) = torch.autograd.grad(out[:, 1].square().sum(), x)
+        # That of node 2 came from node 1; nodes 2 and 0 meet in 2 - 1 = 1
+        assert grad.isnan().view(-1).tolist() == [False, True, True]
+        assert grad[0] == -2.0
+
+
+def test_infinite_neighbors_and_none():
+    """Minus infinity from a neighbor is not that of no neighbor."""
+    x = torch.tensor([[0.0], [-torch.inf], [torch.inf], [5.0]])
+    edges = torch.tensor([[1, 2], [0, 3]])
+    conv = MRConv(Identity())
+    expected = [-torch.inf, 0.0, 0.0, torch.inf]
+    for kind in (
+        edges,
+        torch.sparse_coo_tensor(
+            edges.flip(0), torch.ones(2), (4, 4), check_invariants=True
+        ),
+    ):
+        assert conv(x, kind)[:, 1].tolist() == expected
+    assert by_messages(conv, x, edges)[:, 1].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ('edges', 'message'),
+    [
+        (torch.tensor([[0, 5], [1, 2]]), r'from 0 to 4 \(got 5\)'),
+        (torch.tensor([[0, 1], [1, 4]]), r'from 0 to 3 \(got 4\)'),
+        (torch.tensor([[-1, 1], [1, 3]]), r'from 0 to 4 \(got -1\)'),
+        (torch.tensor([[0, 1], [1, -3]]), r'from 0 to 3 \(got -3\)'),
+        (torch.zeros(3, 2).long(), r'\[2, E\] \(got \[3, 2\]\)'),
+        (torch.zeros(2, 2), 'as integers'),
+        (torch.zeros(2, 2).bool(), 'mask'),
+        (torch.ones(5, 4).to_sparse(), '4 x 5.* 5 x 4'),
+        (torch.ones(4, 6).to_sparse_csr(), '4 x 5.* 4 x 6'),
+    ],
+)
+def test_edges_that_are_none(edges, message):
+    """Five sources, four targets."""
+    conv = MRConv(Identity())
+    with pytest.raises(ValueError, match=message):
+        conv((torch.randn(5, 3), torch.randn(4, 3)), edges)
+
+
+def test_wrong_features():
+    edges = torch.tensor([[0], [1]])
+    with pytest.raises(ValueError, match='same number of features'):
+        MRConv(Identity())((torch.randn(5, 1), torch.randn(4, 3)), edges)
+
+
+def test_other_types_of_edges_and_an_empty_graph():
+    x, conv = torch.randn(4, 3), MRConv(Identity())
+    edges = torch.tensor([[0, 1, 2], [1, 1, 3]])
+    assert torch.equal(conv(x, edges.int()), conv(x, edges))
+    assert conv(x[:0], edges[:, :0]).size() == (0, 6)
+    assert torch.equal(conv(x, edges[:, :0])[:, 3:], torch.zeros(4, 3))
+
+
+@pytest.mark.parametrize(
+    'option',
+    [
+        {'aggr': 'mean'},
+        {'aggr': ['max', 'add']},
+        {'aggr_kwargs': {'t': 1.0}},
+        {'node_dim': 1},
+        {'decomposed_layers': 2},
+    ],
+    ids=str,
+)
+def test_arguments_without_effect(option):
+    with pytest.raises(ValueError, match=f'{next(iter(option))} must be'):
+        MRConv(Identity(), **option)
 
 
 def test_node_features_beside_the_maximum():
