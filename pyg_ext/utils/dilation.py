@@ -3,8 +3,15 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import remove_self_loops
 
-from pyg_ext.utils.checks import check_edges, check_name
-from pyg_ext.utils.knn import FLOWS, knn_index, neighbor_edges
+from pyg_ext.utils.checks import check_edges, check_name, check_probability
+from pyg_ext.utils.knn import (
+    FLOWS,
+    MOST,
+    check_count,
+    check_neighbors,
+    nearest,
+    neighbor_edges,
+)
 
 
 def dilate(
@@ -36,8 +43,9 @@ def dilate(
             by default PyTorch's own. (default: :obj:`None`)
 
     Raises:
-        ValueError: If :obj:`k` or :obj:`dilation` is less than one, or
-            :obj:`epsilon` no probability.
+        ValueError: If :obj:`index` holds no neighbors, :obj:`k` or
+            :obj:`dilation` is less than one, or :obj:`epsilon` no
+            probability.
 
     Shapes:
         - **input:** neighbors :math:`(N, K)`, of which the first
@@ -45,8 +53,13 @@ def dilate(
         - **output:** neighbors :math:`(N, k)`, nearest first, -1 for none
     """
     check_dilation(k, dilation)
-    if not 0.0 <= epsilon <= 1.0:
-        raise ValueError(f'epsilon must be in [0, 1] (got {epsilon})')
+    check_probability('epsilon', epsilon)
+    index = check_neighbors(index)
+    if bool(((index[:, :-1] < 0) & (index[:, 1:] >= 0)).any()):
+        raise ValueError(
+            'index must hold -1 behind the neighbors of a point (got one '
+            'before a neighbor)'
+        )
     index = index[:, : k * dilation]
     if index.size(1) < k:
         index = torch.nn.functional.pad(
@@ -68,7 +81,7 @@ def dilate(
 
 def check_dilation(k: int, dilation: int) -> None:
     """Raises a ValueError if one of them is less than one."""
-    if k < 1 or dilation < 1:
+    if check_count('k', k) < 1 or check_count('dilation', dilation) < 1:
         raise ValueError(
             f'k and dilation must be at least 1 (got {k} and {dilation})'
         )
@@ -117,8 +130,10 @@ def dilated_knn_graph(
     """
     check_name('flow', flow, FLOWS)
     metric = 'cosine' if cosine else 'euclidean'
-    most = min(k * dilation, len(x))
-    near = knn_index(x, x, most, batch, batch, metric, not loop).index
+    check_dilation(k, dilation)
+    most = min(k * dilation, MOST)
+    near = nearest(x, x, most, batch, batch, metric, not loop).index
+    k = min(k, max(near.size(1), 1))  # as many as there may be
     near = dilate(near, k, dilation, stochastic, epsilon, generator)
     return neighbor_edges(near, flow)
 

@@ -95,6 +95,32 @@ def knn_index(
         - **output:** a tuple of indices, distances and mask, each
           :math:`(M, k)`
     """
+    index, dist, mask = nearest(
+        *(x, y, k, batch_x, batch_y, metric, exclude_self),
+        *(backend, chunk_size),
+    )
+    more = int(k) - index.size(1)
+    if more > 0:  # than there are points
+        index = pad(index, (0, more), value=-1)
+        dist = pad(dist, (0, more), value=torch.inf)
+        mask = pad(mask, (0, more), value=False)
+    return Neighbors(index, dist, mask)
+
+
+def nearest(
+    x: Tensor,
+    y: Tensor,
+    k: int,
+    batch_x: OptTensor = None,
+    batch_y: OptTensor = None,
+    metric: str = 'euclidean',
+    exclude_self: bool = False,
+    backend: str = 'auto',
+    chunk_size: int | None = None,
+) -> Neighbors:
+    """Does what :func:`knn_index` does, in no more columns than there are
+    points to choose from.
+    """
     same = y is x and batch_y is batch_x
     if exclude_self and not same:
         raise ValueError(
@@ -102,7 +128,6 @@ def knn_index(
             'objects'
         )
     backend = _checked(x, y, metric, backend, chunk_size)
-    k = check_count('k', k)
     dtype = x.dtype if x.is_floating_point() else torch.double
     batch_x = _graph('batch_x', batch_x, x)
     batch_y = batch_x if same else _graph('batch_y', batch_y, y)
@@ -111,7 +136,7 @@ def knn_index(
     y, to_y, sizes_y = (x, to_x, sizes_x) if same else _sorted(y, batch_y, 'y')
     if x.dtype != y.dtype:
         x, y = x.double(), y.double()
-    power, most = 0, min(k, len(x))
+    power, most = 0, min(check_count('k', k), len(x))
     if most > 0 and x.dtype == torch.double and metric == 'euclidean':
         power = EXPONENT - math.frexp(max(_largest(x), _largest(y)))[1]
         x = times_power(x, power)
@@ -134,13 +159,7 @@ def knn_index(
             for t in (index, dist, mask)
         )
     dist = dist.div_(2) if metric == 'cosine' else dist.sqrt_()
-    dist = times_power(dist, -power).to(dtype)
-    if k > most:  # than there are points
-        index, dist, mask = (
-            pad(t, (0, k - most), value=value)
-            for t, value in ((index, -1), (dist, torch.inf), (mask, False))
-        )
-    return Neighbors(index, dist, mask)
+    return Neighbors(index, times_power(dist, -power).to(dtype), mask)
 
 
 def knn(
@@ -183,8 +202,7 @@ def knn(
           and in :obj:`x`, nearest first
     """
     metric = 'cosine' if cosine else 'euclidean'
-    most = min(check_count('k', k), len(x))
-    near = knn_index(x, y, most, batch_x, batch_y, metric).index
+    near = nearest(x, y, k, batch_x, batch_y, metric).index
     return neighbor_edges(near, 'target_to_source')
 
 
@@ -231,8 +249,7 @@ def knn_graph(
     """
     check_name('flow', flow, FLOWS)
     metric = 'cosine' if cosine else 'euclidean'
-    most = min(check_count('k', k), len(x))
-    near = knn_index(x, x, most, batch, batch, metric, not loop).index
+    near = nearest(x, x, k, batch, batch, metric, not loop).index
     return neighbor_edges(near, flow)
 
 

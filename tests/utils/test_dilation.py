@@ -117,7 +117,18 @@ def test_walks_are_powers_of_the_adjacency():
     [
         (r'at least 1 \(got 0 and 1\)', (INDEX, 0)),
         (r'at least 1 \(got 1 and 0\)', (INDEX, 1, 0)),
-        (r'epsilon must be in \[0, 1\] \(got 2.0\)', (INDEX, 1, 1, True, 2.0)),
+        (r'k must be a whole number \(got 1.5\)', (INDEX, 1.5)),
+        (
+            r'epsilon must be .*in \[0, 1\] \(got 2.0\)',
+            (INDEX, 1, 1, True, 2.0),
+        ),
+        (r'epsilon must be .*\(got nan\)', (INDEX, 1, 1, True, torch.nan)),
+        (r'shape \[N, k\] \(got \[6\]\)', (INDEX[0], 1)),
+        (r'points as integers \(got torch.float32\)', (INDEX.float(), 1)),
+        (r'numbers of points \(got a mask', (INDEX > 0, 1)),
+        (r'index must be a tensor \(got list\)', (INDEX.tolist(), 1)),
+        (r'or -1 for none \(got -2\)', (INDEX - 1, 1)),
+        (r'index must hold -1 behind', (INDEX.flip(1), 1)),
     ],
 )
 def test_errors(message, args):
@@ -138,3 +149,23 @@ def test_more_errors():
             walk_graph(torch.tensor(edges), 2, num_nodes=3)
     with pytest.raises(ValueError, match='flow must be one of'):
         dilated_knn_graph(torch.rand(3, 2), 1, flow='up')
+    with pytest.raises(ValueError, match='flow must be one of'):
+        neighbor_edges(INDEX, 'up')
+    with pytest.raises(ValueError, match=r'-1 for none \(got -3\)'):
+        neighbor_edges(INDEX - 2)
+    with pytest.raises(ValueError, match='as integers'):
+        neighbor_edges(INDEX.float())
+
+
+def test_k_larger_than_the_cloud():
+    x = torch.arange(3.0)
+    for stochastic in (False, True):
+        edges = dilated_knn_graph(
+            x, 2**30, 5, stochastic=stochastic, epsilon=1.0
+        )
+        assert edges.tolist() == [[1, 2, 0, 2, 1, 0], [0, 0, 1, 1, 2, 2]]
+    assert dilated_knn_graph(x[:0], 3, 2).size() == (2, 0)
+    assert dilated_knn_graph(x[:1], 3, 2).size() == (2, 0)
+    assert dilate(INDEX[:0], 2).size() == (0, 2)
+    assert dilate(INDEX[:, :0], 2).tolist() == [[-1, -1]] * 2
+    assert dilate(INDEX.int(), 2).dtype == torch.long

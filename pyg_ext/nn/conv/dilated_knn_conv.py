@@ -6,18 +6,21 @@ from torch_geometric.nn import EdgeConv, MessagePassing
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_ext.nn.conv.mr_conv import MRConv
-from pyg_ext.utils import dilate, knn_index, neighbor_edges
+from pyg_ext.utils import dilate, neighbor_edges
+from pyg_ext.utils.checks import check_adj, check_name, check_probability
 from pyg_ext.utils.dilation import check_dilation
+from pyg_ext.utils.knn import MOST, nearest
 
-Factory = Callable[[int, int], MessagePassing]
-
-
-def _edge(in_channels: int, out_channels: int) -> EdgeConv:
-    return EdgeConv(Sequential(Linear(2 * in_channels, out_channels), ReLU()))
+Factory = Callable[..., MessagePassing]
 
 
-def _max_relative(in_channels: int, out_channels: int) -> MRConv:
-    return MRConv(Linear(2 * in_channels, out_channels))
+def _edge(in_channels: int, out_channels: int, **kwargs) -> EdgeConv:
+    linear = Linear(2 * in_channels, out_channels)
+    return EdgeConv(Sequential(linear, ReLU()), **kwargs)
+
+
+def _max_relative(in_channels: int, out_channels: int, **kwargs) -> MRConv:
+    return MRConv(Linear(2 * in_channels, out_channels), **kwargs)
 
 
 CONVS: dict[str, Factory] = {'edge': _edge, 'mr': _max_relative}
@@ -56,13 +59,14 @@ class DilatedKNNConv(MessagePassing):
             (default: :obj:`True`)
         cosine (bool, optional): If set to :obj:`True`, takes the cosine
             distance. (default: :obj:`False`)
-        **kwargs (optional): Additional arguments of
-            :class:`torch_geometric.nn.conv.MessagePassing`.
+        **kwargs (optional): Additional arguments of the convolution, such as
+            :obj:`aggr`. Messages flow from the neighbors to the point.
 
     Raises:
         ValueError: On an unknown :obj:`conv`, on :obj:`k` or
-            :obj:`dilation` less than one, or without loops between two sets
-            of points.
+            :obj:`dilation` less than one, on another :obj:`flow` than
+            :obj:`'source_to_target'`, without loops between two sets
+            of points, and as in :func:`~pyg_ext.utils.knn_index`.
 
     Shapes:
         - **input:**
@@ -89,13 +93,16 @@ class DilatedKNNConv(MessagePassing):
         cosine: bool = False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__()
         if isinstance(conv, str) and conv not in CONVS:
             raise ValueError(
                 f'conv must be one of {", ".join(CONVS)} or callable (got '
                 f'{conv!r})'
             )
+        if 'flow' in kwargs:
+            check_name('flow', kwargs['flow'], ('source_to_target',))
         check_dilation(k, dilation)
+        check_probability('epsilon', epsilon)
         factory = CONVS[conv] if isinstance(conv, str) else conv
         self.in_channels = in_channels
         self.out_channels = out_channels
@@ -105,7 +112,7 @@ class DilatedKNNConv(MessagePassing):
         self.epsilon = epsilon
         self.loop = loop
         self.metric = 'cosine' if cosine else 'euclidean'
-        self.conv = factory(in_channels, out_channels)
+        self.conv = factory(in_channels, out_channels, **kwargs)
 
     def reset_parameters(self) -> None:
         """Draws all parameters anew."""
@@ -120,6 +127,10 @@ class DilatedKNNConv(MessagePassing):
     ) -> Tensor:
         if edge_index is None:
             edge_index = self.edges(self.nearest(x, batch))
+        else:
+            ends = (x, x) if isinstance(x, Tensor) else x
+            size = (ends[0].size(0), ends[1].size(0))
+            edge_index, _ = check_adj(edge_index, None, size, signed=True)
         return self.conv(x, edge_index)
 
     def nearest(
@@ -133,8 +144,8 @@ class DilatedKNNConv(MessagePassing):
         """
         source, target = (x, x) if isinstance(x, Tensor) else x
         of, to = batch if isinstance(batch, tuple) else (batch, batch)
-        most = min(self.k * self.dilation, len(source))
-        return knn_index(
+        most = min(self.k * self.dilation, MOST)
+        return nearest(
             *(source, target, most, of, to, self.metric, not self.loop)
         ).index
 
@@ -146,8 +157,9 @@ class DilatedKNNConv(MessagePassing):
                 none, of shape :math:`(N, K)`.
         """
         stochastic = self.stochastic and self.training
+        k = min(self.k, max(nearest.size(1), 1))  # as many as there may be
         return neighbor_edges(
-            dilate(nearest, self.k, self.dilation, stochastic, self.epsilon)
+            dilate(nearest, k, self.dilation, stochastic, self.epsilon)
         )
 
     def __repr__(self) -> str:

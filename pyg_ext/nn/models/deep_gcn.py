@@ -16,7 +16,7 @@ from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.conv import DilatedKNNConv
 from pyg_ext.nn.conv.dilated_knn_conv import Factory
-from pyg_ext.utils.checks import check_name
+from pyg_ext.utils.checks import check_name, check_vector
 
 SKIPS = {None: 'plain', 'res': 'res', 'res+': 'res+', 'dense': 'dense'}
 NORMS = {'batch': BatchNorm1d, 'layer': LayerNorm}
@@ -79,7 +79,8 @@ class DeepGCN(Module):
 
     Raises:
         ValueError: On an unknown :obj:`skip`, :obj:`norm`, :obj:`level` or
-            :obj:`conv`, or on less than one block.
+            :obj:`conv`, on less than one block, on a batch vector or positions
+            that do not fit, and as in :class:`DilatedKNNConv`.
 
     Shapes:
         - **input:**
@@ -165,6 +166,17 @@ class DeepGCN(Module):
         batch: OptTensor = None,
         pos: OptTensor = None,
     ) -> Tensor:
+        if pos is not None and len(pos) != len(x):
+            raise ValueError(
+                f'pos must have a row for each of the {len(x)} nodes (got '
+                f'shape {list(pos.size())})'
+            )
+        if batch is None and len(x) == 0:  # of which there is no maximum
+            batch = torch.zeros(0, dtype=torch.long, device=x.device)
+        if batch is not None:
+            batch = check_vector('batch', batch, len(x), None, 'graphs')
+            if self.level == 'node':  # however large the numbers are
+                batch = batch.unique(return_inverse=True)[1]
         nearest = None
         if edge_index is None:
             place = x if pos is None else pos

@@ -61,7 +61,62 @@ def test_stochastic_in_training_alone():
     assert torch.equal(conv(X), conv(X, None, edges))
 
 
+@pytest.mark.parametrize('conv', ['edge', 'mr', SAGEConv])
+def test_few_points(conv):
+    layer = DilatedKNNConv(3, 4, 2**30, 2, conv)
+    assert layer(X[:0]).size() == (0, 4)
+    assert layer((X, X[:0])).size() == (0, 4)
+    edges = dilated_knn_graph(X[:3], 3, loop=True)
+    assert torch.equal(layer(X[:3]), layer.conv(X[:3], edges))
+    assert layer(X[:1]).size() == (1, 4)
+
+
+@pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16])
+def test_half_types(dtype):
+    layer = DilatedKNNConv(3, 4, 5).to(dtype)
+    x = X.to(dtype)
+    edges = dilated_knn_graph(x, 5, 1, BATCH, True)
+    assert torch.equal(layer(x, BATCH), layer.conv(x, edges))
+
+
+def test_autocast():
+    layer = DilatedKNNConv(3, 4, 5)
+    edges = dilated_knn_graph(X, 5, 1, BATCH, True)
+    with torch.autocast('cpu', torch.bfloat16):
+        out = layer(X, BATCH)
+        assert torch.equal(out, layer.conv(X, edges))
+    assert out.dtype == torch.bfloat16
+
+
+def test_arguments_reach_the_convolution():
+    layer = DilatedKNNConv(3, 4, 5, aggr='mean')
+    pyg = EdgeConv(layer.conv.nn, aggr='mean')
+    edges = dilated_knn_graph(X, 5, 1, BATCH, True)
+    assert torch.equal(layer(X, BATCH), pyg(X, edges))
+    with pytest.raises(ValueError, match=r'flow must be .*target_to_source'):
+        DilatedKNNConv(3, 4, 5, flow='target_to_source')
+
+
+ARGUMENTS = {
+    r'x must be finite numbers .*row 0': (X * torch.nan,),
+    r'batch_x must be of shape \[40\].*\[3\]': (X, BATCH[:3]),
+    r'batch_x must name graphs from 0 on': (X, -BATCH),
+    r'batch_x must hold .* as integers': (X, BATCH.float()),
+    r'from 0 to 39 \(got 40\)': (X, None, torch.tensor([[0], [40]])),
+    r'from 0 to 39 \(got -1\)': (X, None, torch.tensor([[-1], [0]])),
+    r'from 0 to 1 \(got 2\)': (*((X, X[:2]), None, torch.tensor([[3], [2]])),),
+}
+
+
+@pytest.mark.parametrize('message', ARGUMENTS)
+def test_arguments_that_do_not_fit(message):
+    with pytest.raises(ValueError, match=message):
+        DilatedKNNConv(3, 4, 5)(*ARGUMENTS[message])
+
+
 def test_errors():
+    with pytest.raises(ValueError, match=r'epsilon must be .*got 2'):
+        DilatedKNNConv(3, 4, 5, epsilon=2)
     with pytest.raises(ValueError, match=r"conv must be one of .*got 'gcn'"):
         DilatedKNNConv(3, 4, 5, conv='gcn')
     with pytest.raises(ValueError, match=r'at least 1 \(got 5 and 0\)'):

@@ -109,3 +109,35 @@ def test_positions_join_the_first_block():
 def test_errors(message, options):
     with pytest.raises(ValueError, match=message):
         build(**options)
+
+
+@pytest.mark.parametrize('level', ['node', 'graph'])
+def test_few_points_and_large_clouds_of_neighbors(level):
+    model = build(level=level, k=100, dilated=True).eval()
+    assert model(X[:0]).size() == (0, 2)
+    assert model(X[:0], batch=BATCH[:0]).size() == (0, 2)
+    assert model(X[:1]).size() == (1, 2)
+    assert model(X).isfinite().all()
+
+
+def test_numbers_of_graphs_may_be_large():
+    model = build().eval()
+    out = model(X, batch=BATCH)
+    assert torch.equal(model(X, batch=2**62 * BATCH), out)
+
+
+ARGUMENTS = {
+    r'batch must be of shape \[60\].*\[3\]': {'batch': BATCH[:3]},
+    r'batch must hold .* as integers': {'batch': BATCH.float()},
+    r'batch must hold .*a mask': {'batch': BATCH > 0},
+    r'batch must name graphs from 0 on \(got -1\)': {'batch': -BATCH},
+    r'pos must have a row .* 60 nodes.*\[3, 2\]': {'pos': torch.rand(3, 2)},
+    r'from 0 to 59 \(got 60\)': {'edge_index': torch.tensor([[0], [60]])},
+    r'finite numbers .*row 0': {'pos': torch.full((60, 2), torch.nan)},
+}
+
+
+@pytest.mark.parametrize('message', ARGUMENTS)
+def test_arguments_that_do_not_fit(message):
+    with pytest.raises(ValueError, match=message):
+        build()(X, **ARGUMENTS[message])
