@@ -143,10 +143,14 @@ def check(data: Data | Graphs) -> None:
 
 def _check_graph(data: Data, num_labels: int) -> None:
     x, y, size = data.x, data.y, data.num_nodes
-    if x.dim() != 2 or len(x) != size or not x.isfinite().all():
+    if x.dim() != 2 or len(x) != size or not x.numel():
         raise ValueError(
-            f'features must be {size} rows of finite numbers (got shape '
-            f'{list(x.shape)}, {int((~x.isfinite()).sum())} not finite)'
+            f'features must be {size} rows (got shape {list(x.shape)})'
+        )
+    if not torch.stack(x.aminmax()).isfinite().all():  # a NaN is both
+        raise ValueError(
+            f'features must be finite (got {int((~x.isfinite()).sum())} of '
+            f'{x.numel()} that are not)'
         )
     if len(y) != num_labels or y.isinf().any():
         raise ValueError(f'labels must be {num_labels} (got {len(y)})')

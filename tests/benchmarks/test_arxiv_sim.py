@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from benchmarks import arxiv_sim, datasets
+from benchmarks.errors import UsageError
 
 
 def test_a_small_one():
@@ -57,6 +58,31 @@ def test_given_labels_and_years_stay():
 def test_too_many_citations(edges):
     with pytest.raises(ValueError, match='at most 500 for 100 papers'):
         arxiv_sim.simulate(num_nodes=100, num_edges=edges)
+
+
+@pytest.mark.parametrize(
+    ('name', 'change', 'text'),
+    [
+        ('node-label', lambda v: v[1:], 'must hold 169343 whole numbers'),
+        ('node_year', lambda v: v[1:], 'must hold 169343 whole numbers'),
+        ('node-label', lambda v: v + 1, 'numbers from 0 to 39'),
+        ('node_year', lambda v: v * 0, 'numbers from 1900 to 2100'),
+        ('node_year', lambda v: v + 0.5, 'whole numbers'),
+    ],
+)
+def test_labels_that_cannot_be(name, change, text, tmp_path):
+    raw = tmp_path / 'OGB' / 'ogbn_arxiv_partial' / 'raw'
+    raw.mkdir(parents=True)
+    given = {
+        'node-label': np.arange(arxiv_sim.NODES) % 40,
+        'node_year': np.full(arxiv_sim.NODES, 2018),
+    }
+    given[name] = change(given[name])
+    for file, values in given.items():
+        np.savetxt(raw / f'{file}.csv.gz', values, '%g')
+    with pytest.raises(UsageError, match=text) as info:
+        datasets.load('arxiv-sim', tmp_path)
+    assert str(raw / f'{name}.csv.gz') in str(info.value)
 
 
 def test_true_size(root):

@@ -1,10 +1,14 @@
+import re
 import zipfile
+from itertools import chain
 
 import h5py
 import pytest
 import torch
+from torch_geometric.data import Data
+from torch_geometric.loader import DataLoader
 
-from benchmarks import datasets, methods, presets, train_graphs
+from benchmarks import clouds, datasets, methods, presets, train_graphs
 from benchmarks.errors import UsageError
 from benchmarks.protocols import PROTOCOLS
 
@@ -69,6 +73,93 @@ def test_loading_leaves_the_random_numbers_alone(made):
 def test_missing_files(name, tmp_path):
     with pytest.raises(UsageError, match=r'is missing|must hold the ten'):
         datasets.load(name, tmp_path)
+
+
+PAGE = b'<!DOCTYPE html><html></html>'
+
+
+def refused(name, root, match):
+    """The error is one line that names the file."""
+    with pytest.raises(UsageError, match=match) as info:
+        datasets.load(name, root)
+    assert '\n' not in str(info.value)
+    return str(info.value)
+
+
+@pytest.mark.parametrize(
+    ('change', 'text'),
+    [
+        (lambda text: text[: len(text) // 2], 'columns|300 points'),
+        (lambda text: text.rstrip().rpartition('\n')[0], '300 points'),
+        (lambda text: '', 'no ascii PCD file'),
+        (lambda text: text.replace('ascii', 'binary'), 'no ascii PCD file'),
+        (
+            lambda text: re.sub(r'\n0\.5\d*', '\nnan', text),
+            'must hold 300 points',
+        ),
+        (lambda text: text.replace('0.5', 'x', 1), 'could not convert'),
+        (lambda text: PAGE.decode(), 'it is a web page'),
+        (
+            lambda text: text.partition('DATA')[0] + 'DATA ascii\n1 2 3\n',
+            '300',
+        ),
+        (lambda text: 'DATA ascii\n1 2 3\n', 'must hold 256 points'),
+        (lambda text: 'DATA ascii\n' + '1 2\n' * 300, 'in 3 dimensions'),
+    ],
+)
+def test_damaged_clouds(change, text, made):
+    file = made / 'PointClouds' / 'ism_test_eel.pcd'
+    good = file.read_text().replace('DATA', 'POINTS 300\nDATA')
+    file.write_text(good)
+    datasets.load('pointclouds', made)
+    file.write_text(change(good))
+    assert file.name in refused('pointclouds', made, text)
+
+
+def test_clouds_of_other_classes(made):
+    """As many to train as to test, but not of the same classes."""
+    folder = made / 'PointClouds'
+    (folder / 'ism_test_eel.pcd').rename(folder / 'ism_test_owl.pcd')
+    refused('pointclouds', made, 'must hold the ten files')
+    file = made / 'GeometricShapes' / 'raw.zip'
+    file.unlink()
+    with zipfile.ZipFile(file, 'w') as archive:
+        for name in ('raw/a/train/a.off', 'raw/b/test/b.off'):
+            archive.writestr(name, TRIANGLE.format(z=1))
+    refused('geometricshapes', made, 'a mesh to train and one to test')
+
+
+@pytest.mark.parametrize(
+    ('text', 'match'),
+    [
+        ('', 'a.off in .*raw.zip cannot be read'),
+        ('OFF\n3 1 0\n0 0 0\n1 0 0\n', 'a.off in .*raw.zip cannot be read'),
+        (TRIANGLE.format(z=1).replace('0 1 2', '0 1 3'), r'in \[0, 3\)'),
+        (TRIANGLE.format(z=1).replace('0 1 2', '0 1 -1'), r'in \[0, 3\)'),
+        (TRIANGLE.format(z='nan'), 'no mesh'),
+        ('OFF\n3 0 0\n0 0 0\n1 0 0\n0 1 0\n', 'no mesh'),
+        (PAGE.decode(), 'a.off in .*raw.zip cannot be read'),
+    ],
+)
+def test_damaged_meshes(text, match, made):
+    file = made / 'GeometricShapes' / 'raw.zip'
+    with zipfile.ZipFile(file, 'w') as archive:
+        archive.writestr('raw/a/train/a.off', text)
+        archive.writestr('raw/a/test/a.off', TRIANGLE.format(z=1))
+    refused('geometricshapes', made, match)
+
+
+@pytest.mark.parametrize('damage', ['cut', 'empty', 'page', 'lone'])
+def test_damaged_archive_of_meshes(damage, made):
+    file = made / 'GeometricShapes' / 'raw.zip'
+    content = file.read_bytes()
+    if damage == 'lone':
+        with zipfile.ZipFile(file, 'w') as archive:
+            archive.writestr('a.off', TRIANGLE.format(z=1))
+    else:
+        cut = {'cut': content[:-9], 'empty': b'', 'page': PAGE}
+        file.write_bytes(cut[damage])
+    refused('geometricshapes', made, r'raw\.zip cannot be read')
 
 
 def test_real_clouds(root):
@@ -155,6 +246,83 @@ def test_rooms_are_learned(rooms):
         **{'hidden_channels': 16, 'k': 4},
     )
     assert scores['test'] > 0.6  # 0.33 for a constant
+
+
+def change_rooms(raw, change):
+    file = raw / 'ply_data_all_1.h5'
+    if change == 'cut':
+        file.write_bytes(file.read_bytes()[:-999])
+    elif change == 'page':
+        file.write_bytes(PAGE)
+    elif change == 'gone':
+        file.unlink()
+    elif change == 'names':
+        file = raw / 'room_filelist.txt'
+        file.write_text(file.read_text().partition('\n')[2])
+    else:
+        with h5py.File(file, 'r+') as content:
+            if change == 'label':
+                content['label'][0, 0] = 13
+            else:
+                del content[change]
+                content[change] = [[[1.0, 2.0]]]
+    return file.name
+
+
+@pytest.mark.parametrize(
+    'change', ['cut', 'page', 'gone', 'names', 'label', 'data']
+)
+def test_damaged_rooms(change, rooms):
+    name = change_rooms(rooms / 'S3DIS' / 'raw', change)
+    assert name in refused('s3dis', rooms, 'cannot be read')
+
+
+def test_interrupted_rooms_are_made_again(rooms, monkeypatch):
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(clouds.S3DIS, 'save', stop)
+        with pytest.raises(KeyboardInterrupt):
+            datasets.load('s3dis', rooms)
+    assert len(datasets.load('s3dis', rooms).graphs) == 10
+
+
+@pytest.mark.parametrize(
+    ('size', 'batch_size', 'sizes'),
+    [
+        (5, 2, [2, 3]),
+        (6, 2, [2, 2, 2]),
+        (5, 1, [2, 3]),
+        (5, 4, [5]),
+        (3, 8, [3]),
+        (1, 4, [1]),
+    ],
+)
+def test_no_batch_of_one(size, batch_size, sizes):
+    points = [Data(x=torch.zeros(2, 3), y=torch.tensor([0]))] * size
+    batches = list(train_graphs.Shuffled(points, batch_size))
+    assert list(map(len, batches)) == sizes
+    assert sorted(chain(*batches)) == [*range(size)]
+
+
+def test_batches_are_those_of_the_loader():
+    """From the same random numbers."""
+    points = [Data(x=torch.zeros(2, 3), y=torch.tensor([i])) for i in range(8)]
+    sampler = train_graphs.Shuffled(points, 3)
+    torch.manual_seed(0)
+    found = [b.y.tolist() for b in DataLoader(points, batch_sampler=sampler)]
+    torch.manual_seed(0)
+    loader = DataLoader(points, 3, shuffle=True)
+    assert found == [batch.y.tolist() for batch in loader]
+
+
+@pytest.mark.parametrize('batch_size', [1, 39])
+def test_a_cloud_left_over(batch_size, made):
+    """Of 40 to train, whose head has a norm over clouds."""
+    data = datasets.load('pointclouds', made)
+    scores = run('pointclouds', data, epochs=1, batch_size=batch_size)
+    assert scores['epochs'] == 1
 
 
 def test_missing_rooms(tmp_path):

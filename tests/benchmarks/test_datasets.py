@@ -1,14 +1,19 @@
 import io
+import pickle
 import shutil
 import stat
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch_geometric.data import Data
 
-from benchmarks import datasets, planetoid, shchur
+from benchmarks import datasets, graphs, planetoid, shchur
 from benchmarks.errors import UsageError
+from benchmarks.files import DataWarning
 
 SIZES = {
     'cora': (2708, 1433, 10556, 7, (140, 500, 1000)),
@@ -157,6 +162,239 @@ def test_choose(root, tmp_path, monkeypatch, no_network):
     )
     name, why = datasets.choose(tmp_path)
     assert (name, 'downloaded' in why) == ('cora', True)
+
+
+PAGE = b'<!DOCTYPE html><html><title>429</title></html>\n'
+DAMAGES = {
+    'cut': lambda content: content[: len(content) // 2],
+    'empty': lambda content: b'',
+    'page': lambda content: PAGE,
+    'lines': lambda content: content.replace(b'\n', b'\r\n'),
+    'noise': lambda content: bytes(range(256)) * 9,
+}
+
+
+@pytest.fixture
+def copied(root, tmp_path):
+    """A file of the real data in a folder of its own, to be damaged."""
+
+    def copy(path):
+        folder = (Path(root) / path).parent
+        shutil.copytree(folder, tmp_path / Path(path).parent)
+        file = tmp_path / path
+        file.chmod(0o644)
+        return file
+
+    return copy
+
+
+@pytest.mark.parametrize('damage', DAMAGES)
+@pytest.mark.parametrize('part', planetoid.PARTS)
+def test_damaged_planetoid(damage, part, copied, tmp_path, no_network):
+    file = copied(f'Planetoid/Cora/raw/ind.cora.{part}')
+    file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    if (damage, part) == ('lines', 'test.index'):  # still the same numbers
+        with pytest.warns(DataWarning, match=r'ind\.cora\.test\.index in'):
+            assert sizes(datasets.load('cora', tmp_path)) == SIZES['cora']
+        return
+    with pytest.raises(UsageError) as info:
+        datasets.load('cora', tmp_path)
+    assert str(info.value).startswith(f'{file} cannot be read: ')
+    assert '\n' not in str(info.value)
+    assert damage != 'page' or str(info.value).endswith('it is a web page')
+
+
+def swap(index):
+    index[0] = index[1]
+    return index
+
+
+@pytest.mark.filterwarnings('ignore:Please import `csr_matrix`')
+@pytest.mark.parametrize(
+    ('part', 'change', 'text'),
+    [
+        ('test.index', swap, '1000 different nodes'),
+        ('test.index', lambda i: i + 1, 'from 1708 to 2707'),
+        ('test.index', lambda i: i[:-1], 'got 999'),
+        ('x', lambda x: x[:, 1:], r'shape \(140, 1433\)'),
+        ('ty', lambda y: y[1:], r'shape \(1000, 7\)'),
+        ('graph', lambda g: {**g, 0: [2708]}, 'neighbors of node 0'),
+        ('graph', lambda g: {**g, 0: [-1]}, 'neighbors of node 0'),
+        ('graph', lambda g: {**g, 0: ['a']}, 'neighbors of node 0'),
+        ('graph', lambda g: {**g, 2708: []}, 'neighbors of 2708 nodes'),
+        ('graph', lambda g: {**g, 0: []}, 'edges=10556'),
+        ('allx', lambda x: x * float('nan'), 'finite'),
+    ],
+)
+def test_replaced_planetoid(part, change, text, copied, tmp_path):
+    """Whole files, but not those of the graph."""
+    file = copied(f'Planetoid/Cora/raw/ind.cora.{part}')
+    if part == 'test.index':
+        np.savetxt(file, change(np.loadtxt(file, dtype=int)), '%d')
+    else:
+        found = pickle.loads(file.read_bytes(), encoding='latin1')
+        file.write_bytes(pickle.dumps(change(found)))
+    warns = part == 'allx'  # all else is as it should be
+    with (
+        pytest.warns(DataWarning) if warns else nullcontext(),
+        pytest.raises(UsageError, match=text),
+    ):
+        datasets.load('cora', tmp_path)
+
+
+def test_foreign_files(copied, tmp_path, no_network):
+    """The same graph in other bytes: a warning, and an error if strict."""
+    file = copied('Planetoid/Cora/raw/ind.cora.y')
+    found = pickle.loads(file.read_bytes(), encoding='latin1')
+    datasets.load('cora', tmp_path, strict=True)
+    file.write_bytes(pickle.dumps(found))
+    with pytest.warns(DataWarning, match=r'^ind\.cora\.y in .* not the pub'):
+        assert sizes(datasets.load('cora', tmp_path)) == SIZES['cora']
+    with pytest.raises(UsageError, match=r'^ind\.cora\.y .*--strict refuses'):
+        datasets.load('cora', tmp_path, strict=True)
+
+
+def test_a_mirror_of_foreign_files(copied, tmp_path):
+    """Nothing of it is kept."""
+    file = copied('Planetoid/Cora/raw/ind.cora.x')
+    file.write_bytes(pickle.dumps(np.zeros((140, 1433))))
+    new = tmp_path / 'new'
+    new.mkdir()
+    with pytest.raises(UsageError, match=r'not the published ind\.cora\.x'):
+        datasets.load('cora', new, mirrors=[file.parent.as_uri()])
+    assert not (new / 'Planetoid' / 'Cora' / 'raw' / 'ind.cora.x').exists()
+
+
+@pytest.mark.parametrize('damage', DAMAGES)
+def test_damaged_shchur(damage, copied, tmp_path, no_network):
+    file = copied(shchur.FILES['amazon-photo'])
+    file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    with pytest.raises(UsageError) as info:
+        datasets.load('amazon-photo', tmp_path)
+    assert str(info.value).startswith(f'{file} cannot be read: ')
+    assert '\n' not in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'text'),
+    [
+        ({'adj_indices': lambda a: a + 7650}, 'ind'),
+        ({'attr_indptr': lambda a: a[::-1].copy()}, 'ind'),
+        ({'attr_shape': lambda a: a * 1000}, 'attr must be of shape'),
+        ({'labels': lambda a: a[1:]}, '7650 labels'),
+        ({'labels': lambda a: a + 1}, 'classes=8'),
+        ({'labels': lambda a: a.astype(object)}, 'cannot be read'),
+        ({'adj_data': lambda a: a[1:]}, 'cannot be read'),
+        ({'adj_shape': None}, 'KeyError'),
+    ],
+)
+def test_replaced_shchur(changes, text, copied, tmp_path):
+    """Indices beyond a matrix would be followed by scipy."""
+    file = copied(shchur.FILES['amazon-photo'])
+    with np.load(file) as found:
+        parts = dict(found)
+    for name, change in changes.items():
+        if change is None:
+            del parts[name]
+        else:
+            parts[name] = change(parts[name])
+    np.savez_compressed(file, **parts)
+    with pytest.raises(UsageError, match=text) as info:
+        datasets.load('amazon-photo', tmp_path)
+    assert file.name in str(info.value)
+
+
+def test_a_mirror_of_damaged_files(copied, tmp_path):
+    file = copied(shchur.FILES['amazon-photo'])
+    file.write_bytes(file.read_bytes()[:-1000])
+    new = tmp_path / 'new'
+    new.mkdir()
+    with pytest.raises(UsageError, match='cannot be downloaded'):
+        datasets.load('amazon-photo', new, mirrors=[file.parent.as_uri()])
+    assert not (new / shchur.FILES['amazon-photo']).exists()
+
+
+@pytest.mark.parametrize('damage', ['cut', 'empty', 'page', 'noise', 'object'])
+def test_damaged_room(damage, tmp_path):
+    file = tmp_path / 'PointClouds' / 'room_scan1.npy'
+    file.parent.mkdir()
+    np.save(file, np.zeros((5, 3)))
+    assert datasets.room(tmp_path).size() == (5, 3)
+    if damage == 'object':
+        np.save(file, np.array([[{}] * 3]), allow_pickle=True)
+    else:
+        file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    with pytest.raises(UsageError, match=r'room_scan1\.npy cannot be read'):
+        datasets.room(tmp_path)
+
+
+def test_an_address_that_is_none():
+    with pytest.raises(UsageError, match='an address begins with http'):
+        datasets.load('digits', mirrors=['www.example.org'])
+
+
+def ring():
+    """A graph as it should be."""
+    mask = torch.eye(4, dtype=torch.bool)
+    return Data(
+        x=torch.ones(4, 2),
+        edge_index=torch.tensor([[0, 1, 2, 3], [1, 2, 3, 0]]),
+        y=torch.tensor([0, 1, 0, 1]),
+        train_mask=mask[0],
+        val_mask=mask[1],
+        test_mask=mask[2] | mask[3],
+    )
+
+
+@pytest.mark.parametrize(
+    ('name', 'change', 'text'),
+    [
+        ('x', lambda x: x / 0 - x / 0, r'finite \(got 8 of 8'),
+        ('x', lambda x: x / 0, 'features must be finite'),
+        ('x', lambda x: x[:3], 'features must be 4 rows'),
+        ('edge_index', lambda e: e + 1, r'edges must be in \[0, 4\)'),
+        ('edge_index', lambda e: e - 1, r'edges must be in \[0, 4\)'),
+        ('edge_index', lambda e: e.double(), 'edges must be whole'),
+        ('y', lambda y: y - 1, 'labels must be at least 0'),
+        ('y', lambda y: y[1:], 'labels must be 4'),
+        ('train_mask', lambda m: m & False, 'split train is empty'),
+        ('test_mask', lambda m: m | True, 'splits must not overlap'),
+    ],
+)
+def test_what_any_graph_must_be(name, change, text):
+    data = ring()
+    graphs.check(data)
+    data.num_nodes = 4
+    data[name] = change(data[name])
+    with pytest.raises(ValueError, match=text):
+        graphs.check(data)
+
+
+@pytest.mark.parametrize(
+    ('split', 'text'),
+    [
+        ([[0], [1], [2, 3]], r'split test must be in \[0, 3\)'),
+        ([[0], [1], [-1]], r'split test must be in \[0, 3\)'),
+        ([[0], [1], []], 'split test is empty'),
+        ([[0], [1], [1, 2]], 'splits must not overlap'),
+        ([[0], [1], [2.0]], 'split test must be whole numbers'),
+    ],
+)
+def test_what_any_split_must_be(split, text):
+    clouds = [Data(x=torch.ones(4, 3), y=torch.tensor([0]))] * 3
+    names = ('train', 'val', 'test')
+
+    def make(split):
+        index = (torch.tensor(part, dtype=dtype(part)) for part in split)
+        return graphs.Graphs(clouds, dict(zip(names, index, strict=True)))
+
+    def dtype(part):
+        floats = any(isinstance(number, float) for number in part)
+        return torch.double if floats else torch.long
+
+    graphs.check(make([[0], [1], [2]]))
+    with pytest.raises(ValueError, match=text):
+        graphs.check(make(split))
 
 
 def test_unknown_name():

@@ -51,7 +51,9 @@ def server():
     """A server on this machine: its handler, to be set, and its address."""
     handler = type('Handler', (Server,), {'asked': [], 'breaks': []})
     service = ThreadingHTTPServer(('127.0.0.1', 0), handler)
-    threading.Thread(target=service.serve_forever, daemon=True).start()
+    threading.Thread(
+        target=service.serve_forever, args=[0.01], daemon=True
+    ).start()
     yield handler, f'http://127.0.0.1:{service.server_port}/file.zip'
     service.shutdown()
     service.server_close()
@@ -204,7 +206,9 @@ ANSWERS = {
 def odd():
     service = ThreadingHTTPServer(('127.0.0.1', 0), Odd)
     service.asked = []
-    threading.Thread(target=service.serve_forever, daemon=True).start()
+    threading.Thread(
+        target=service.serve_forever, args=[0.01], daemon=True
+    ).start()
     yield service, f'http://127.0.0.1:{service.server_port}'
     service.shutdown()
     service.server_close()

@@ -239,6 +239,104 @@ def test_files_that_are_missing_or_torn(arxiv, file, kind):
     assert content(arxiv) == before
 
 
+def change_rows(file, change):
+    table = pd.read_csv(file, header=None)
+    write_csv(file, change(table))
+
+
+def put(place, value):
+    def change(table):
+        table = table.astype(object)
+        table.iloc[place] = value
+        return table
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ('name', 'change', 'text'),
+    [
+        ('raw/edge', lambda t: t[1:], 'edge.csv.gz must have 1200 rows'),
+        ('raw/edge', lambda t: t[[0]], 'two ends of each edge'),
+        ('raw/edge', put((0, 0), 400), r'edges must be in \[0, 400\)'),
+        ('raw/edge', put((0, 0), -1), r'edges must be in \[0, 400\)'),
+        ('raw/edge', put((0, 0), 'a'), 'numbers only'),
+        ('raw/node-feat', lambda t: t[1:], 'must have 400 rows .got 399'),
+        ('raw/node-feat', put((3, 2), None), 'finite numbers only'),
+        ('raw/node-feat', put((3, 2), 'inf'), 'finite numbers only'),
+        ('raw/node-label', lambda t: t[1:], 'must have 400 rows'),
+        ('raw/node-label', put((0, 0), 40), r'labels must be in \[0, 40\)'),
+        ('raw/node-label', put((0, 0), -1), r'labels must be in \[0, 40\)'),
+        ('raw/node_year', lambda t: t[1:], 'must have 400 rows'),
+        ('raw/num-node-list', lambda t: t * 0 - 1, 'must hold counts'),
+        ('raw/num-node-list', lambda t: t + 1, 'must have 401 rows'),
+        ('split/time/train', put((0, 0), 400), r'in \[0, 400\)'),
+        ('split/time/train', put((0, 0), -1), r'in \[0, 400\)'),
+        ('split/time/test', lambda t: t[:0], 'cannot be read'),
+        ('split/time/test', put((0, 0), 'x'), 'numbers only'),
+    ],
+)
+def test_tables_that_do_not_fit(arxiv, name, change, text):
+    """Where ogb takes rows of the next graph, or counts from the end."""
+    change_rows(arxiv / f'{name}.csv.gz', change)
+    with pytest.raises(UsageError, match=text) as info:
+        load(arxiv)
+    assert str(arxiv) in str(info.value)
+    assert '\n' not in str(info.value)
+
+
+def test_splits_that_overlap(arxiv):
+    split = arxiv / 'split' / 'time'
+    shutil.copy(split / 'train.csv.gz', split / 'test.csv.gz')
+    with pytest.raises(UsageError, match='splits must not overlap'):
+        load(arxiv)
+
+
+@pytest.mark.parametrize('damage', ['cut', 'page', 'plain', 'empty'])
+@pytest.mark.parametrize('name', ['raw/edge', 'split/time/valid'])
+def test_damaged_tables(arxiv, name, damage):
+    file = arxiv / f'{name}.csv.gz'
+    content = file.read_bytes()
+    file.write_bytes(
+        {
+            'cut': content[: len(content) // 2],
+            'page': b'<html>captive portal</html>',
+            'plain': gzip.decompress(content),
+            'empty': b'',
+        }[damage]
+    )
+    with pytest.raises(UsageError, match='cannot be read') as info:
+        load(arxiv)
+    assert str(file) in str(info.value)
+    assert '\n' not in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ('split', 'text'),
+    [
+        ({'train': np.arange(3)}, 'valid'),
+        ({'train': [0], 'valid': [1], 'test': [400]}, r'in \[0, 400\)'),
+        ({'train': [0.5], 'valid': [1], 'test': [2]}, 'whole numbers'),
+        ([1, 2], 'list indices'),
+        ('text', 'string indices'),
+    ],
+)
+def test_splits_of_other_kinds(arxiv, split, text):
+    save_split(arxiv, split)
+    with pytest.raises(UsageError, match=text) as info:
+        load(arxiv)
+    assert str(arxiv / 'split') in str(info.value)
+
+
+def test_linked_and_upper_case_folders_are_not_processed(arxiv, papers):
+    """Only what is raw is handed on to PyG."""
+    for name in ('Processed', 'processed'):
+        (arxiv / name).mkdir(exist_ok=True)
+        for file in ('geometric_data_processed', 'pre_transform'):
+            (arxiv / name / f'{file}.pt').write_bytes(b'hostile')
+    check(load(arxiv), papers)
+
+
 @pytest.fixture
 def archive(arxiv, tmp_path):
     """A mirror that has the archive, and a root that lacks the graph."""
@@ -288,6 +386,16 @@ def test_damaged_archive(archive, papers):
     file.write_bytes(good)
     data = datasets.load('ogbn-arxiv', root, mirrors=[mirror.as_uri()])
     check(data, papers)
+
+
+def test_an_archive_that_leads_outside(archive, tmp_path):
+    mirror, root = archive
+    with zipfile.ZipFile(mirror / 'arxiv.zip', 'a') as file:
+        file.writestr('arxiv/../../out.txt', 'x')
+    with pytest.raises(UsageError, match='outside of its folder'):
+        datasets.load('ogbn-arxiv', root, mirrors=[mirror.as_uri()])
+    assert [p.name for p in (root / 'OGB').iterdir()] == ['ogbn_arxiv.lock']
+    assert not list(tmp_path.rglob('out.txt'))
 
 
 def test_nowhere_to_be_had(tmp_path, monkeypatch):
@@ -349,6 +457,26 @@ def test_molecules(root, name):
     assert data.edge_sizes == [5, 6, 2]
     again = datasets.load(name, root).graphs
     assert torch.equal(again[7].x, graphs[7].x)
+
+
+@pytest.mark.parametrize(
+    ('name', 'place', 'value', 'text'),
+    [
+        ('node-feat', (0, 0), 119, r'in \[0, size\)'),
+        ('edge-feat', (0, 0), -1, r'in \[0, size\)'),
+        ('edge', (0, 0), 99, 'nodes of their own graph'),
+        ('num-node-list', (0, 0), 1000, 'must have'),
+    ],
+)
+def test_molecules_that_do_not_fit(root, tmp_path, name, place, value, text):
+    folder = tmp_path / 'OGB' / 'ogbg_molesol'
+    shutil.copytree(Path(root) / 'OGB' / 'ogbg_molesol', folder)
+    file = folder / 'raw' / f'{name}.csv.gz'
+    file.chmod(0o644)
+    change_rows(file, put(place, value))
+    with pytest.raises(UsageError, match=text) as info:
+        datasets.load('ogbg-molesol', tmp_path)
+    assert str(folder) in str(info.value)
 
 
 def test_unreadable_gzip_is_named(arxiv):
