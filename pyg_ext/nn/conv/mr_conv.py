@@ -38,8 +38,9 @@ class MRConv(MessagePassing):
     Raises:
         ValueError: On another aggregation than :obj:`'max'`, on an argument
             that would have no effect, on edges that name nodes beyond those
-            with features, or if sources and targets differ in the number of
-            features.
+            with features, if sources and targets differ in the number of
+            features, or on a bipartite graph with
+            :obj:`flow='target_to_source'`.
 
     Shapes:
         - **input:**
@@ -72,6 +73,11 @@ class MRConv(MessagePassing):
     def forward(self, x: Tensor | PairTensor, edge_index: Adj) -> Tensor:
         if isinstance(x, Tensor):
             x = (x, x)
+        elif self.flow == 'target_to_source':
+            raise ValueError(
+                'a bipartite graph needs flow="source_to_target": give it '
+                'edge_index.flip(0)'
+            )
         if x[0].size()[1:] != x[1].size()[1:]:
             raise ValueError(
                 f'sources and targets must have the same number of features '
@@ -79,12 +85,11 @@ class MRConv(MessagePassing):
             )
         size = (x[0].size(0), x[1].size(0))
         edge_index, _ = check_adj(edge_index, None, size, signed=True)
-        own = x[1] if self.flow == 'source_to_target' else x[0]
-        if self._takes_csr(edge_index, own):
-            top = _relative_max(x[0], own, *_to_csr(edge_index, len(own)))
+        if self._takes_csr(edge_index, x[1]):
+            top = _relative_max(*x, *_to_csr(edge_index, size[1]))
         else:
-            top = self.propagate(edge_index, x=x, own=own, size=size)
-        return self.nn(torch.cat([own, top], dim=-1))
+            top = self.propagate(edge_index, x=x, own=x[1], size=size)
+        return self.nn(torch.cat([x[1], top], dim=-1))
 
     def _takes_csr(self, edge_index: Adj, x: Tensor) -> bool:
         """Whether edge indices are worth sorting, and no one looks at the

@@ -98,8 +98,8 @@ def test_bipartite():
     edges = edges[:, :3]
     out = flow(x[0], edges.flip(0))
     assert torch.equal(out, dense(x[0], x[0], edges))
-    pair = (torch.randn(4, 3).double(), x[0])  # targets first
-    assert torch.equal(flow(pair, edges.flip(0)), dense(*pair[::-1], edges))
+    with pytest.raises(ValueError, match=r'give it edge_index.flip\(0\)'):
+        flow(x, edges)
 
 
 def by_messages(conv, x, edges):
