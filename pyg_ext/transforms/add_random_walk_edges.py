@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
@@ -8,7 +9,7 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import coalesce
 
 from pyg_ext.utils import similarity_graph
-from pyg_ext.utils.checks import check_name
+from pyg_ext.utils.checks import check_edges, check_name
 
 MODES = ('add', 'replace')
 WEIGHTS = ('similarity', 'one')
@@ -31,8 +32,12 @@ class AddRandomWalkEdges(BaseTransform):
     Weights are read from and written to :obj:`data.edge_weight`, or
     :obj:`data.edge_attr` where only that is there, has one dimension and
     fractions.
-    All other attributes of edges get a row of zeros for a new edge; of
-    repeated edges, the first counts.
+    All other attributes of edges, tensors and arrays, get a row of zeros for a
+    new edge, and lists and tuples :obj:`None`; of repeated edges, the first
+    counts. Attributes of edges are those with an entry for each edge whose
+    name holds :obj:`edge` or, if they are tensors and there are more or fewer
+    nodes than edges, has any other name but :obj:`y`. What goes with edges of
+    its own stays, such as :obj:`edge_label` with :obj:`edge_label_index`.
     Each graph of a :class:`~torch_geometric.data.Batch` is treated by itself.
 
     Args:
@@ -60,8 +65,11 @@ class AddRandomWalkEdges(BaseTransform):
             call.
 
     Raises:
-        ValueError: On unknown names, if the data has no :obj:`edge_index`,
-            and as in :func:`~pyg_ext.utils.similarity_graph`.
+        ValueError: On unknown names, on data of several types of nodes,
+            without :obj:`edge_index` or with a sparse adjacency beside it, on
+            a batch that was changed after its graphs were joined, on
+            attributes of edges that new edges cannot get, and as in
+            :func:`~pyg_ext.utils.similarity_graph`.
     """
 
     def __init__(
@@ -93,16 +101,32 @@ class AddRandomWalkEdges(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         if isinstance(data, Batch):
-            graphs = [self.forward(graph) for graph in data.to_data_list()]
-            return Batch.from_data_list(graphs)
+            graphs, follow = _graphs(data)
+            graphs = [self.forward(graph) for graph in graphs]
+            return Batch.from_data_list(graphs, follow)
+        if not isinstance(data, Data):
+            raise ValueError(
+                f'the data must have nodes and edges of one type: a Data (got '
+                f'{type(data).__name__})'
+            )
         if data.edge_index is None:
             raise ValueError(
                 'the data has no edge_index (apply this before ToSparseTensor)'
             )
-        size, old = data.num_nodes, data.edge_index
+        for key in ('adj', 'adj_t'):
+            if data.get(key) is not None:
+                raise ValueError(
+                    f'the data has {key} beside edge_index, which would not '
+                    f'get the new edges (apply this before ToSparseTensor)'
+                )
+        old, _, size = check_edges(
+            data.edge_index,
+            num_nodes=data.num_nodes,
+        )
         name, attr = 'edge_weight', data.get('edge_attr')
-        weighs = attr is not None and attr.dim() == 1
-        if name not in data and weighs and attr.is_floating_point():
+        weighs = isinstance(attr, Tensor) and attr.dim() == 1
+        weighs = weighs and attr.is_floating_point()
+        if data.get(name) is None and weighs:
             name = 'edge_attr'
         weight = data.get(name)
         new, similarity = similarity_graph(
@@ -119,11 +143,10 @@ class AddRandomWalkEdges(BaseTransform):
                 size,
                 reduce='max',
             )
-        others = [
-            key for key in data.edge_attrs() if key not in ('edge_index', name)
-        ]
+        others = [key for key in _edge_attrs(data, size) if key != name]
+        source = sources(old, new, size) if others else None
         for key in others:
-            data[key] = carry(data[key], old, new, size)
+            data[key] = carry(key, data[key], source)
         data.edge_index, data[name] = new, similarity
         return data
 
@@ -134,17 +157,91 @@ class AddRandomWalkEdges(BaseTransform):
         )
 
 
-def carry(value: Tensor, old: Tensor, new: Tensor, size: int) -> Tensor:
-    """Gives the rows of old edges to the same new edges, sorted, and zeros to
-    the others.
+def _edge_attrs(data: Data, num_nodes: int) -> list[str]:
+    """The attributes with a row for each edge, but for the edges."""
+    number = data.edge_index.size(1)
+    found = []
+    for key, value in data.to_dict().items():
+        if key == 'y' or (key != 'edge' and f'{key}_index' in data):
+            continue
+        tensor = isinstance(value, Tensor)
+        if isinstance(value, (str, dict)) or not hasattr(value, '__len__'):
+            continue
+        if isinstance(value, (Tensor, np.ndarray)) and (
+            value.ndim == 0 or data.__cat_dim__(key, value) != 0
+        ):
+            continue
+        other = tensor and number != num_nodes
+        if ('edge' in key or other) and len(value) == number:
+            found.append(key)
+    return found
+
+
+def sources(old: Tensor, new: Tensor, size: int) -> Tensor:
+    """For each of the new edges, which are sorted, the first of the old ones
+    that it is, or -1.
     """
     keys, place = (old[0] * size + old[1]).unique(return_inverse=True)
     first = torch.full_like(keys, len(place)).scatter_reduce(
         0, place, torch.arange(len(place), device=place.device), 'amin'
     )
     wanted = new[0] * size + new[1]
-    at = torch.searchsorted(wanted, keys).clamp(max=len(wanted) - 1)
-    found = wanted[at] == keys if len(wanted) else keys < 0
-    out = value.new_zeros(len(wanted), *value.size()[1:])
-    out[at[found]] = value[first[found]]
-    return out
+    if not len(keys):
+        return torch.full_like(wanted, -1)
+    at = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
+    return torch.where(keys[at] == wanted, first[at], -1)
+
+
+def carry(name: str, value: Any, source: Tensor) -> Any:
+    """Gives the rows of old edges to the same new edges, and zeros to the
+    others.
+    """
+    if isinstance(value, Tensor) and value.layout == torch.strided:
+        out = value.new_zeros(len(source), *value.size()[1:])
+        old = (source >= 0).to(value.device)
+        out[old] = value[source.to(value.device)[old]]
+        return out
+    places = source.cpu().numpy()
+    if isinstance(value, np.ndarray):
+        out = np.zeros((len(places), *value.shape[1:]), value.dtype)
+        out[places >= 0] = value[places[places >= 0]]
+        return out
+    if type(value) in (list, tuple):
+        return type(value)(value[i] if i >= 0 else None for i in places)
+    raise ValueError(
+        f'new edges cannot get {name} (got {type(value).__name__}): it must '
+        f'be a dense tensor, an array, a list or a tuple'
+    )
+
+
+def _graphs(batch: Batch) -> tuple[list[Data], list[str]]:
+    """The graphs of a batch, and which attributes have vectors like it."""
+    slices = getattr(batch, '_slice_dict', None)
+    if slices is None:
+        raise ValueError(
+            'the batch must come from Batch.from_data_list, or its graphs '
+            'cannot be told apart'
+        )
+    follow = [key for key in slices if f'{key}_batch' in batch]
+    known = {'batch', 'ptr', 'num_nodes', *slices}
+    known |= {f'{key}_{end}' for key in follow for end in ('batch', 'ptr')}
+    changed = [key for key in batch.to_dict() if key not in known]
+    for key, ends in slices.items():
+        value = batch.get(key)
+        if isinstance(value, Tensor):
+            dim = batch.__cat_dim__(key, value) or 0
+            if value.size(dim) != int(ends[-1]):
+                changed.append(key)
+    edges, ends = batch.get('edge_index'), slices.get('edge_index')
+    if edges is not None and not changed:
+        edges, _, _ = check_edges(edges, num_nodes=batch.num_nodes)
+        graph = torch.arange(len(ends) - 1).repeat_interleave(ends.diff())
+        if not (batch.batch[edges].cpu() == graph).all():
+            changed.append('edge_index')
+    if changed:
+        names = ', '.join(changed)
+        raise ValueError(
+            f'the graphs of the batch cannot be told apart: {names} changed '
+            f'after they were joined (apply this to the graphs before)'
+        )
+    return batch.to_data_list(), follow

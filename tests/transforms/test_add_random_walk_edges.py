@@ -1,7 +1,13 @@
+import numpy as np
 import pytest
 import torch
-from torch_geometric.data import Batch, Data
-from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric import EdgeIndex
+from torch_geometric.data import Batch, Data, HeteroData
+from torch_geometric.transforms import (
+    BaseTransform,
+    Compose,
+    RandomLinkSplit,
+)
 
 import pyg_ext.transforms
 from pyg_ext.transforms import AddRandomWalkEdges
@@ -106,6 +112,131 @@ def test_kinds_of_edges_are_no_weights(path):
     assert set(data.edge_attr.tolist()) == {0, 3, 4}
 
 
+@pytest.mark.parametrize('mode', ['add', 'replace'])
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        {'split_labels': True},
+        {'is_undirected': True},
+        {'add_negative_train_samples': False},
+    ],
+)
+def test_after_a_split_of_links(mode, options):
+    """What is asked about links keeps to its own edges."""
+    ring = torch.arange(12)
+    ring = torch.stack([ring, (ring + 1) % 12])
+    data = Data(x=torch.eye(12), edge_index=torch.cat([ring, ring.flip(0)], 1))
+    for split in RandomLinkSplit(0.2, 0.2, **options)(data):
+        found = AddRandomWalkEdges(k=3, mode=mode)(split)
+        assert found.edge_weight.size() == (found.num_edges,)
+        for key in split.keys():  # noqa: SIM118
+            if 'label' in key:
+                assert torch.equal(found[key], split[key])
+
+
+def test_labels_of_as_many_edges(path):
+    path.edge_label_index = path.edge_index.flip(0)
+    path.edge_label = torch.arange(6)
+    path.y = torch.arange(6)
+    assert path.is_edge_attr('edge_label')  # says PyG, and remembers
+    data = AddRandomWalkEdges(k=3)(path)
+    assert torch.equal(data.edge_label, path.edge_label)
+    assert torch.equal(data.edge_label_index, path.edge_label_index)
+    assert torch.equal(data.y, path.y)
+    del path.edge_label_index  # then they are those of the edges
+    data = AddRandomWalkEdges(k=3)(path)
+    assert data.edge_label.size() == (data.num_edges,)
+
+
+@pytest.mark.parametrize('mode', ['add', 'replace'])
+@pytest.mark.parametrize(
+    'values',
+    [
+        torch.tensor([True] * 6),
+        torch.arange(1, 7, dtype=torch.int32),
+        torch.arange(1, 13.0, dtype=torch.float16).view(6, 2),
+        np.arange(1, 7),
+        np.array(list('abcdef')),
+        list('abcdef'),
+        tuple('abcdef'),
+    ],
+)
+def test_kinds_of_attributes(path, mode, values):
+    path.edge_kind = values
+    data = AddRandomWalkEdges(k=3, mode=mode)(path)
+    found = data.edge_kind
+    assert type(found) is type(values)
+    assert len(found) == data.num_edges
+    if not isinstance(values, (list, tuple)):
+        assert found.dtype == values.dtype
+        values, found = values.tolist(), found.tolist()
+    old = dict(
+        zip(map(tuple, path.edge_index.t().tolist()), values, strict=True)
+    )
+    nothing = (0, False, None, '', [0.0, 0.0])
+    for edge, value in zip(data.edge_index.t().tolist(), found, strict=True):
+        if tuple(edge) in old:
+            assert value == old[tuple(edge)]
+        else:
+            assert value in nothing
+
+
+def test_what_is_not_of_the_edges(path):
+    """Other sizes, and the names of as many nodes as edges."""
+    path.edge_colors = torch.rand(3)
+    path.edge_name = 'abcdef'
+    path.edge_number = torch.tensor(6)
+    path.edge_array = np.array(6)
+    path.names = list('abcdef')
+    data = AddRandomWalkEdges(k=3)(path)
+    for key in ('edge_colors', 'edge_name', 'edge_number', 'names'):
+        assert data[key] is path[key]
+    ring = torch.stack([torch.arange(6), (torch.arange(6) + 1) % 6])
+    ring = Data(edge_index=ring, x=torch.eye(6), color=torch.arange(6))
+    ring.edge_time = torch.arange(6)
+    data = AddRandomWalkEdges(k=3)(ring)
+    assert torch.equal(data.color, ring.color)
+    assert data.edge_time.size() == (data.num_edges,)
+
+
+@pytest.mark.parametrize('dtype', [torch.bool, torch.int, torch.bfloat16])
+def test_types_of_weights(path, dtype):
+    path.edge_weight = torch.ones(6, dtype=dtype)
+    found = pairs(AddRandomWalkEdges(k=3)(path))
+    assert all(found[i, i + 1] == 1.0 for i in range(3))
+    assert 0 < found[0, 2] < 1
+    path.edge_weight = torch.ones(6, 1)
+    with pytest.raises(ValueError, match='edge_weight must be of shape'):
+        AddRandomWalkEdges(k=3)(path)
+
+
+def test_other_edge_lists(path):
+    want = AddRandomWalkEdges(k=3)(path)
+    for edges in (
+        path.edge_index.int(),
+        EdgeIndex(path.edge_index, sparse_size=(5, 5), sort_order='row'),
+    ):
+        data = AddRandomWalkEdges(k=3)(Data(x=path.x, edge_index=edges))
+        assert torch.equal(torch.Tensor(data.edge_index), want.edge_index)
+        assert torch.equal(data.edge_weight, want.edge_weight)
+
+
+def test_other_data(path):
+    several = HeteroData({'a': {'x': path.x}})
+    several['a', 'to', 'a'].edge_index = path.edge_index
+    beside = path.clone()
+    beside.adj_t = path.edge_index
+    for data, text in (
+        (several, r'of one type: a Data \(got HeteroData\)'),
+        (beside, 'adj_t beside edge_index'),
+        (Data(x=path.x[:2], edge_index=path.edge_index), 'from 0 to 1'),
+        (Data(x=path.x, edge_index=path.edge_index.t()), r'\[2, E\]'),
+    ):
+        with pytest.raises(ValueError, match=text):
+            AddRandomWalkEdges()(data)
+
+
 def test_repeated_edges(path):
     """The first one's attributes, the largest weight."""
     path.edge_index = torch.cat([path.edge_index[:, :1]] * 3, dim=1)
@@ -127,6 +258,54 @@ def test_batch(path, graph, how):
         alone = transform(one)
         assert torch.equal(found.edge_index, alone.edge_index)
         assert torch.equal(found.edge_weight, alone.edge_weight)
+
+
+def test_what_a_batch_keeps(path):
+    path.edge_names = list('abcdef')
+    path.name = 'path'
+    graphs = [path, path.subgraph(torch.tensor([0, 1]))]
+    graphs[1].edge_names = list('gh')
+    batch = Batch.from_data_list(graphs, follow_batch=['x'])
+    found = AddRandomWalkEdges(k=3)(batch)
+    assert torch.equal(found.x_batch, batch.x_batch)
+    assert found.name == ['path', 'path']
+    assert found[1].edge_names == ['g', 'h']
+    assert len(found[0].edge_names) == found[0].num_edges > 6
+    assert found.edge_weight.size() == (found.num_edges,)
+
+
+def change_weight(batch):
+    batch.edge_weight = torch.full((batch.num_edges,), 9.0)
+
+
+def change_edges(batch):
+    batch.edge_index = batch.edge_index[:, 1:]
+
+
+def change_order(batch):
+    batch.edge_index = batch.edge_index.flip(1)
+
+
+@pytest.mark.parametrize(
+    ('change', 'name'),
+    [
+        (change_weight, 'edge_weight'),
+        (change_edges, 'edge_index'),
+        (change_order, 'edge_index'),
+    ],
+)
+def test_batch_that_was_changed(path, change, name):
+    """Its graphs would lack what was changed, without a word."""
+    batch = Batch.from_data_list([path, path])
+    change(batch)
+    with pytest.raises(ValueError, match=f'told apart: {name} changed'):
+        AddRandomWalkEdges(k=3)(batch)
+
+
+def test_batch_of_nobody_knows_what(path):
+    batch = Batch(x=path.x, edge_index=path.edge_index)
+    with pytest.raises(ValueError, match='the batch must come from'):
+        AddRandomWalkEdges(k=3)(batch)
 
 
 def test_new_walks_at_each_call(path):
@@ -169,3 +348,11 @@ def test_no_edges():
         AddRandomWalkEdges()(Data(x=torch.eye(3)))
     nothing = Data(x=torch.eye(3), edge_index=torch.empty(2, 0).long())
     assert AddRandomWalkEdges()(nothing).num_edges == 0
+    nothing = Data(edge_index=nothing.edge_index, edge_attr=torch.rand(0, 2))
+    nothing.num_nodes = 3
+    data = AddRandomWalkEdges(mode='replace')(nothing)
+    assert data.edge_index.tolist() == [[0, 1, 2], [0, 1, 2]]
+    assert data.edge_attr.tolist() == [[0.0, 0.0]] * 3
+    with pytest.warns(UserWarning, match='Unable to accurately infer'):
+        data = AddRandomWalkEdges()(Data(edge_index=nothing.edge_index))
+    assert data.num_edges == 0
