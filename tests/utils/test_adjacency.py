@@ -92,7 +92,9 @@ def test_errors(graph):
         gcn_adj(adj)
     with pytest.raises(ValueError, match='give no edge_weight'):
         gcn_norm_once(adj, graph.edge_weight, 8)
-    with pytest.raises(ValueError, match=r'7 x 7, as there are nodes \(got 8 x 8\)'):
+    with pytest.raises(
+        ValueError, match=r'7 x 7, as there are nodes \(got 8 x 8\)'
+    ):
         gcn_norm_once(adj, None, 7)
 
 
