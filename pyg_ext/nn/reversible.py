@@ -1,24 +1,27 @@
 import copy
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
-from torch.nn import Module, ModuleList
-from torch.nn.modules.batchnorm import _NormBase
+from torch.nn import Module, ModuleList, Parameter
 from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.hooks import RemovableHandle
 from torch_geometric.typing import SparseTensor
 
+from pyg_ext.nn.contents import Contents, put, versions_of
+
 _CUDA_STATE = 16  # bytes of a CUDA generator's state
+_DRIFT = 1e-3  # of a state on the way back, relative to that on the way there
+_READERS: WeakSet[Module] = WeakSet()  # leave their input as it is
+_LOCK = threading.RLock()  # a pass reads and sets what all threads share
 
 StateHook = Callable[[Tensor, Tensor], None]
-
-
-def _nothing() -> None:
-    pass
+Evaluate = Callable[..., Tensor]
 
 
 def _total(xs: Sequence[Tensor]) -> Tensor:
@@ -104,7 +107,6 @@ class GroupAddRev(Module):
             )
         self.split_dim = split_dim
         self.disable = disable
-        self._before = _nothing
         self.num_bwd_passes = num_bwd_passes
 
     @property
@@ -126,8 +128,7 @@ class GroupAddRev(Module):
         """Computes the input from the output; see
         :meth:`ReversibleSequential.inverse`.
         """
-        with _frozen_statistics(self):
-            return self._join(self._undo(self._split(y), args, kwargs))
+        return self._join(self._undo(self._split(y), args, kwargs))
 
     def _split(self, x: Tensor) -> list[Tensor]:
         """The groups of a tensor, as views."""
@@ -142,15 +143,43 @@ class GroupAddRev(Module):
         """The tensor of all groups."""
         return torch.cat(tuple(xs), dim=self.split_dim)
 
+    def _evaluate(
+        self, group: int, y_in: Tensor, args: tuple, kwargs: dict[str, Any]
+    ) -> Tensor:
+        """One module; one that changes its input does so to a copy."""
+        conv = self.convs[group]
+        known = conv in _READERS
+        given = y_in if known else y_in.clone()
+        version = versions_of([given])
+        out = conv(given, *args, **kwargs)
+        if versions_of([given]) != version and known:
+            raise RuntimeError(
+                'a module of a reversible block changed its input in place, '
+                'as it had not done before'
+            )
+        if versions_of([given]) == version and not given.is_inference():
+            _READERS.add(conv)
+        if not isinstance(out, Tensor) or out.size() != y_in.size():
+            got = list(out.size()) if isinstance(out, Tensor) else type(out)
+            raise ValueError(
+                f'a module of a reversible block must return a tensor of the '
+                f'shape of its input, {list(y_in.size())} (got {got})'
+            )
+        return out.to(y_in.dtype)
+
     def _couple(
-        self, xs: list[Tensor], args: tuple, kwargs: dict[str, Any]
+        self,
+        xs: list[Tensor],
+        args: tuple,
+        kwargs: dict[str, Any],
+        evaluate: Evaluate | None = None,
     ) -> list[Tensor]:
         """The block on groups."""
+        evaluate = evaluate or GroupAddRev._evaluate
         ys: list[Tensor] = []
         y_in = _total(xs[1:])
-        for x, conv in zip(xs, self.convs, strict=True):
-            self._before()
-            y_in = x + conv(y_in, *args, **kwargs).to(x.dtype)
+        for group, x in enumerate(xs):
+            y_in = x + evaluate(self, group, y_in, args, kwargs)
             ys.append(y_in)
         return ys
 
@@ -159,19 +188,51 @@ class GroupAddRev(Module):
         xs: list[Tensor],
         args: tuple,
         kwargs: dict[str, Any],
-        before: Callable[[], None] = _nothing,
+        evaluate: Evaluate | None = None,
     ) -> list[Tensor]:
-        """As ``_couple``, and calls ``before`` ahead of each module. In a
-        stack, calls the hooks of the block if it has any.
-        """
-        self._before = before
-        hooked = self._forward_hooks or self._forward_pre_hooks
-        try:
-            if self.disable and hooked:
-                return self._split(self(self._join(xs), *args, **kwargs))
-            return self._couple(xs, args, kwargs)
-        finally:
-            self._before = _nothing
+        """As ``_couple``; in a stack, calls the hooks of the block too."""
+        backward = self._backward_hooks or self._backward_pre_hooks
+        forward = self._forward_hooks or self._forward_pre_hooks
+        if not self.disable or not (forward or backward):
+            return self._couple(xs, args, kwargs, evaluate)
+        if evaluate is None:
+            return self._split(self(self._join(xs), *args, **kwargs))
+        if backward:
+            raise RuntimeError(
+                'a layer of a reversible stack has no backward hooks: use '
+                'register_state_hook of the stack'
+            )
+        inputs = (self._join(xs), *args)
+        self._show(self._forward_pre_hooks, inputs, kwargs)
+        ys = self._couple(xs, args, kwargs, evaluate)
+        self._show(self._forward_hooks, inputs, kwargs, self._join(ys))
+        return ys
+
+    def _show(
+        self,
+        hooks: dict[int, Callable],
+        inputs: tuple,
+        kwargs: dict[str, Any],
+        *out: Tensor,
+    ) -> None:
+        """Calls hooks, which may look at the state but not change it."""
+        named = (
+            self._forward_hooks_with_kwargs
+            if out
+            else self._forward_pre_hooks_with_kwargs
+        )
+        seen = (inputs[0], *out)
+        versions = versions_of(seen)
+        for key, hook in list(hooks.items()):
+            given = (inputs, kwargs) if key in named else (inputs,)
+            result = hook(self, *given, *out)
+            same = any(result is t for t in (None, inputs, *seen))
+            if not same or versions != versions_of(seen):
+                raise RuntimeError(
+                    'a hook on a layer of a reversible stack changed its '
+                    'state, which the backward pass cannot undo: change it '
+                    'inside of a block, or set enabled=False'
+                )
 
     def _undo(
         self, ys: list[Tensor], args: tuple, kwargs: dict[str, Any]
@@ -180,8 +241,8 @@ class GroupAddRev(Module):
         xs = list(ys)
         for i in reversed(range(self.num_groups)):
             y_in = ys[i - 1] if i > 0 else _total(xs[1:])
-            out = self.convs[i](y_in, *args, **kwargs)
-            xs[i] = ys[i] - out.to(ys[i].dtype)
+            with Contents(self.convs[i]).aside():
+                xs[i] = ys[i] - self._evaluate(i, y_in, args, kwargs)
         return xs
 
     def __repr__(self) -> str:
@@ -316,9 +377,8 @@ class ReversibleSequential(Module):
         The blocks run in their present mode; one that draws random numbers
         cannot be inverted from its output alone, so call :meth:`eval` first.
         """
-        with _frozen_statistics(self):
-            for layer in reversed(self.layers):
-                y = layer._join(layer._undo(layer._split(y), args, kwargs))
+        for layer in reversed(self.layers):
+            y = layer._join(layer._undo(layer._split(y), args, kwargs))
         return y
 
     def register_state_hook(self, i: int, fn: StateHook) -> RemovableHandle:
@@ -343,22 +403,45 @@ class ReversibleSequential(Module):
         )
 
 
-@contextmanager
-def _frozen_statistics(*modules: Module) -> Iterator[None]:
-    """Normalization by batch statistics that leaves the running ones."""
-    found = {
-        m
-        for module in modules
-        for m in module.modules()
-        if isinstance(m, _NormBase) and m.training and m.track_running_stats
-    }
-    for norm in found:
-        norm.track_running_stats = False
-    try:
-        yield
-    finally:
-        for norm in found:
-            norm.track_running_stats = True
+def _leaves(out: Tensor) -> list[Tensor]:
+    """The tensors from which autograd computed another."""
+    seen, todo, found = set(), [out.grad_fn], []
+    while todo:
+        node = todo.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            if hasattr(node, 'variable'):
+                found.append(node.variable)
+            todo += [further for further, _ in node.next_functions]
+    return found
+
+
+def _norm(xs: Sequence[Tensor]) -> Tensor:
+    norms = [
+        torch.linalg.vector_norm(
+            x, dtype=torch.promote_types(x.dtype, torch.float)
+        )
+        for x in xs
+    ]
+    return torch.linalg.vector_norm(torch.stack(norms))
+
+
+def _sketch(xs: Sequence[Tensor]) -> Tensor:
+    """Sums of the rows of a state with random weights: the norm of a
+    difference of sums estimates that of the states.
+    """
+    sums = []
+    for x in xs:
+        x = x.detach().reshape(-1, x.size(-1))
+        x = x.to(torch.promote_types(x.dtype, torch.float))
+        generator = torch.Generator(x.device).manual_seed(0)
+        weight = torch.randn(
+            len(x), generator=generator, dtype=x.dtype, device=x.device
+        )
+        # A constant difference is seen as well:
+        weight += (len(x) ** 0.5 - weight.sum()) / max(len(x), 1)
+        sums.append(weight @ x)
+    return torch.cat(sums)
 
 
 class _Random:
@@ -417,13 +500,16 @@ class _Arguments:
     def __init__(self, args: tuple, kwargs: dict[str, Any]):
         self.leaves, self.spec = tree_flatten((args, kwargs))
         self.slots = []
-        self.tensors: list[Tensor] = []
+        self.all: list[Tensor] = []
+        self.tensors: list[Tensor] = []  # that require gradients
         for slot, leaf in enumerate(self.leaves):
             if isinstance(leaf, SparseTensor):
                 leaf = leaf.storage.value()
-            if isinstance(leaf, Tensor) and leaf.requires_grad:
-                self.slots.append(slot)
-                self.tensors.append(leaf)
+            if isinstance(leaf, Tensor):
+                self.all.append(leaf)
+                if leaf.requires_grad:
+                    self.slots.append(slot)
+                    self.tensors.append(leaf)
 
     def fill(self, tensors: Sequence[Tensor]) -> tuple[tuple, dict[str, Any]]:
         """The arguments with other tensors in place of those."""
@@ -454,6 +540,7 @@ class _Plan:
         self.wanted = wanted
         self.hooks = hooks
         self.random = _Random(device)
+        self.changes: list[list] = []  # of modules, by each evaluation
         every = anchor_every or len(layers)
         last = len(layers) - 1
         self.anchors = [*range(every - 1, last, every)]
@@ -464,21 +551,37 @@ class _Plan:
             'dtype': torch.get_autocast_dtype(device.type),
             'cache_enabled': torch.is_autocast_cache_enabled(),
         }
-        # The parameters of each module by their place in one list:
-        places: dict[Tensor, int] = {}
-        self.places = [
-            [
-                [
-                    places.setdefault(p, len(places))
-                    for p in conv.parameters()
-                    if p.requires_grad
-                ]
-                for conv in layer.convs
-            ]
-            for layer in layers
-        ]
-        self.parameters = list(places)
-        self.versions = [p._version for p in self.parameters]
+        self.contents: dict[Module, Contents] = {}
+        # What requires gradients in modules, by its place in one list:
+        self.places: dict[Tensor, int] = {}
+        for conv in (conv for layer in layers for conv in layer.convs):
+            if conv not in self.contents:
+                self.contents[conv] = Contents(conv)
+                for *_, tensor in self.contents[conv].held:
+                    if tensor.requires_grad:
+                        self.places.setdefault(tensor, len(self.places))
+        self.parameters = list(self.places)
+        self.watched = [*self.arguments.all, *self.parameters]
+        self.versions = versions_of(self.watched)
+
+    def evaluate(
+        self,
+        layer: GroupAddRev,
+        group: int,
+        y_in: Tensor,
+        args: tuple,
+        kwargs: dict[str, Any],
+    ) -> Tensor:
+        """One evaluation of the forward pass, which is to be repeated: so it
+        sees gradients enabled, too.
+        """
+        self.random.record()
+        y_in = y_in.detach().requires_grad_()
+        contents = self.contents[layer.convs[group]]
+        with contents.watched() as changes, torch.enable_grad():
+            out = layer._evaluate(group, y_in, args, kwargs).detach()
+        self.changes.append(changes)
+        return out
 
     def check(self) -> None:
         """Raises an error where replaying would give wrong gradients."""
@@ -487,11 +590,11 @@ class _Plan:
                 'a reversible stack has no double backward (create_graph); '
                 'set enabled=False for that'
             )
-        if self.versions != [p._version for p in self.parameters]:
+        if self.versions != versions_of(self.watched):
             raise RuntimeError(
-                'a parameter of a reversible stack was changed in place '
-                'between its forward and its backward pass, which evaluates '
-                'the blocks again'
+                'a parameter or an argument of a reversible stack was changed '
+                'in place since its forward pass, which the backward pass '
+                'evaluates again'
             )
         if self.training != [layer.training for layer in self.layers]:
             raise RuntimeError(
@@ -508,66 +611,123 @@ class _Reversible(torch.autograd.Function):
     def forward(
         ctx: Any, plan: _Plan, x: Tensor, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        given = tensors[: len(plan.arguments.tensors)]
-        args, kwargs = plan.arguments.fill([t.detach() for t in given])
+        args, kwargs = plan.arguments.fill(
+            [_copy(t) for t in plan.arguments.tensors]
+        )
         xs = plan.layers[0]._split(x.detach())
+        with torch.autocast(x.device.type, enabled=False):
+            plan.start = _sketch(xs), _norm(xs)
         states: dict[int, Tensor] = {}
         anchors: list[Tensor] = []
-        for i, layer in enumerate(plan.layers):
-            xs = layer._run(xs, args, kwargs, plan.random.record)
-            if i in plan.wanted:
-                states[i] = layer._join(xs)
-            if i in plan.anchors:
-                anchors += xs
+        with _LOCK:
+            for i, layer in enumerate(plan.layers):
+                xs = layer._run(xs, args, kwargs, plan.evaluate)
+                if i in plan.wanted:
+                    states[i] = layer._join(xs)
+                if i in plan.anchors:
+                    anchors += xs
         out = plan.layers[-1]._join(xs)
         ctx.plan = plan
-        ctx.num_given = len(given)
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(out, *given, *anchors)
+        ctx.save_for_backward(out, *anchors)
         return out, *(states[i] for i in plan.wanted)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple:
         plan: _Plan = ctx.plan
         plan.check()
-        out, *rest = ctx.saved_tensors
-        given = [t.detach().requires_grad_() for t in rest[: ctx.num_given]]
-        anchors = rest[ctx.num_given :]
-        walk = _Walk(plan, out, given)
-        walk.receive(grads[0])
+        out, *anchors = ctx.saved_tensors
         with (
+            _LOCK,
             plan.random.replayed(),
             torch.autocast(**plan.autocast),
-            _frozen_statistics(*plan.layers),
         ):
-            for i in reversed(range(len(plan.layers))):
-                if i in plan.anchors:
-                    size = plan.layers[i].num_groups
-                    walk.ys, anchors = anchors[-size:], anchors[:-size]
-                for state, grad in zip(plan.wanted, grads[1:], strict=True):
-                    if state == i:
-                        walk.receive(grad)
-                walk.step(i)
+            walk = _Walk(plan, out)
+            try:
+                walk.run(anchors, grads)
+            finally:
+                walk.leave()
+        walk.check(out)
         grad_x = None
         if any(g is not None for g in walk.gs):
             grad_x = plan.layers[0]._join(walk.gradients())
-        return None, grad_x, *walk.given_grads, *walk.parameter_grads()
+        return None, grad_x, *walk.given.values(), *walk.parameter_grads()
 
 
 class _Walk:
     """The backward pass of a stack, from its last layer to its first."""
 
-    def __init__(self, plan: _Plan, out: Tensor, given: list[Tensor]):
+    def __init__(self, plan: _Plan, out: Tensor):
         self.plan = plan
-        self.given = given
+        given = [_copy(t) for t in plan.arguments.tensors]
         self.args, self.kwargs = plan.arguments.fill(given)
+        self.given: dict[Tensor, Tensor | None] = dict.fromkeys(given)
         self.ys = plan.layers[-1]._split(out.detach())
         self.gs: list[Tensor | None] = [None] * len(self.ys)
-        self.given_grads: list[Tensor | None] = [None] * len(given)
         # All at once, for the reason that `_Random` has its banks:
         self.sums = [torch.zeros_like(p) for p in plan.parameters]
         self.used = [False] * len(self.sums)
-        self.replay = list(plan.random.places)
+        self.replay = list(zip(plan.random.places, plan.changes, strict=True))
+        self.found: dict[tuple[int, str], tuple] = {}
+        self.drift: list[tuple[Tensor, Tensor]] = []
+
+    def run(
+        self, anchors: list[Tensor], grads: Sequence[Tensor | None]
+    ) -> None:
+        """Walks; takes the gradients of the output and wanted states."""
+        plan = self.plan
+        for contents in plan.contents.values():
+            self.set(contents.held)
+        self.receive(grads[0])
+        for i in reversed(range(len(plan.layers))):
+            if i in plan.anchors:
+                size = plan.layers[i].num_groups
+                ys, self.ys = self.ys, anchors[-size:]
+                del anchors[-size:]
+                gaps = [a - b for a, b in zip(self.ys, ys, strict=True)]
+                self.drift.append((_norm(gaps), _norm(self.ys)))
+            for state, grad in zip(plan.wanted, grads[1:], strict=True):
+                if state == i:
+                    self.receive(grad)
+            self.step(i)
+        with torch.autocast(plan.autocast['device_type'], enabled=False):
+            sums, norm = plan.start
+            self.drift.append((_norm([_sketch(self.ys) - sums]), norm))
+
+    def set(self, entries: Sequence[tuple[dict, str, Any]]) -> None:
+        """Puts something into modules until the walk ends."""
+        for place, key, value in entries:
+            now = put(place, key, value)
+            if now is not value:
+                self.found.setdefault((id(place), key), (place, key, now))
+
+    def leave(self) -> None:
+        """Leaves the modules as they were."""
+        for entry in self.found.values():
+            put(*entry)
+
+    def check(self, out: Tensor) -> None:
+        """Raises an error if the way back did not lead to the states that
+        were there on the way forth. One that had NaN or inf has none.
+        """
+        if out.numel() == 0:
+            return
+        bound = max(_DRIFT, torch.finfo(out.dtype).eps ** 0.5)
+        size = torch.linalg.vector_norm(out.detach(), torch.inf)
+        off, base = map(torch.stack, zip(*self.drift, strict=True))
+        base = torch.where(base > 0.0, base, size)
+        right = (off <= bound * base) | ~(base.isfinite() & size.isfinite())
+        if not right.all():
+            worst = (off / base).nan_to_num(torch.inf).max()
+            raise RuntimeError(
+                f'the backward pass of a reversible stack did not come back '
+                f'to the input of the forward pass (relative difference '
+                f'{worst:.1e}). Rounding errors grew: normalize the input of '
+                f'each block, or give anchor_every. Or a block computed '
+                f'something else the second time, with random numbers that '
+                f'are not those of PyTorch, or state outside of modules: set '
+                f'enabled=False for such a block'
+            )
 
     def parameter_grads(self) -> list[Tensor | None]:
         """The gradients of the parameters; none for an unused one."""
@@ -599,7 +759,7 @@ class _Walk:
         ys, xs = self.ys, list(self.ys)
         for group in reversed(range(layer.num_groups)):
             y_in = ys[group - 1] if group > 0 else _total(xs[1:])
-            out, grad = self.evaluate(i, group, y_in)
+            out, grad = self.evaluate(layer, group, y_in)
             xs[group] = ys[group] - out
             receivers = [group - 1] if group > 0 else range(1, len(xs))
             for j in receivers:
@@ -607,30 +767,63 @@ class _Walk:
         self.ys = xs
 
     def evaluate(
-        self, i: int, group: int, y_in: Tensor
+        self, layer: GroupAddRev, group: int, y_in: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """One evaluation of a module, its gradient included."""
-        conv = self.plan.layers[i].convs[group]
-        places = self.plan.places[i][group]
-        grad = self.gs[group]
+        plan, grad = self.plan, self.gs[group]
+        contents = plan.contents[layer.convs[group]]
+        seed, changes = self.replay.pop()
+        plan.random.set(plan.random[seed])
+        self.set(changes)
         y_in = y_in.detach().requires_grad_()
-        self.plan.random.set(self.plan.random[self.replay.pop()])
-        with torch.enable_grad():
-            out = conv(y_in, *self.args, **self.kwargs).to(y_in.dtype)
+        # Leaves of autograd in place of what is none, or has hooks:
+        copies: dict[Tensor, Tensor] = {}
+        with contents.aside(), torch.enable_grad():
+            for place, key, tensor in contents.held:
+                learns = tensor in plan.places
+                if tensor.requires_grad and not learns:  # by now only
+                    place[key] = tensor.detach()
+                elif learns and (
+                    not tensor.is_leaf
+                    or not tensor.requires_grad
+                    or tensor._backward_hooks
+                ):
+                    if tensor not in copies:
+                        copies[tensor] = _copy(tensor)
+                    place[key] = copies[tensor]
+            out = layer._evaluate(group, y_in, self.args, self.kwargs)
         if grad is None or not out.requires_grad:
             return out.detach(), None
-        parameters = [self.plan.parameters[p] for p in places]
-        grad_in, *more = torch.autograd.grad(
-            out, [y_in, *parameters, *self.given], grad, allow_unused=True
-        )
-        for place, g in zip(places, more[: len(places)], strict=True):
-            if g is not None:
-                self.sums[place].add_(g)
-                self.used[place] = True
-        self.given_grads = list(
-            map(_add, self.given_grads, more[len(places) :])
-        )
+        leaves = _leaves(out)
+        sources = {copied: tensor for tensor, copied in copies.items()}
+        sources = [sources.get(leaf, leaf) for leaf in leaves]
+        for leaf in sources:
+            known = leaf in plan.places or leaf in self.given
+            if leaf is not y_in and not known:
+                raise RuntimeError(
+                    f'a block of a reversible stack uses a tensor of shape '
+                    f'{list(leaf.size())} that requires gradients and is '
+                    f'neither its parameter nor an argument of the stack: '
+                    f'make it one of these, or set enabled=False'
+                )
+        grad_in = None
+        grads = torch.autograd.grad(out, leaves, grad, allow_unused=True)
+        for leaf, g in zip(sources, grads, strict=True):
+            if leaf is y_in:
+                grad_in = g
+            elif leaf in self.given:
+                self.given[leaf] = _add(self.given[leaf], g)
+            elif g is not None:
+                self.sums[plan.places[leaf]].add_(g)
+                self.used[plan.places[leaf]] = True
         return out.detach(), grad_in
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    """A leaf of autograd with the values of another tensor."""
+    out = tensor.detach()
+    is_parameter = isinstance(tensor, Parameter)
+    return Parameter(out) if is_parameter else out.requires_grad_()
 
 
 @torch.compiler.disable  # compile the blocks instead
@@ -648,7 +841,8 @@ def _call(
     if not layers:
         return x, []
     hooks = hooks or {}
-    if reversible and torch.is_grad_enabled():
+    within = torch._C._are_functorch_transforms_active()  # torch.func
+    if reversible and torch.is_grad_enabled() and not within:
         plan = _Plan(layers, args, kwargs, anchor_every, wanted, hooks, x)
         inputs = (x, *plan.arguments.tensors, *plan.parameters)
         if any(tensor.requires_grad for tensor in inputs):
@@ -667,5 +861,8 @@ def _call(
 
 
 def _on_gradient(state: Tensor, hook: StateHook) -> None:
+    def look(grad: Tensor) -> None:
+        hook(state.detach(), grad.clone())
+
     if state.requires_grad:
-        state.register_hook(lambda grad: hook(state.detach(), grad))
+        state.register_hook(look)

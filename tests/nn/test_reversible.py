@@ -99,17 +99,33 @@ def test_anchors(edges, anchor_every):
     assert compare(model, features(), edges) < 1e-10
 
 
-def test_anchors_bound_the_drift(edges):
-    def make():
-        return Block(norm=lambda channels: nn.Identity(), p=0.0)
+def bare(p=0.0):
+    """A block that does not bound its input."""
+    norm = nn.Identity()
+    norm.reset_parameters = lambda: None
+    return Block(norm=lambda channels: norm, p=p)
 
-    make_norm = nn.Identity
-    make_norm.reset_parameters = lambda self: None
+
+def test_anchors_bound_the_drift(edges):
     errors = {}
     for every in (None, 4):
-        model = stack(64, make, torch.float, anchor_every=every)
+        model = stack(24, bare, torch.float, anchor_every=every)
         errors[every] = compare(model, features(torch.float), edges)
     assert errors[4] < errors[None]
+
+
+@pytest.mark.parametrize('dtype', [torch.float, torch.double])
+def test_drift_is_an_error(edges, dtype):
+    """Too large for any digit to be left, within a segment of anchors too."""
+    for every in (None, 40):
+        model = stack(80, bare, dtype, anchor_every=every)
+        with torch.no_grad():
+            for p in model.parameters():
+                p.mul_(4.0 if p.dim() > 1 else 1.0)
+        with pytest.raises(RuntimeError, match='give anchor_every'):
+            step(model, features(dtype), edges)
+    model.anchor_every = 1
+    assert compare(model, features(dtype), edges) < 1e-3
 
 
 @pytest.mark.parametrize('split_dim', [0, -1])
