@@ -42,14 +42,16 @@ class RandomWalkConv(GCNConv):
 
     Raises:
         ValueError: As :func:`~pyg_ext.utils.similarity_graph` in the forward
-            pass, and on weights that require gradients, which would be lost.
+            pass, on features of another shape or type, on weights that
+            require gradients, and if edges are to be explained, which would
+            be lost.
 
     Shapes:
         - **input:**
-          node features :math:`(|\mathcal{V}|, F_{in})`,
+          node features :math:`(*, |\mathcal{V}|, F_{in})`,
           edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency,
           edge weights :math:`(|\mathcal{E}|)` *(optional)*
-        - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
+        - **output:** node features :math:`(*, |\mathcal{V}|, F_{out})`
     """
 
     def __init__(
@@ -78,6 +80,18 @@ class RandomWalkConv(GCNConv):
     def forward(
         self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
     ) -> Tensor:
+        if not isinstance(x, Tensor) or x.dim() < 2:
+            raise ValueError(
+                f'x must be of shape [*, num_nodes, in_channels] (got '
+                f'{list(x.size()) if isinstance(x, Tensor) else type(x)})'
+            )
+        if not x.is_floating_point():
+            raise ValueError(f'x must have fractions (got {x.dtype})')
+        if self.explain:
+            raise ValueError(
+                'edges cannot be explained through a random walk: apply '
+                'AddRandomWalkEdges to the graph, or explain the nodes only'
+            )
         edges = edges_of(edge_index, edge_weight, x.size(self.node_dim))
         return super().forward(x, self.similar(*edges, x.dtype))
 
@@ -109,6 +123,7 @@ class RandomWalkConv(GCNConv):
         if (
             self._similar is None
             or self._similar.size() != size
+            or self._similar.dtype != dtype
             or self._similar.device != edge_index.device
             or not all(map(torch.equal, self._graph, graph))
         ):
@@ -124,6 +139,11 @@ class RandomWalkConv(GCNConv):
             )
             self._graph = tuple(tensor.clone() for tensor in graph)
         return self._similar
+
+    def message_and_aggregate(self, adj_t: CSRTensor, x: Tensor) -> Tensor:
+        rows = x.movedim(self.node_dim, 0)  # [N, ...]
+        out = super().message_and_aggregate(adj_t, rows.flatten(1))
+        return out.view(rows.size()).movedim(0, self.node_dim)
 
     def __repr__(self) -> str:
         return (
