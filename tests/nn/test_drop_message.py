@@ -5,7 +5,7 @@ import torch
 from torch.autograd import gradcheck
 from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
 
-from pyg_ext.nn import DropMessage
+from pyg_ext.nn import DropMessage, MRConv, RevGCNConv
 from pyg_ext.utils import gcn_adj
 
 CONVS = [
@@ -13,6 +13,7 @@ CONVS = [
     SAGEConv(5, 4),
     GATConv(5, 2, heads=2),
     GINConv(torch.nn.Linear(5, 4)),
+    MRConv(torch.nn.Linear(10, 4)),
 ]
 
 
@@ -75,6 +76,12 @@ def test_errors(graph):
         DropMessage(GCNConv(5, 4), 1.5)
     with pytest.raises(ValueError, match=r'MessagePassing layer \(got Linear'):
         DropMessage(torch.nn.Linear(5, 4))
+
+
+def test_a_layer_of_layers_makes_no_messages(graph):
+    conv = DropMessage(RevGCNConv(4)).double()
+    with pytest.raises(ValueError, match='makes its own messages'):
+        conv(graph.x[:, :4], graph.edge_index)
 
 
 def test_repr():

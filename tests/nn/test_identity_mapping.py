@@ -56,6 +56,20 @@ def test_a_gcn_of_it_is_a_gcnii_without_initial_residual(graph, depth):
     assert torch.allclose(ours(graph.x, *edges), other(graph.x, *edges))
 
 
+def test_type_of_the_convolution():
+    conv = identity_mapping(GCNConv(5, 5).double(), 0.5)
+    assert conv.lin.lin.weight.dtype == torch.double
+
+
+@pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16])
+def test_autocast(dtype):
+    linear, x = IdentityLinear(4, 0.3), torch.rand(3, 4)
+    with torch.autocast('cpu', dtype):
+        out = linear(x)
+    assert out.dtype == torch.float
+    assert torch.allclose(out, linear(x), atol=0.02)
+
+
 def test_errors():
     with pytest.raises(ValueError, match=r'keeps the number .*GCNConv\(5, 4'):
         identity_mapping(GCNConv(5, 4), 0.5)

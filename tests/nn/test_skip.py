@@ -114,6 +114,8 @@ def test_nodes_like_their_neighbors_stay(graph):
     [
         (lambda: ResidualConnection(1.5), r'in \[0, 1\] \(got 1.5\)'),
         (lambda: InitialConnection(-0.1), r'in \[0, 1\] \(got -0.1\)'),
+        (lambda: SkipNode(float('nan')), r'in \[0, 1\] \(got nan\)'),
+        (lambda: GradientGating(GCNConv(5, 5), float('nan')), 'negative'),
         (lambda: SkipNode(2.0), r'probability in \[0, 1\] \(got 2.0\)'),
         (lambda: GradientGating(GCNConv(5, 5), -1.0), 'not be negative'),
     ],
@@ -131,3 +133,61 @@ def test_repr():
         str(GradientGating(GCNConv(5, 5)))
         == 'GradientGating(GCNConv(5, 5), p=2.0)'
     )
+
+
+@pytest.mark.parametrize(
+    'skip',
+    [
+        ResidualConnection(),
+        ResidualConnection(0.5),
+        InitialConnection(),
+        SkipNode(),
+        lambda out, x: GradientGating(GCNConv(5, 5))(
+            out, x, torch.zeros(2, 0).long()
+        ),
+    ],
+)
+@pytest.mark.parametrize('size', [(1, 5), (8, 1), (5,)])
+def test_nothing_is_stretched(skip, size, pair):
+    out = torch.rand(8, 5)
+    for given in ((out, torch.rand(size)), (torch.rand(size), out)):
+        with pytest.raises(ValueError, match='must be of one shape'):
+            skip(*given)
+
+
+@pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16])
+def test_autocast(graph, dtype):
+    """A state in float32 meets the output of a layer in a half type."""
+    x = graph.x.float()
+    gating = GradientGating(GCNConv(5, 5))
+    for skip in (
+        ResidualConnection(),
+        ResidualConnection(0.3),
+        InitialConnection(0.3),
+        lambda out, x: gating(out, x, graph.edge_index),
+    ):
+        expected = skip(x.to(dtype).float(), x)
+        with torch.autocast('cpu', dtype):
+            out = skip(x.to(dtype), x)
+        assert out.dtype == torch.float
+        assert torch.allclose(out, expected, atol=0.02)
+
+
+@pytest.mark.parametrize('p', [0.5, 1.0, 1.5])
+def test_gradient_gating_where_neighbors_are_equal(p):
+    gating = GradientGating(GCNConv(2, 2), p)
+    x = torch.ones(3, 2, requires_grad=True)
+    edges = torch.tensor([[0, 1, 2], [1, 2, 0]])
+    gating(2 * x, x, edges).sum().backward()
+    assert x.grad.isfinite().all()
+    with torch.no_grad():
+        x[0, 0] = torch.nan
+    assert gating(2 * x, x, edges)[1].isnan().any()
+
+
+def test_gradient_gating_of_no_edges():
+    gating = GradientGating(GCNConv(5, 5))
+    x = torch.rand(8, 5)
+    for edges, got in (([[0], [8]], 8), ([[-1], [0]], -1)):
+        with pytest.raises(ValueError, match=rf'0 to 7 \(got {got}\)'):
+            gating(x, x, torch.tensor(edges))

@@ -31,6 +31,31 @@ def test_one_graph_needs_no_batch():
     node.train()(0, x)  # a single row in a batch norm is no error
 
 
+@pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16])
+def test_half_types_sum_up_many_nodes(dtype):
+    node = identity(VirtualNode(1, num_layers=2))
+    x = torch.ones(6000, 1, dtype=dtype)
+    _, state = node(0, x, torch.arange(6000) % 2)
+    assert state.dtype == dtype
+    assert state.view(-1).tolist() == pytest.approx([3000, 3000], rel=0.01)
+
+
+def test_errors():
+    node, x = VirtualNode(4, num_layers=3).eval(), torch.rand(5, 4)
+    graphs = torch.tensor([0, 0, 1, 1, 1])
+    for bad in (graphs[:1], graphs - 1, graphs.float(), graphs > 0):
+        with pytest.raises(ValueError, match='batch must'):
+            node(0, x, bad)
+    for layer in (-1, 2):
+        with pytest.raises(ValueError, match=rf'in \[0, 1\] \(got {layer}\)'):
+            node(layer, x)
+    _, state = node(0, x)
+    with pytest.raises(ValueError, match=r'\[2, 4\] and \[1, 4\]'):
+        node(1, x, graphs, state)
+    with pytest.raises(ValueError, match=r'at least 1 \(got 0\)'):
+        VirtualNode(4, 0)
+
+
 @pytest.mark.parametrize('model', [GCN, GIN])
 def test_joins_all_nodes_of_a_graph_and_no_others(graph, model):
     """In float64: the isolated node hears of the others of its graph."""

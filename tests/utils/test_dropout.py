@@ -29,6 +29,25 @@ def test_scale_is_the_inverse_of_the_rounded_share():
     assert out.max().item() == pytest.approx(1 / keep, rel=1e-7)
 
 
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.half])
+@pytest.mark.parametrize('p', [0.1, 0.3, 1 - 2**-16])
+def test_half_types_do_not_round_the_scale(p, dtype):
+    torch.manual_seed(0)
+    x = torch.rand(200_000).add(0.1).to(dtype)
+    out = dropout(x, p)
+    kept = out != 0
+    scale = 2**16 / round((1 - p) * 2**16)
+    assert torch.equal(out[kept], (x[kept].float() * scale).to(dtype))
+
+
+def test_other_memory():
+    torch.manual_seed(0)
+    x = torch.rand(6, 50).t()[::2] + 1.0
+    out = dropout(x, 0.5)
+    assert torch.allclose(out[out != 0], 2 * x[out != 0])
+    assert not (out == 0).all()
+
+
 def test_entries_are_independent():
     # Four entries come from one random integer: no lane may know another.
     torch.manual_seed(0)
@@ -100,6 +119,7 @@ def test_sparse_features_lose_stored_entries_only(function):
     ('x', 'p', 'message'),
     [
         (torch.ones(2), 1.5, r'in \[0, 1\] \(got 1.5\)'),
+        (torch.ones(2), float('nan'), r'in \[0, 1\] \(got nan\)'),
         (torch.ones(2), -0.1, r'in \[0, 1\] \(got -0.1\)'),
         (torch.ones(2).long(), 0.5, r'floating point input \(got torch.int64'),
         (torch.eye(2).to_sparse(), 0.5, 'dense tensor or a CSRTensor'),

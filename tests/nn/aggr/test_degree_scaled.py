@@ -53,3 +53,67 @@ def test_inside_gen_conv(ours, pyg):
     edges = torch.tensor([[0, 1, 2, 3], [1, 1, 1, 0]])
     conv(X[:4], edges).sum().backward()
     assert conv.aggr_module.y.grad.abs() > 0
+
+
+@pytest.mark.parametrize('p', [-1.0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize('learned', [False, True])
+def test_empty_groups_are_zero(p, learned):
+    options = {'learn_y': learned, 'learn': learned}
+    for aggr in (
+        PowerSumAggregation(p, **options),
+        SoftmaxSumAggregation(p, **options),
+    ):
+        out = aggr.double()(X, INDEX, dim_size=6)
+        assert out[[1, 4, 5]].eq(0.0).all()
+        if learned:
+            out.sum().backward()
+            assert all(q.grad.isfinite().all() for q in aggr.parameters())
+
+
+@pytest.mark.parametrize(('ours', 'pyg'), PAIRS)
+@pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16])
+def test_half_types(ours, pyg, dtype):
+    """Groups of more elements than they can count."""
+    torch.manual_seed(0)
+    x, index = torch.rand(6000, 2), torch.arange(6000) % 2
+    for learned in (False, True):
+        aggr = ours(1.5, 0.5, learned, learn=learned)
+        expected = aggr(x, index)
+        out = aggr.to(dtype)(x.to(dtype), index)
+        assert out.dtype == dtype
+        assert torch.allclose(out.float(), expected, rtol=0.02)
+
+
+@pytest.mark.parametrize(('ours', 'pyg'), PAIRS)
+def test_order_of_elements_and_type_of_groups_do_not_matter(ours, pyg):
+    order = torch.randperm(6)
+    out = ours(2.0)(X[order], INDEX[order].int())
+    assert torch.allclose(out, ours(2.0)(X, INDEX))
+    by_two = ours(2.0)(X.view(6, 1, 3).expand(6, 2, 3), INDEX, dim=0)
+    assert torch.allclose(by_two, out.unsqueeze(1).expand(4, 2, 3))
+
+
+@pytest.mark.parametrize(('ours', 'pyg'), PAIRS)
+@pytest.mark.parametrize(
+    'groups',
+    [
+        {'index': INDEX - 1},
+        {'index': INDEX[:1]},
+        {'index': INDEX.double()},
+        {'index': INDEX > 0},
+        {'index': INDEX, 'dim_size': 3},
+        {'ptr': torch.tensor([0, 3, 7])},
+        {'ptr': torch.tensor([0, 10**9, 6])},
+        {'ptr': torch.tensor([1, 6])},
+        {'ptr': torch.tensor([0, 3, 2, 6])},
+    ],
+)
+def test_groups_that_are_none(ours, pyg, groups):
+    with pytest.raises(ValueError, match=r'(index|ptr) must'):
+        ours()(X, **groups)
+
+
+@pytest.mark.parametrize('p', [0.0, float('nan'), float('inf')])
+def test_powers_that_are_none(p):
+    with pytest.raises(ValueError, match='p must be finite and not zero'):
+        PowerSumAggregation(p)
