@@ -185,7 +185,7 @@ def test_errors():
         ('gcn', {**random, 'label_rate': 0.5}, 'cannot train on parts'),
         ('gcn', {'parts': 2}, r'needs nothing \(got parts\)'),
         ('gcn', {**random, 'fanout': [2]}, r'got fanout, parts\)'),
-        ('gcn', {'batch': 'x'}, 'batch must be one of random'),
+        ('gcn', {'batch': 'x'}, "batch must be 'random', "),
         ('gcn', {**random, 'parts': 1}, 'parts must be a whole number of'),
         ('gcnii', {'edge_features': True}, 'takes no features of edges'),
         ('gcn', {'edge_features': 2}, 'edge_features must be true'),

@@ -39,6 +39,19 @@ def test_aliases_are_one_method():
         assert methods.parse(alias) == methods.parse(spec)
 
 
+@pytest.mark.parametrize(
+    ('spec', 'name'),
+    [
+        ('GCN', 'gcn'),
+        ('GCNII+Unshared', 'gcnii*'),
+        ('ResGCN + PPR', 'resgcn+ppr'),
+        ('gcn+NONE', 'gcn'),
+    ],
+)
+def test_names_in_any_case(spec, name):
+    assert methods.parse(spec).name == name
+
+
 def test_depth_counts_graph_convolutions():
     network = methods.Network(
         methods.parse('jknet'), 6, {'hidden_channels': 8}
@@ -53,12 +66,16 @@ def test_depth_counts_graph_convolutions():
         ('gccn', "unknown method 'gccn': did you mean 'gcn'"),
         ('gcn+rse', "unknown remedy 'rse': did you mean 'res'"),
         ('gcn+res+dense', "'dense' excludes another"),
-        ('gcn+res+res', "'res' excludes another"),
+        ('gcn+res+res', "'res' stands twice"),
         ('appnp+res', "appnp has no remedy 'res'"),
         ('gcn+pair+batch', "'batch' excludes another in .* both set norm"),
         ('appnp+skipnode', "appnp has no remedy 'skipnode'"),
         ('gcn+dropmessage+ppr', "edges without weights, and 'ppr' gives"),
-        ('', "unknown method ''"),
+        ('', "a part of the method '' is missing"),
+        ('gcn+', r"a part of the method 'gcn\+' is missing"),
+        ('+res', r"a part of the method '\+res' is missing"),
+        ('gcn++res', 'is missing: a backbone and perhaps remedies are meant'),
+        ('gcn+ppr+ppr', "'ppr' stands twice"),
         ('gcn+ppr+heat', "'heat' cannot change the edges in .*: ppr does"),
         ('deepgcn+ppr', "'ppr' cannot change the edges in .*: deepgcn does"),
     ],
@@ -161,10 +178,32 @@ def test_expand(text, specs):
     assert methods.expand(text) == specs
 
 
-@pytest.mark.parametrize('text', ['gcn+{res', 'gcn}', 'gcn+{a,{b,c}}'])
-def test_expand_errors(text):
-    with pytest.raises(UsageError, match='braces do not match'):
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('gcn+{res', 'braces do not match'),
+        ('gcn}', 'braces do not match'),
+        ('gcn+{a,{b,c}}', 'braces do not match'),
+        ('', "a name is missing in ''"),
+        (',', "a name is missing in ','"),
+        ('gcn,,mlp', "a name is missing in 'gcn,,mlp'"),
+        (',gcn', 'a name is missing'),
+        ('gcn mlp', "commas must separate names .got 'gcn mlp'"),
+        ('gcn;mlp', 'commas must separate names'),
+    ],
+)
+def test_expand_errors(text, message):
+    with pytest.raises(UsageError, match=message):
         methods.expand(text)
+
+
+def test_broken_file_of_aliases(monkeypatch):
+    """A file of the package that was changed by hand is named."""
+    methods.aliases.cache_clear()
+    monkeypatch.setattr(methods, 'read_file', lambda path: {'a': 'gccn'})
+    with pytest.raises(UsageError, match="methods.yaml: a .*got 'gccn'"):
+        methods.aliases()
+    methods.aliases.cache_clear()
 
 
 @pytest.mark.parametrize('edges', methods.DROPS)

@@ -116,7 +116,7 @@ def test_unknown_names():
         presets.configure('clasic', 'cora', gcn, {})
     with pytest.raises(UsageError, match="no recipe for 'gcn' on cora"):
         presets.configure('gcnii', 'cora', gcn, {})
-    with pytest.raises(UsageError, match='it has: none'):
+    with pytest.raises(UsageError, match='it is for cora, citeseer, pubmed; for digits there'):
         presets.configure('gcnii', 'digits', gcn, {})
     with pytest.raises(UsageError, match='--set needs key=value'):
         presets.read_value('lr')
