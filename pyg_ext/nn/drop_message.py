@@ -1,5 +1,6 @@
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj
@@ -56,7 +57,7 @@ class DropMessage(Dropout):
             )
         self.conv.made_messages = False
         out = self.conv(x, edge_index, *args)
-        if not self.conv.made_messages:
+        if not (self.conv.made_messages or torch.compiler.is_compiling()):
             raise ValueError(
                 f'DropMessage needs a layer that makes its own messages (got '
                 f'{self.conv}, which made none)'

@@ -78,6 +78,13 @@ def test_errors(graph):
         DropMessage(torch.nn.Linear(5, 4))
 
 
+def test_compile(graph):
+    conv = DropMessage(SAGEConv(5, 4)).double()
+    compiled = torch.compile(conv, fullgraph=True, backend='eager')
+    out = compiled(graph.x, graph.edge_index)
+    assert not torch.equal(out, compiled(graph.x, graph.edge_index))
+
+
 def test_a_layer_of_layers_makes_no_messages(graph):
     conv = DropMessage(RevGCNConv(4)).double()
     with pytest.raises(ValueError, match='makes its own messages'):
