@@ -28,7 +28,6 @@ TEXTS = ('metric', 'direction', 'error', 'commit', 'device')
 SCORES = ('test', 'val', 'train', 'test_at_best_loss', 'test_at_best_metric')
 NUMBERS = (*SCORES, 'best_epoch', 'epochs', 'seconds', 'peak_mb')
 LEVELS = 8  # of lists in lists in a configuration
-LAST = 64  # bytes by which a file is known again
 # How a line of this program has it:
 SEED = re.compile(rb'"seed": (-?\d{1,19}), "status": ')
 ROOM = 2**16  # bytes that a folder must have room for
@@ -205,7 +204,7 @@ class Store:
     def _forget(self) -> None:
         self._file: tuple | None = None  # which one it was
         self._end = self._lines = 0  # of what was read
-        self._last = b''  # what stands before that end
+        self._last = b''  # the line before that end
         self._tail, self._torn = b'', False  # what stands behind it
         self._unread: dict[int, list[tuple[int, bytes]]] = {}  # by seed
         self._rows: dict[tuple, tuple[int, Row]] = {}  # with their lines
@@ -234,9 +233,20 @@ class Store:
         for name in [*self._unread] if seed is None else [seed]:
             for number, line in self._unread.pop(name, ()):
                 self._take(number, line)
-        new = self._wrong[known:] + self._look_at_tail()
-        if new and not (self._rows or self._unread):
-            raise UsageError(f'{self.path} is no store of runs: {new[0]}')
+        tail = self._look_at_tail()
+        wrong = self._wrong + tail
+        if wrong and not (self._rows or self._unread):
+            raise UsageError(f'{self.path} is no store of runs: {wrong[0]}')
+        new = self._wrong[known:]
+        if self._warned != self._end:
+            self._warned = self._end
+            new += tail
+            if self._torn:
+                warnings.warn(
+                    f'{self.path}: line {self._lines + 1} is torn, and its '
+                    f'run will be done again',
+                    stacklevel=3,
+                )
         if new:
             more = f', and {len(new) - 3} more' if len(new) > 3 else ''
             warnings.warn(
@@ -261,7 +271,7 @@ class Store:
                 break
             self._lines += 1
             self._end += len(line)
-            self._last = line[-LAST:]
+            self._last = line
             seed = SEED.search(line)
             if seed is None:
                 self._take(self._lines, line)
@@ -270,24 +280,14 @@ class Store:
                 place.append((self._lines, line))
 
     def _look_at_tail(self) -> list[str]:
-        """Keeps the run of a last line without an end; if it is none, says
-        so once.
+        """Keeps the run of a last line without an end, or says what is wrong
+        with it; nothing if it is torn.
         """
         known = len(self._wrong)
         self._take(self._lines + 1, self._tail)
         wrong, self._wrong[known:] = self._wrong[known:], []
         self._torn = bool(wrong) and _is_torn(self._tail)
-        if not wrong or self._warned == self._end:
-            return []
-        self._warned = self._end
-        if not self._torn:
-            return wrong
-        warnings.warn(
-            f'{self.path}: line {self._lines + 1} is torn, and its run will '
-            f'be done again',
-            stacklevel=4,
-        )
-        return []
+        return [] if self._torn else wrong
 
     def _take(self, number: int, line: bytes) -> None:
         """Keeps the run of a line, or what is wrong with it."""
