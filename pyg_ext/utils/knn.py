@@ -53,8 +53,8 @@ def knn_index(
     equal distance follow by their index.
     Of points in float64, differences that are :math:`10^{300}` times less
     than the largest number count as none.
-    Beyond input and result, memory grows with :math:`N + M` alone; where more
-    than :obj:`k` points lie at one place, the result may be there twice.
+    Beyond input and result, memory grows with :math:`N + M` alone; where many
+    points lie at one place, the result may be there twice.
 
     Args:
         x (torch.Tensor): Points to choose from.

@@ -26,6 +26,11 @@ class Places:
     points: np.ndarray  # [N], place by place, ascending
     start: np.ndarray  # [places + 1], where those of a place start
 
+    @property
+    def size(self) -> np.ndarray:
+        """How many points each place has."""
+        return np.diff(self.start)
+
     def first(self, x: Tensor) -> Tensor:
         """One point of each place."""
         return x[torch.from_numpy(self.points[self.start[:-1]]).to(x.device)]
@@ -130,7 +135,7 @@ def _expand(
     for r in range(len(near)):
         n = c = 0
         while n < most and c < near.shape[1] and near[r, c] >= 0:
-            first, d = n, dist[r, c]
+            first, place, d = n, c, dist[r, c]
             while c < near.shape[1] and near[r, c] >= 0 and dist[r, c] == d:
                 at = start[near[r, c]]
                 for p in range(at, min(at + most, start[near[r, c] + 1])):
@@ -141,7 +146,8 @@ def _expand(
                     n = first + most
                 c += 1
             keys[first:n] = d
-            sort(keys[first:n], pool[first:n], n - first)
+            if c > place + 1:
+                sort(keys[first:n], pool[first:n], n - first)
         for p in range(begin[r], begin[r] + size[r]):
             i, m = points_y[p], 0
             for c in range(n):
@@ -176,7 +182,7 @@ def expand(
         _expand,
         (
             *(near.cpu().numpy(), dist.cpu().numpy()),
-            *(of_y.start[:-1], np.diff(of_y.start)),
+            *(of_y.start[:-1], of_y.size),
         ),
         (
             *(of_y.points, of_x.start, of_x.points, exclude_self),

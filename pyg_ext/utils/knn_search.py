@@ -24,6 +24,7 @@ MORE = 8  # candidates beyond k
 BLOCK = 1024  # rows and columns of a block of inner products
 SMALL = 256  # points of a graph of which all distances are computed
 NUMBERS = 2**14  # likewise: most of these points' numbers
+CROWD = 8  # points at one place that are no trouble
 BYTES = 2**26  # of what grows with the number of rows done at a time
 CACHED = 2**20  # of the same where it is small enough for a cache
 
@@ -421,10 +422,10 @@ def search(
         task = Task(x, y, exclude_self, index, dist)
         exact(kernels.brute, rows, given, task)
     large = (full & ~small).nonzero().view(-1).tolist()
-    crowded = np.zeros(num, bool)
+    crowded, most = np.zeros(num, bool), min(index.size(1), CROWD)
     if large:
         for points, ends in [(x, ends_x), (y, ends_y)][: 1 if same else 2]:
-            crowded |= knn_places.crowded(points, ends, index.size(1))[:num]
+            crowded |= knn_places.crowded(points, ends, most)[:num]
     for g in large:
         of_x, of_y = (slice(*ends[g : g + 2]) for ends in (ends_x, ends_y))
         points = x[of_x]
@@ -444,11 +445,19 @@ def search(
 
 
 def by_place(task: Task, backend: str) -> bool:
-    """Takes points at one place for one; returns whether it could."""
+    """Takes points at one place for one where that is faster; returns whether
+    it is.
+    """
     x, y = task.x, task.y
     of_x = knn_places.places(x)
     of_y = of_x if y is x else knn_places.places(y)
     if of_x is None or of_y is None:
+        return False
+    if not any(
+        places.size.max() > task.index.size(1)
+        or 2 * len(places.size) <= len(places.points)
+        for places in (of_x, of_y)
+    ):
         return False
     first_x = of_x.first(x)
     first_y = first_x if y is x else of_y.first(y)

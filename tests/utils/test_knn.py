@@ -288,10 +288,13 @@ def test_points_at_one_place_are_searched_once(dims, same, monkeypatch):
     assert torch.equal(knn_index(x, y, 5, None, None, *args).index, index)
     places = [len(t.unique(dim=0)) for t in (x, y)]
     assert searched == [tuple(places)]
-    searched.clear()
-    index, _ = oracle(x, y, 1500, batch_x, batch_y, False, same)
-    assert torch.equal(knn_index(x, y, 1500, None, None, *args).index, index)
-    assert searched == [(len(x), len(y))]  # no place has more
+    x = points('normal', 1000, dims, generator)
+    x[100:120] = x[0]  # trouble only where less are asked for
+    batch = torch.zeros(1000)
+    for k, num in ((10, 980), (30, 1000)):
+        index, _ = oracle(x, x, k, batch, batch, False, same)
+        assert torch.equal(knn_index(x, x, k, None, None, *args).index, index)
+        assert searched.pop() == (num, num)
 
 
 def test_places_that_look_the_same(monkeypatch):
