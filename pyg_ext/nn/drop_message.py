@@ -55,9 +55,15 @@ class DropMessage(Dropout):
                 'DropMessage needs edge indices: products with a sparse '
                 'adjacency make no messages that could be dropped'
             )
+        if not self.training or self.p == 0.0:
+            return self.conv(x, edge_index, *args)
+        return self._drop_messages(x, edge_index, *args)
+
+    @torch.compiler.disable  # which passes over the hooks of PyG
+    def _drop_messages(self, *args: Any) -> Tensor:
         self.conv.made_messages = False
-        out = self.conv(x, edge_index, *args)
-        if not (self.conv.made_messages or torch.compiler.is_compiling()):
+        out = self.conv(*args)
+        if not self.conv.made_messages:
             raise ValueError(
                 f'DropMessage needs a layer that makes its own messages (got '
                 f'{self.conv}, which made none)'

@@ -243,10 +243,11 @@ def check_edge_attr(
             f'edge_attr needs edge indices: a sparse adjacency has its edges '
             f'in another order (got {type(edge_index).__name__})'
         )
-    if edge_attr.dim() == 0 or len(edge_attr) != edge_index.size(1):
+    shape = [edge_index.size(1), edge_dim]
+    if list(edge_attr.size()) != shape:
         raise ValueError(
-            f'edge_attr must have a row for each of the {edge_index.size(1)} '
-            f'edges (got shape {list(edge_attr.size())})'
+            f'edge_attr must be of shape {shape}, a row for each edge (got '
+            f'{list(edge_attr.size())})'
         )
 
 

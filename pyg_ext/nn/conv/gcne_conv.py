@@ -68,8 +68,8 @@ class GCNEConv(MessagePassing):
     def forward(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor
     ) -> Tensor:
-        check_edge_attr(edge_index, edge_attr, self.edge_dim)
         edge_index, *_ = check_edges(edge_index, None, x.size(0))
+        check_edge_attr(edge_index, edge_attr, self.edge_dim)
         x = self.lin(x)
         row, col = edge_index
         target = col if self.flow == 'source_to_target' else row
