@@ -181,7 +181,7 @@ def save(papers: Papers, folder: Path) -> dict[str, str]:
         saver.save_split(papers.split, 'time')
         about = folder / 'about'
         about.mkdir()
-        (about / 'README.md').write_text(f'{__doc__}\n')
+        (about / 'README.md').write_text(f'{__doc__}\n', 'utf-8')
         saver.copy_mapping_dir(str(about))
         saver.save_task_info(
             'multiclass classification', 'acc', int(papers.label.max()) + 1

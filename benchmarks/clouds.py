@@ -117,7 +117,7 @@ def _check_rooms(raw: Path, names: Path) -> list[str]:
     """
     blocks, files = 0, raw / 'all_files.txt'
     with reading(files):
-        found = files.read_text().split()
+        found = files.read_text('utf-8').split()
     for name in found:
         file = raw / PurePosixPath(name).name
         with reading(file), h5py.File(file) as content:
@@ -136,7 +136,7 @@ def _check_rooms(raw: Path, names: Path) -> list[str]:
                 raise ValueError(f'labels must be in [0, {KINDS})')
             blocks += len(points)
     with reading(names):
-        rooms = names.read_text().split()
+        rooms = names.read_text('utf-8').split()
         if len(rooms) != blocks:
             raise ValueError(
                 f'it must name a room for each of {blocks} blocks (got '
@@ -163,7 +163,7 @@ def _chooser(points: Tensor) -> Draw:
 
 def _read_pcd(file: Path) -> Tensor:
     with reading(file):
-        head, _, rows = file.read_text().partition('DATA ascii\n')
+        head, _, rows = file.read_text('utf-8').partition('DATA ascii\n')
         if not rows:
             raise ValueError('it is no ascii PCD file')
         found = np.loadtxt(io.StringIO(rows), dtype=np.float32, ndmin=2)

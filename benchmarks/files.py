@@ -293,7 +293,7 @@ def _fetch(url: str, part: Path) -> None:
         version = answer.headers.get('ETag') or answer.headers.get(
             'Last-Modified'
         )
-        note.write_text(json.dumps({'url': url, 'version': version}))
+        note.write_text(json.dumps({'url': url, 'version': version}), 'utf-8')
         with open(part, 'ab' if start else 'wb') as out:
             got = _copy(answer, out, rest, part, start == 0)
     if rest is not None and got != rest:
@@ -308,7 +308,7 @@ def _version(note: Path, url: str) -> str | None:
     known: a note may be torn.
     """
     try:
-        origin = json.loads(note.read_text())
+        origin = json.loads(note.read_text('utf-8'))
         version = origin['version'] if origin['url'] == url else None
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -45,7 +45,7 @@ def missing(name: str, raw: Path) -> list[str]:
 
 def published() -> dict[str, str]:
     """The SHA-256 of each raw file of github.com/kimiyoung/planetoid."""
-    lines = map(str.split, SUMS.read_text().splitlines())
+    lines = map(str.split, SUMS.read_text('utf-8').splitlines())
     return {name: digest for digest, name in lines}
 
 

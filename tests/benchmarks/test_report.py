@@ -1,10 +1,16 @@
+import os
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 from PIL import Image
 from scipy import stats
 
 from benchmarks import report
+from benchmarks.__main__ import main
 from benchmarks.errors import UsageError
+from benchmarks.store import Store
 
 
 def test_numbers(tmp_path, row):
@@ -96,3 +102,95 @@ def test_select(row):
 def test_warns_of_mixed_commits(tmp_path, row):
     with pytest.warns(UserWarning, match='2 commits .abc, def.'):
         report.write([row(), row(seed=1, commit='def')], tmp_path)
+
+
+def test_what_comes_from_a_row_is_text(tmp_path, row, capsys):
+    evil = 'x\n# Heading\n<script>a | b</script> \x1b[2J\x1b]0;owned\x07'
+    store = Store(tmp_path)
+    store.append(row(commit=evil, device=evil, versions={evil: evil}))
+    failed = {'status': 'failed', 'error': evil, 'commit': evil}
+    store.append(row(seed=1, **failed))
+    assert main(['report', '--out', str(tmp_path)]) == 1
+    page = (tmp_path / 'report.md').read_text('utf-8')
+    assert page.count('&lt;script&gt;a \\| b&lt;/script&gt;') == 5
+    for part in ('\x1b', '<script>', '\n# Heading', '\a'):
+        assert part not in page
+    assert '\x1b' not in capsys.readouterr().out
+
+
+def test_all_that_fits_together(row):
+    """Of other sweeps: what the same command would have run."""
+    overrides = {'epochs': 3, 'hidden_channels': 8}
+    sgc = {'epochs': 3, 'lr': 0.2}
+    fits = [row(), row(depth=64), row(method='gcn+res'), row(seed=7)]
+    others = [
+        row(preset='gcnii'),
+        row(preset='gcnii', seed=1),
+        row(dataset='cora'),
+        row(config={'epochs': 4}),
+        row(config={'dropout': 0.1}, method='gcn+res'),
+        row(method='nothing'),
+        {**row(method='sgc'), 'config': sgc},
+    ]
+    found, words = report.together([*others, *fits], row(), overrides)
+    assert found == fits
+    assert words == [
+        '2 runs of preset gcnii',
+        '1 run of dataset cora',
+        '1 run of gcn with epochs=4',
+        '1 run of gcn+res with dropout=0.1',
+        '1 run of nothing, which this sweep cannot run',
+        '1 run of sgc, which this sweep cannot run',
+    ]
+
+
+def test_left_out_is_said(tmp_path, row):
+    report.write([row()], tmp_path, left_out=['2 runs of preset gcnii'])
+    page = (tmp_path / 'report.md').read_text('utf-8')
+    assert '- in the same store, and not in this report: 2 runs of' in page
+
+
+@pytest.mark.parametrize(
+    'content', ['', 'a,b\n1,2\n', 'hops,percent\n1,x\n', '\x00\n"', 'hops,\n']
+)
+def test_another_receptive_field(tmp_path, row, content):
+    file = tmp_path / 'receptive_field.csv'
+    file.write_text(content)
+    with pytest.warns(UserWarning, match=r'receptive_field\.csv is not drawn'):
+        report.write([row()], tmp_path)
+    assert file.read_text() == content
+    assert 'Below the curves' not in (tmp_path / 'report.md').read_text()
+
+
+@pytest.mark.parametrize('name', ['dataset', 'protocol', 'method', 'preset'])
+def test_names_of_nothing(tmp_path, row, name):
+    with pytest.raises(UsageError, match=f"unknown {name} 'other"):
+        report.write([row(**{name: 'other\x1b'})], tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_file_that_cannot_be_replaced(tmp_path, row, capsys):
+    Store(tmp_path).append(row())
+    (tmp_path / 'report.md').mkdir()
+    assert main(['report', '--out', str(tmp_path)]) == 2
+    text = capsys.readouterr().out
+    assert '50.00' in text
+    assert 'report.md cannot be written: Is a directory' in text
+
+
+def test_ascii_locale(tmp_path, row):
+    """Texts are written all the same, in UTF-8; the screen shows numbers."""
+    for seed, test in enumerate((0.5, 0.6)):
+        Store(tmp_path).append(row(seed=seed, test=test, device='Größe'))
+    place = {'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONIOENCODING': 'ascii'}
+    command = ('-m', 'benchmarks', 'report', '--out', tmp_path)
+    done = subprocess.run(
+        [sys.executable, *command],
+        env={**os.environ, **place},
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b'55.00 \\xb1 7.07' in done.stdout
+    page = (tmp_path / 'report.md').read_text('utf-8')
+    assert '55.00 ± 7.07' in page
+    assert '- device: Größe' in page
