@@ -71,16 +71,26 @@ def csr(
     shape: Sequence[int],
 ) -> csr_matrix:
     """A sparse matrix from a file. scipy's own functions do not look whether
-    indices are in range, and reach beyond their arrays.
+    indices and pointers are in range, and reach beyond their arrays.
 
     Raises:
         ValueError: If the parts are no sparse matrix.
     """
+    rows, columns = map(int, shape)
     if any(part.dtype.kind not in 'iu' for part in (indices, indptr)):
         raise ValueError('indices must be whole numbers')
-    out = csr_matrix((data, indices, indptr), tuple(map(int, shape)))
-    out.check_format(full_check=True)
-    return out
+    if (
+        indptr.shape != (rows + 1,)
+        or indices.shape != data.shape
+        or indices.ndim != 1
+        or indptr[0] != 0
+        or indptr[-1] != len(indices)
+        or (indptr[1:] < indptr[:-1]).any()
+    ):
+        raise ValueError('pointers must lead through all indices')
+    if len(indices) and not 0 <= indices.min() <= indices.max() < columns:
+        raise ValueError(f'indices must be in [0, {columns})')
+    return csr_matrix((data, indices, indptr), (rows, columns))
 
 
 def check_sizes(data: Data, sizes: Sizes) -> None:
