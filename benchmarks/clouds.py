@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-import h5py
 import numpy as np
 import torch
 from torch import Tensor
@@ -115,6 +114,8 @@ def _check_rooms(raw: Path, names: Path) -> list[str]:
     Raises:
         UsageError: If a file is damaged, or if they do not fit together.
     """
+    import h5py  # starts a process to look at the machine
+
     blocks, files = 0, raw / 'all_files.txt'
     with reading(files):
         found = files.read_text('utf-8').split()

@@ -4,10 +4,13 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 
 import pebble
+
+from benchmarks.errors import UsageError, reason
 
 try:
     import resource
@@ -23,10 +26,16 @@ def pool(size: int, *preload: str) -> Iterator[pebble.ProcessPool]:
         size: How many at a time.
         preload: Modules that each process has from the start, where the
             system can do that.
+
+    Raises:
+        UsageError: If processes cannot be started.
     """
     made = pebble.ProcessPool(size, max_tasks=1, context=_context(preload))
     try:
         yield made
+    except BrokenProcessPool as error:
+        cause = reason(error.__cause__ or error)
+        raise UsageError(f'no process can be started: {cause}') from error
     finally:
         made.stop()
         made.join()

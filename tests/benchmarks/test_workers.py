@@ -1,0 +1,88 @@
+import multiprocessing
+import subprocess
+import sys
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import engine, train, workers
+from benchmarks.errors import UsageError
+from benchmarks.speed import measure
+from benchmarks.store import Store
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """No fork server, and no module that knows the memory of a process."""
+    right = multiprocessing.get_context
+
+    def get_context(method=None):
+        if method in ('fork', 'forkserver'):
+            raise ValueError(f'cannot find context for {method!r}')
+        return right(method)
+
+    monkeypatch.setattr(multiprocessing, 'get_context', get_context)
+    monkeypatch.setattr(workers, 'resource', None)
+
+
+def test_start_methods(windows):
+    with workers.pool(1, 'benchmarks.workers') as pool:
+        assert pool.schedule(sys.getrecursionlimit).result() > 0
+    assert workers._context(()).get_start_method() == 'spawn'
+
+
+def test_fork_server_where_there_is_one():
+    if 'forkserver' not in multiprocessing.get_all_start_methods():
+        pytest.skip('this system has no fork server')
+    context = workers._context(('benchmarks.workers',))
+    assert context.get_start_method() == 'forkserver'
+
+
+def test_processes_that_do_not_start():
+    cause = ConnectionRefusedError(111, 'Connection refused')
+    message = 'no process can be started: Connection refused'
+    with pytest.raises(UsageError, match=message), workers.pool(1):
+        raise BrokenProcessPool from cause
+
+
+def test_sweep_without_fork_server(windows, tmp_path, cell):
+    rows = engine.sweep([cell()], Store(tmp_path), None, 4, 'cpu')
+    assert next(rows)['status'] == 'ok'
+
+
+def test_memory_that_is_not_known(windows):
+    assert train.peak_mb(torch.device('cpu')) is None
+    assert measure.peak_mb('cpu') != measure.peak_mb('cpu')  # no number
+
+
+def test_memory_that_is_known():
+    pytest.importorskip('resource')
+    assert 50 < workers.peak_mb() < 50_000
+    assert measure.peak_mb('cpu') == train.peak_mb(torch.device('cpu'))
+
+
+def test_modules_that_not_all_systems_have():
+    """Where the package imports one, it bears its absence."""
+    code = (
+        'import sys, matplotlib.pyplot, numba, pandas, pebble, rich.console\n'
+        'import scipy.stats, torch_geometric\n'
+        'gone = ["resource", "fcntl", "pwd", "grp", "termios"]\n'
+        'sys.modules.update(dict.fromkeys(gone))\n'
+        'from benchmarks.__main__ import main\n'
+        'sys.exit(main(["list"]))'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_cores():
+    assert workers.cores() >= 1
