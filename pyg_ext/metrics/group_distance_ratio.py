@@ -3,7 +3,6 @@ from torch import Tensor
 
 from pyg_ext.metrics.pair_distances import sum_of_distances
 from pyg_ext.metrics.per_graph import (
-    check_count,
     in_range,
     no_number,
     per_graph,
@@ -11,7 +10,7 @@ from pyg_ext.metrics.per_graph import (
     unit_rows,
     unit_scale,
 )
-from pyg_ext.utils.checks import check_name
+from pyg_ext.utils.checks import check_count, check_name
 
 
 @per_graph

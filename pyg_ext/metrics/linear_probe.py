@@ -4,13 +4,12 @@ from torch_geometric.utils import one_hot
 
 from pyg_ext.metrics.per_graph import (
     check_features,
-    check_mask,
     in_range,
     measurable,
     no_number,
     varies,
 )
-from pyg_ext.utils.checks import check_vector
+from pyg_ext.utils.checks import check_mask, check_vector
 
 
 def linear_probe(

@@ -5,7 +5,6 @@ from torch_geometric.utils import scatter
 
 from pyg_ext.metrics.components import components
 from pyg_ext.metrics.per_graph import (
-    check_count,
     estimate,
     in_range,
     per_graph,
@@ -15,6 +14,7 @@ from pyg_ext.metrics.per_graph import (
     unit_scale,
 )
 from pyg_ext.utils import CSRTensor
+from pyg_ext.utils.checks import check_count
 
 
 def _cosine_distances(x: Tensor, edge_index: Tensor) -> Tensor:

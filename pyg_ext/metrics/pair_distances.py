@@ -3,7 +3,6 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 
 from pyg_ext.metrics.per_graph import (
-    check_count,
     estimate,
     in_range,
     no_number,
@@ -12,6 +11,7 @@ from pyg_ext.metrics.per_graph import (
     squared_differences,
     unit_scale,
 )
+from pyg_ext.utils.checks import check_count
 
 
 @per_graph

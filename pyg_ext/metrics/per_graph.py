@@ -2,7 +2,6 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from math import isfinite
-from numbers import Integral
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch_geometric.typing import OptTensor
 from torch_geometric.utils import is_sparse, scatter
 
 from pyg_ext.utils import edges_of
-from pyg_ext.utils.checks import check_vector
+from pyg_ext.utils.checks import check_count, check_vector
 
 BLOCK_BYTES = 2**24  # of temporary values at a time
 MOST_GRAPHS = 2**20  # in a batch without batch_size, if nodes are fewer
@@ -83,33 +82,6 @@ def check_features(x: Any) -> Tensor:
             f'{x.dtype} of shape {list(x.size())})'
         )
     return x
-
-
-def check_mask(name: str, mask: Any, num_nodes: int) -> Tensor:
-    """Raises a ValueError unless a mask says of each node yes or no."""
-    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        kind = getattr(mask, 'dtype', type(mask).__name__)
-        raise ValueError(f'{name} must be a boolean mask (got {kind})')
-    if mask.size() != (num_nodes,):
-        raise ValueError(
-            f'{name} must be of shape [{num_nodes}], one for each node (got '
-            f'{list(mask.size())})'
-        )
-    if num_nodes > 0 and not mask.any():
-        raise ValueError(f'{name} must have at least one node (got none)')
-    return mask
-
-
-def check_count(
-    name: str, value: Any, least: int, most: int | None = None
-) -> None:
-    """Raises a ValueError unless a number is whole and in its range."""
-    whole = isinstance(value, Integral)
-    if not whole or value < least or (most is not None and value > most):
-        meant = (
-            f'at least {least}' if most is None else f'in [{least}, {most}]'
-        )
-        raise ValueError(f'{name} must be an integer, {meant} (got {value!r})')
 
 
 def measurable(x: Tensor) -> bool:

@@ -22,13 +22,18 @@ from pyg_ext.metrics.pair_distances import (
     row_difference,
     smv,
 )
-from pyg_ext.metrics.per_graph import check_count, check_mask, in_range
+from pyg_ext.metrics.per_graph import in_range
 from pyg_ext.metrics.rank import effective_rank, numerical_rank
 from pyg_ext.metrics.smooth_distance import smooth_distance
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import edges_of
-from pyg_ext.utils.checks import check_name, check_vector
+from pyg_ext.utils.checks import (
+    check_count,
+    check_mask,
+    check_name,
+    check_vector,
+)
 
 Measure = Callable[..., Any]
 

@@ -2,8 +2,8 @@ import torch
 from torch import Tensor
 from torch_geometric.typing import Adj
 
-from pyg_ext.metrics.per_graph import check_count
 from pyg_ext.utils import CSRTensor, edges_of
+from pyg_ext.utils.checks import check_count
 
 BLOCK = 256  # nodes whose receptive fields are grown at a time
 MOST_HOPS = 2**20

@@ -4,6 +4,7 @@ Values are not looked at where a program is traced and there are none.
 """
 
 from collections.abc import Collection
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -45,6 +46,18 @@ def check_same_shape(**tensors: Tensor) -> None:
         )
 
 
+def check_count(
+    name: str, value: Any, least: int, most: int | None = None
+) -> None:
+    """Raises a ValueError unless a number is whole and in its range."""
+    whole = isinstance(value, Integral)
+    if not whole or value < least or (most is not None and value > most):
+        meant = (
+            f'at least {least}' if most is None else f'in [{least}, {most}]'
+        )
+        raise ValueError(f'{name} must be an integer, {meant} (got {value!r})')
+
+
 def check_index(
     name: str, index: Any, bound: int | None, what: str = 'nodes'
 ) -> Tensor:
@@ -60,8 +73,8 @@ def check_index(
         )
     if index.dtype == torch.bool:
         raise ValueError(
-            f'{name} must hold the numbers of {what} (got a mask: give '
-            f'mask.nonzero().view(-1))'
+            f'{name} must hold the numbers of {what}, not a mask (got '
+            f'{index.dtype})'
         )
     if index.is_floating_point() or index.is_complex():
         raise ValueError(
@@ -144,6 +157,11 @@ def check_edges(
         if num_nodes is None:
             num_nodes = int(edge_index.max()) + 1 if edge_index.numel() else 0
     if edge_weight is not None:
+        if not isinstance(edge_weight, Tensor):
+            raise ValueError(
+                f'edge_weight must be a tensor (got '
+                f'{type(edge_weight).__name__})'
+            )
         if edge_weight.size() != edge_index.size()[1:]:
             raise ValueError(
                 f'edge_weight must be of shape [{edge_index.size(1)}], one '
@@ -177,7 +195,8 @@ def check_adj(
             f'the adjacency must be of size {num_nodes[1]} x {num_nodes[0]}, '
             f'as there are nodes (got {rows} x {columns})'
         )
-    _check_entries(edge_index)
+    if type(edge_index) in (Tensor, SparseTensor):
+        _check_entries(edge_index)  # a CSRTensor looked when it was made
     if not signed:
         values = (
             edge_index.storage.value()
@@ -222,6 +241,21 @@ def check_vector(
             f'{list(values.size())})'
         )
     return check_index(name, values, bound, what)
+
+
+def check_mask(name: str, mask: Any, num_nodes: int) -> Tensor:
+    """Raises a ValueError unless a mask says of each node yes or no."""
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        kind = getattr(mask, 'dtype', type(mask).__name__)
+        raise ValueError(f'{name} must be a boolean mask (got {kind})')
+    if mask.size() != (num_nodes,):
+        raise ValueError(
+            f'{name} must be of shape [{num_nodes}], one for each node (got '
+            f'{list(mask.size())})'
+        )
+    if num_nodes > 0 and not mask.any():
+        raise ValueError(f'{name} must have at least one node (got none)')
+    return mask
 
 
 def check_edge_attr(
