@@ -1,0 +1,141 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import journal
+from benchmarks.errors import UsageError
+from benchmarks.journal import BEST, LATEST, Journal
+from benchmarks.team import ALONE
+
+ROOT = Path(__file__).parent.parent.parent
+RUN = {'seed': 0, 'config': {'epochs': 5, 'select': 'loss'}}
+GOAL = {'goal': 1.0, 'epoch': 1, 'train': 1.0, 'val': 0.5, 'test': 0.5}
+BESTS = dict.fromkeys(journal.GOALS, GOAL)
+
+
+def start(folder, width=2):
+    """A network after a step, and what writes its checkpoints."""
+    model = torch.nn.Linear(width, 1)
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.ones(1, width)).sum().backward()
+    optimizer.step()
+    return model, optimizer, Journal(folder, RUN, True, ALONE, print)
+
+
+@pytest.fixture
+def state(tmp_path):
+    """A checkpoint, as it is written."""
+    model, optimizer, book = start(tmp_path)
+    book.end(1, model, optimizer, BESTS, 'loss 1')
+    return torch.load(tmp_path / LATEST, weights_only=True)
+
+
+def test_round_trip(tmp_path, state):
+    model, optimizer, book = start(tmp_path)
+    assert book.begin(model, optimizer) == (1, BESTS)
+    assert torch.equal(model.weight, state['model']['weight'])
+    assert {p.name for p in tmp_path.iterdir()} == {LATEST, BEST}
+
+
+def foreign(state):
+    """What is no checkpoint of this program, and of what it speaks."""
+    model, run = state['model'], json.loads(state['run'])
+    yield model, 'no run'
+    yield [1], 'no dictionary .got list'
+    yield torch.ones(3), 'no dictionary .got Tensor'
+    yield {**state, 'epoch': 'two'}, 'no epoch'
+    yield {**state, 'seconds': None}, 'no seconds'
+    yield {**state, 'best': {}}, 'no best epoch by loss'
+    yield {**state, 'best': {**BESTS, 'last': {}}}, 'no best epoch by last'
+    yield {**state, 'run': '{'}, 'is broken'
+    yield {**state, 'run': '7'}, 'no config'
+    yield {**state, 'run': json.dumps({**run, 'config': 3})}, 'no config'
+    yield {**state, 'model': {}}, 'does not fit this model: .*Missing key'
+    bigger = {k: v.repeat(2, 2) for k, v in model.items()}
+    yield {**state, 'model': bigger}, 'not fit this model: .*size mismatch'
+    yield {**state, 'optimizer': {}}, 'does not fit this model'
+
+
+def test_foreign_files(tmp_path, state):
+    for content, words in foreign(state):
+        torch.save(content, tmp_path / LATEST)
+        with pytest.raises(UsageError, match=words) as error:
+            start(tmp_path)[2].begin(*start(tmp_path)[:2])
+        assert str(tmp_path / LATEST) in str(error.value)
+        assert '\n' not in str(error.value)
+    torch.save(state, tmp_path / LATEST)
+    wider = {**state, 'model': torch.nn.Linear(3, 1).state_dict()}
+    torch.save(wider, tmp_path / LATEST)
+    model, optimizer, book = start(tmp_path, 3)
+    with pytest.raises(UsageError, match='exp_avg of the optimizer has shape'):
+        book.begin(model, optimizer)
+
+
+@pytest.mark.parametrize('size', [0, 1, 100, -10])
+def test_torn_files(tmp_path, state, size):
+    path = tmp_path / LATEST
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(UsageError, match=r'checkpoint\.pt is no checkpoint'):
+        journal.read(tmp_path)
+
+
+def test_what_cannot_be_written(tmp_path):
+    (tmp_path / BEST).mkdir()
+    model, optimizer, book = start(tmp_path)
+    with pytest.raises(UsageError, match=r'best\.pt cannot be written: Is a'):
+        book.end(1, model, optimizer, BESTS, 'loss 1')
+    assert [p.name for p in tmp_path.iterdir()] == [BEST]
+    (tmp_path / LATEST).mkdir()
+    with pytest.raises(UsageError, match=r'checkpoint\.pt is no checkpoint'):
+        journal.read(tmp_path)
+    with (
+        pytest.raises(UsageError, match='is no folder'),
+        journal.hold(Path(__file__)),
+    ):
+        pass
+
+
+HOLDER = """
+import sys, time
+from benchmarks.journal import hold
+with hold(sys.argv[1]):
+    print('held', flush=True)
+    time.sleep(600)
+"""
+
+
+def test_one_training_at_a_time(tmp_path, monkeypatch):
+    """Until the other is done, or dead."""
+    process = subprocess.Popen(
+        [sys.executable, '-c', HOLDER, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == 'held\n'
+
+    def refused():
+        with (
+            pytest.raises(UsageError, match='is in use by process') as error,
+            journal.hold(tmp_path),
+        ):
+            pass
+        return str(error.value)
+
+    monkeypatch.delenv('WORLD_SIZE', raising=False)
+    monkeypatch.delenv('SLURM_NTASKS', raising=False)
+    assert f'process {process.pid} on {os.uname().nodename}' in refused()
+    monkeypatch.setenv('SLURM_NTASKS', '2')
+    assert 'srun started 2 tasks' in refused()
+    assert 'torchrun' in refused()
+    process.kill()
+    process.communicate()
+    with journal.hold(tmp_path):
+        pass
+    with journal.hold(tmp_path):
+        pass
