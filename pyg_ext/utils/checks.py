@@ -3,8 +3,8 @@
 Values are not looked at where a program is traced and there are none.
 """
 
+import operator
 from collections.abc import Collection
-from numbers import Integral
 from typing import Any
 
 import torch
@@ -47,15 +47,24 @@ def check_same_shape(**tensors: Tensor) -> None:
 
 
 def check_count(
-    name: str, value: Any, least: int, most: int | None = None
-) -> None:
-    """Raises a ValueError unless a number is whole and in its range."""
-    whole = isinstance(value, Integral)
-    if not whole or value < least or (most is not None and value > most):
-        meant = (
-            f'at least {least}' if most is None else f'in [{least}, {most}]'
-        )
-        raise ValueError(f'{name} must be an integer, {meant} (got {value!r})')
+    name: str, value: Any, least: int = 1, most: int | None = None
+) -> int:
+    """Returns a whole number.
+
+    Raises:
+        ValueError: If it is none, or out of range.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise ValueError(f'{name} must be an integer (got {value!r})')
+    if number < least:
+        raise ValueError(f'{name} must be at least {least} (got {number})')
+    if most is not None and number > most:
+        raise ValueError(f'{name} must be at most {most} (got {number})')
+    return number
 
 
 def check_index(

@@ -3,11 +3,15 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import remove_self_loops
 
-from pyg_ext.utils.checks import check_edges, check_name, check_probability
+from pyg_ext.utils.checks import (
+    check_count,
+    check_edges,
+    check_name,
+    check_probability,
+)
 from pyg_ext.utils.knn import (
     FLOWS,
     MOST,
-    check_count,
     check_neighbors,
     nearest,
     neighbor_edges,
@@ -81,10 +85,8 @@ def dilate(
 
 def check_dilation(k: int, dilation: int) -> None:
     """Raises a ValueError if one of them is less than one."""
-    if check_count('k', k) < 1 or check_count('dilation', dilation) < 1:
-        raise ValueError(
-            f'k and dilation must be at least 1 (got {k} and {dilation})'
-        )
+    check_count('k', k, 1, MOST)
+    check_count('dilation', dilation, 1, MOST)
 
 
 def dilated_knn_graph(

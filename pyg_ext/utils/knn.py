@@ -1,5 +1,4 @@
 import math
-import operator
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -8,7 +7,12 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torch_geometric.typing import OptTensor
 
-from pyg_ext.utils.checks import check_index, check_name, check_vector
+from pyg_ext.utils.checks import (
+    check_count,
+    check_index,
+    check_name,
+    check_vector,
+)
 
 BACKENDS = ('auto', 'tree', 'products', 'faiss', 'torch')
 METRICS = ('euclidean', 'cosine')
@@ -136,7 +140,7 @@ def nearest(
     y, to_y, sizes_y = (x, to_x, sizes_x) if same else _sorted(y, batch_y, 'y')
     if x.dtype != y.dtype:
         x, y = x.double(), y.double()
-    power, most = 0, min(check_count('k', k), len(x))
+    power, most = 0, min(check_count('k', k, 0, MOST), len(x))
     if most > 0 and x.dtype == torch.double and metric == 'euclidean':
         power = EXPONENT - math.frexp(max(_largest(x), _largest(y)))[1]
         x = times_power(x, power)
@@ -299,32 +303,14 @@ def check_neighbors(index: Any) -> Tensor:
     return index.long()
 
 
-def check_count(name: str, number: Any) -> int:
-    """Returns a number of neighbors.
-
-    Raises:
-        ValueError: If it is no whole number, negative, or beyond all bounds.
-    """
-    try:
-        number = operator.index(number)
-    except TypeError:
-        raise ValueError(
-            f'{name} must be a whole number (got {number!r})'
-        ) from None
-    if not 0 <= number <= MOST:
-        meant = 'not be negative' if number < 0 else f'be at most {MOST}'
-        raise ValueError(f'{name} must {meant} (got {number})')
-    return number
-
-
 def _checked(
     x: Tensor, y: Tensor, metric: str, backend: str, chunk_size: int | None
 ) -> str:
     """The backend to take, if the arguments fit together."""
     check_name('metric', metric, METRICS)
     check_name('backend', backend, BACKENDS)
-    if chunk_size is not None and check_count('chunk_size', chunk_size) < 1:
-        raise ValueError(f'chunk_size must be at least 1 (got {chunk_size})')
+    if chunk_size is not None:
+        check_count('chunk_size', chunk_size)
     for name, points in (('x', x), ('y', y)):
         _check_points(name, points)
     if x.dim() != y.dim() or x.size()[1:] != y.size()[1:]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pyg_ext.utils.walk_steps import ELSEWHERE, Found, Search, check_count
+from pyg_ext.utils.checks import check_count
+from pyg_ext.utils.walk_steps import ELSEWHERE, Found, Search
 
 
 @contextmanager

@@ -7,9 +7,11 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 
 from pyg_ext.utils.checks import (
+    check_count,
     check_edges,
     check_index,
     check_name,
+    check_probability,
     check_targets,
 )
 from pyg_ext.utils.threads import in_threads
@@ -18,7 +20,6 @@ from pyg_ext.utils.walk_steps import (
     Graph,
     Keep,
     Steps,
-    check_count,
     most_similar,
 )
 
@@ -192,7 +193,7 @@ def visits(
 
     check_name('measure', measure, MEASURES)
     _check_walk(walk_length, restart)
-    check_count('num_walks', num_walks, MOST_WALKS)
+    check_count('num_walks', num_walks, 1, MOST_WALKS)
     steps = Steps.of(*graph)
     rest = (in_units(restart), num_walks, walk_length, draw_seed(seed))
     if measure == 'visit':
@@ -291,9 +292,9 @@ def dropout_path(
         - **output:** edge indices :math:`(2, E)`; which edges they are, a
           mask :math:`(|\mathcal{E}|)`
     """
-    _check_probability(p)
+    check_probability('p', p)
     _check_walk(walk_length)
-    check_count('walks_per_node', walks_per_node, MOST_WALKS)
+    check_count('walks_per_node', walks_per_node, 1, MOST_WALKS)
     edge_index, _, num_nodes = check_edges(edge_index, None, num_nodes)
     mask = edge_index.new_ones(edge_index.size(1), dtype=torch.bool)
     if not training or p == 0.0:
@@ -350,7 +351,7 @@ def add_random_walk_edge(
         - **output:** all edges :math:`(2, |\mathcal{E}| + E)`; the new ones
           :math:`(2, E)`
     """
-    _check_probability(p)
+    check_probability('p', p)
     edge_index, _, num_nodes = check_edges(edge_index, None, num_nodes)
     key = draw_seed(seed)
     number = round(p * edge_index.size(1)) if training and num_nodes else 0
@@ -385,12 +386,7 @@ def in_units(restart: float) -> np.uint64:
     return np.uint64(round(restart * 2**32))
 
 
-def _check_probability(p: float) -> None:
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f'p must be in [0, 1] (got {p})')
-
-
 def _check_walk(walk_length: int, restart: float = 0.0) -> None:
-    check_count('walk_length', walk_length, MOST_STEPS)
+    check_count('walk_length', walk_length, 1, MOST_STEPS)
     if not 0.0 <= restart < 1.0:
         raise ValueError(f'restart must be in [0, 1) (got {restart})')

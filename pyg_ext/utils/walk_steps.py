@@ -4,7 +4,6 @@ from concurrent.futures import CancelledError
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass
-from numbers import Integral
 from queue import SimpleQueue
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 from tqdm import tqdm
 
-from pyg_ext.utils.checks import check_edges, check_targets
+from pyg_ext.utils.checks import check_count, check_edges, check_targets
 from pyg_ext.utils.csr import CSRTensor
 from pyg_ext.utils.threads import in_order
 
@@ -178,16 +177,6 @@ class Keep:
         return (
             scale if self.normalization == 'sym' else scale.clip(0, 1e150) ** 2
         )
-
-
-def check_count(name: str, value: int, most: float = math.inf) -> None:
-    """Raises a ValueError unless a value is an integer from one on."""
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise ValueError(f'{name} must be an integer (got {value!r})')
-    if value < 1:
-        raise ValueError(f'{name} must be at least 1 (got {value})')
-    if value > most:
-        raise ValueError(f'{name} must be at most {most} (got {value})')
 
 
 def row_shares(

@@ -285,7 +285,7 @@ def test_energy_is_differentiable(data, monkeypatch):
         ),
         (
             lambda d: metrics.mad_gap(d.x, d.edge_index, num_samples=1),
-            r'num_samples must be an integer, at least 2 \(got 1\)',
+            r'num_samples must be at least 2 \(got 1\)',
         ),
         (lambda d: metrics.smv(d.x, 1), r'at least 2 \(got 1\)'),
         (

@@ -282,7 +282,7 @@ def test_plot(graph):
         ({'measures': ['linear_probe']}, "'linear_probe' needs y"),
         ({'layers': ['conv']}, r"no layer 'conv' \(it has: state, "),
         ({'layers': torch.nn.Conv2d}, 'GCN has no layer to look at'),
-        ({'every': 0}, r'every must be an integer, at least 1 \(got 0\)'),
+        ({'every': 0}, r'every must be at least 1 \(got 0\)'),
     ],
 )
 def test_errors(graph, options, message):

@@ -61,10 +61,10 @@ def test_cora(root):
 
 def test_errors():
     for hops in (-1, 2.0, 10**12, None):
-        with pytest.raises(ValueError, match='hops must be an integer'):
+        with pytest.raises(ValueError, match='hops must be'):
             receptive_field(CHAIN, hops)
     for samples in (0, 5, 2.0):
-        with pytest.raises(ValueError, match=r'num_samples .* in \[1, 4\]'):
+        with pytest.raises(ValueError, match='num_samples must be at'):
             receptive_field(CHAIN, 1, num_samples=samples)
     with pytest.raises(ValueError, match=r'nodes from 0 to 2 \(got 3\)'):
         receptive_field(CHAIN, 1, 3)

@@ -512,8 +512,8 @@ def test_no_graph_shifts_another():
 X, B = torch.rand(4, 2), torch.zeros(4, dtype=torch.long)
 
 ERRORS = {
-    r'k must not be negative \(got -1\)': (X, X, -1),
-    r'k must be a whole number \(got 1.5\)': (X, X, 1.5),
+    r'k must be at least 0 \(got -1\)': (X, X, -1),
+    r'k must be an integer \(got 1.5\)': (X, X, 1.5),
     r'k must be at most 2147483647 \(got 4294967296\)': (X, X, 2**32),
     r'\[N, F\] and \[M, F\].*got \[4, 2\] and \[4, 1\]': (X, X[:, :1], 1),
     r'x must be of shape \[N, F\] or \[N\] \(got \[4, 2, 1\]\)': (
@@ -531,7 +531,12 @@ ERRORS = {
     r'batch_x must hold the numbers of graphs as .*float32': (
         *(X, X, 1, B.float()),
     ),
-    r'batch_x must hold the numbers of graphs .*a mask': (X, X, 1, B.bool()),
+    r'batch_x must hold the numbers of graphs, not a mask': (
+        X,
+        X,
+        1,
+        B.bool(),
+    ),
     r'batch_y must be of shape \[4\].*\[3\]': (X, X, 1, B, B[:3]),
     r'batch_y must be of shape \[4\].*\[4, 1\]': (X, X, 1, B, B[:, None]),
     r'batch_x must be a tensor \(got list\)': (X, X, 1, [0, 0, 0, 0]),
@@ -543,7 +548,7 @@ ERRORS = {
     r'exclude_self needs y to be x': (
         *(X, X.clone(), 1, None, None, 'euclidean', True),
     ),
-    r'chunk_size must be a whole number \(got 0.5\)': (
+    r'chunk_size must be an integer \(got 0.5\)': (
         *(X, X, 1, None, None, 'euclidean', False, 'auto', 0.5),
     ),
     r'chunk_size must be at least 1 \(got 0\)': (

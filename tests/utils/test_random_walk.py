@@ -172,7 +172,9 @@ def test_dropout_path():
     # A tenth of the edges start a walk of up to three edges.
     assert 0.7 < float(mask.float().mean()) < 0.9
     assert torch.equal(dropout_path(graph, p=0.1, seed=0)[1], mask)
-    with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
+    with pytest.raises(
+        ValueError, match=r'p must be a probability in \[0, 1\]'
+    ):
         dropout_path(CHAIN, p=1.5)
 
 
@@ -228,7 +230,9 @@ def test_more_errors():
         dropout_path(CHAIN, walks_per_node=0)
     for p in (-0.1, 1.5, float('nan')):
         for door in (dropout_path, add_random_walk_edge):
-            with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
+            with pytest.raises(
+                ValueError, match=r'p must be a probability in \[0, 1\]'
+            ):
                 door(CHAIN, p=p)
     with pytest.raises(ValueError, match='measure must be one of'):
         walk_topk(CHAIN, measure='jaccard')

@@ -76,7 +76,7 @@ def test_edges(name):
     for edges, text in (
         (RING.t(), r'\[2, E\] \(got \[4, 2\]\)'),
         (RING.float(), 'edge_index must hold the numbers of nodes as int'),
-        (RING > 0, 'got a mask'),
+        (RING > 0, 'not a mask'),
         (RING[0], r'\[2, E\]'),
         (RING - 1, r'from 0 to 4 \(got -1\)'),
         (RING + 2, r'from 0 to 4 \(got 5\)'),
@@ -116,7 +116,7 @@ def test_weights(name):
 @pytest.mark.parametrize(
     ('targets', 'text'),
     [
-        (torch.tensor([False, False, True, True]), 'got a mask'),
+        (torch.tensor([False, False, True, True]), 'not a mask'),
         (torch.tensor([1.7]), 'as integers'),
         (torch.tensor([4]), r'from 0 to 3 \(got 4\)'),
         (torch.tensor([-1]), r'from 0 to 3 \(got -1\)'),
