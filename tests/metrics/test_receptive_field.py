@@ -64,7 +64,7 @@ def test_errors():
         with pytest.raises(ValueError, match='hops must be'):
             receptive_field(CHAIN, hops)
     for samples in (0, 5, 2.0):
-        with pytest.raises(ValueError, match='num_samples must be at'):
+        with pytest.raises(ValueError, match='num_samples must be a'):
             receptive_field(CHAIN, 1, num_samples=samples)
     with pytest.raises(ValueError, match=r'nodes from 0 to 2 \(got 3\)'):
         receptive_field(CHAIN, 1, 3)
