@@ -6,7 +6,6 @@ from benchmarks import (
     datasets,
     methods,
     presets,
-    protocols,
     recipe,
     speed,
     verdict,
@@ -92,7 +91,11 @@ def parser() -> argparse.ArgumentParser:
         'the training nodes among N processes, and the gradients are the '
         'mean over them.',
     )
-    train.add_argument('--dataset', default='cora', type=words.graph())
+    train.add_argument(
+        '--dataset',
+        default='cora',
+        type=words.name('dataset', datasets.DATASETS),
+    )
     train.add_argument('--method', default='gcn', type=words.spec)
     train.add_argument(
         '--depth', default=2, type=words.whole(1, words.DEEPEST)
@@ -119,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
         'seed.',
     )
     edges.add_argument(
-        '--dataset', default='cora,citeseer,pubmed', type=words.graphs()
+        '--dataset', default='cora,citeseer,pubmed', type=words.graphs
     )
     edges.add_argument(
         '--models', default='gcn,gat,sage,appnp', type=words.specs
@@ -233,7 +236,7 @@ def _add_place(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         '--protocol',
         metavar='NAME',
-        type=words.name('protocol', protocols.PROTOCOLS),
+        type=str.lower,
         help="default: the dataset's first",
     )
     _add_out(command)

@@ -78,30 +78,30 @@ specs = _said(_specs)  # methods
 spec = _said(_spec)  # one method
 
 
-def graph(kind: str = 'dataset') -> Callable[[str], str]:
-    """The name of a dataset that is one graph."""
-    return name(kind, one_graph())
+def _graph(text: str) -> str:
+    found = find_name('dataset', text.strip(), datasets.DATASETS)
+    if datasets.DATASETS[found].many:
+        raise UsageError(f'one graph is meant, and {found} has many')
+    return found
 
 
-def graphs(kind: str = 'dataset') -> Callable[[str], list[str]]:
-    """Names of datasets that are one graph."""
-    return names(kind, one_graph())
+def _graphs(text: str) -> list[str]:
+    return [*dict.fromkeys(map(_graph, split(text)))]
 
 
-def one_graph() -> list[str]:
-    """The datasets that are one graph."""
-    return [d.name for d in datasets.DATASETS.values() if not d.many]
+graph = _said(_graph)  # a dataset that is one graph
+graphs = _said(_graphs)  # some of them
 
 
 def graphs_or_sizes(low: int) -> Callable[[str], list[str]]:
     """Names of datasets that are one graph, or numbers of nodes."""
 
     def read(text: str) -> list[str]:
-        known, found = one_graph(), []
+        found = []
         for word in split(text):
             number = _whole(word)
             if number is None:
-                word = find_name('dataset', word, known)
+                word = _graph(word)
             elif not low <= number <= MOST_NODES:
                 raise UsageError(
                     f'must be names of datasets, or numbers of nodes from '

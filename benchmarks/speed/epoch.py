@@ -44,7 +44,7 @@ class StockGCN(torch.nn.Module):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
     parser.add_argument(
-        '--datasets', default='cora,citeseer,pubmed', type=words.graphs()
+        '--datasets', default='cora,citeseer,pubmed', type=words.graphs
     )
     parser.add_argument('--depths', default='2,8,32,64', type=words.depths)
     parser.add_argument('--repeats', default=9, type=words.repeats)

@@ -32,7 +32,7 @@ KINDS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
-    parser.add_argument('--dataset', default='arxiv-sim', type=words.graph())
+    parser.add_argument('--dataset', default='arxiv-sim', type=words.graph)
     parser.add_argument(
         '--kinds', default=','.join(KINDS), type=words.names('kind', KINDS)
     )

@@ -19,7 +19,7 @@ HIDDEN = 64
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
     parser.add_argument(
-        '--datasets', default='cora,citeseer,pubmed', type=words.graphs()
+        '--datasets', default='cora,citeseer,pubmed', type=words.graphs
     )
     parser.add_argument('--repeats', default=50, type=words.repeats)
     parser.add_argument(

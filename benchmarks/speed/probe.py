@@ -17,7 +17,7 @@ EPOCHS = 10  # of a turn
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this file's options to its command."""
-    parser.add_argument('--dataset', default='cora', type=words.graph())
+    parser.add_argument('--dataset', default='cora', type=words.graph)
     parser.add_argument('--depths', default='2,32', type=words.depths)
     parser.add_argument('--repeats', default=5, type=words.repeats)
     parser.add_argument(

@@ -192,7 +192,7 @@ WRONG = {
         ('--preset', 'points', "no recipe for 'gcn' on digits: it has deepgc"),
         ('--preset', 'gdc', 'for digits there is classic, points'),
         ('--preset', 'clasic', "did you mean 'classic'"),
-        ('--protocol', 'gdc', "unknown protocol 'gdc'"),
+        ('--protocol', 'gdc', "unknown protocol of digits 'gdc'"),
         ('--protocol', 'gdc-lcc', "unknown protocol of digits 'gdc-lcc'"),
         ('--augment', 'ppr heat', 'commas must separate names'),
         ('--augment', 'pr', "unknown kind of edges 'pr': did you mean 'ppr'"),
@@ -253,7 +253,11 @@ WRONG = {
         ('--seed', '-1', "a whole number from 0 to 4294967295 (got '-1')"),
         ('--seed', str(2**32), 'a whole number from 0 to 4294967295'),
         ('--method', 'gcn,mlp', "one method is meant (got 'gcn,mlp')"),
-        ('--dataset', 'ogbg-molesol', "unknown dataset 'ogbg-molesol'"),
+        (
+            '--dataset',
+            'ogbg-molesol',
+            'train is for one graph, and ogbg-molesol has many',
+        ),
         ('--batch', 'half', "invalid choice: 'half'"),
     ],
     'augment': [

@@ -1,7 +1,9 @@
+import inspect
+
 import pytest
 import torch
 
-from benchmarks import batches, methods, presets
+from benchmarks import batches, methods, presets, values
 from benchmarks.errors import UsageError
 
 ALL = [
@@ -110,13 +112,60 @@ def test_overrides(overrides, message):
         presets.configure('classic', 'cora', gcn, overrides)
 
 
+@pytest.mark.parametrize(
+    ('spec', 'overrides', 'depth', 'message'),
+    [
+        ('incepgcn', {}, 1, r'num_layers must be at least 2 \(got 1\)'),
+        ('revgat', {}, 1, r'num_layers must be at least 2 \(got 1\)'),
+        ('gcn+group', {'norm_kwargs': {'groups': 'x'}}, 2, 'gcn.group: '),
+        ('revgcn', {'conv_kwargs': {'haeds': 2}}, 2, "argument 'haeds'"),
+        ('revgcn', {'hidden_channels': 2**70}, 2, 'hidden_channels must be'),
+        ('deepergcn', {'aggr': 'meen'}, 2, "'meen'"),
+        ('deepergcn', {'t': 0}, 2, 't must be a positive number'),
+    ],
+)
+def test_what_a_network_refuses(spec, overrides, depth, message):
+    """Whatever a constructor raises is an error in words."""
+    method = methods.parse(spec)
+    with pytest.raises(UsageError, match=message):
+        presets.configure('classic', 'cora', method, overrides, depth)
+
+
+@pytest.mark.parametrize('name', methods.BACKBONES)
+def test_options_have_kinds(name):
+    """Defaults are of the kind that is asked for."""
+    method = methods.parse(name)
+    model = method.backbone.model
+    defaults = {
+        key: parameter.default
+        for key, parameter in inspect.signature(model).parameters.items()
+        if key in method.kinds() and parameter.default is not parameter.empty
+    }
+    values.check(defaults, method.kinds())
+
+
+@pytest.mark.parametrize('edges', methods.EDGES)
+def test_options_of_edges_have_kinds(edges):
+    kinds = methods.parse(f'gcn+{edges}').edge_kinds()
+    values.check(methods.EDGES[edges], kinds)
+    assert not {'edge_index', 'num_nodes', 'training'} & {*kinds}
+
+
+def test_what_many_graphs_do_not_use():
+    gin = methods.parse('gin')
+    with pytest.raises(UsageError, match='label_rate is for one graph, and'):
+        presets.configure('ogb', 'ogbg-molhiv', gin, {'label_rate': 0.5})
+
+
 def test_unknown_names():
     gcn = methods.parse('gcn')
     with pytest.raises(UsageError, match="did you mean 'classic'"):
         presets.configure('clasic', 'cora', gcn, {})
     with pytest.raises(UsageError, match="no recipe for 'gcn' on cora"):
         presets.configure('gcnii', 'cora', gcn, {})
-    with pytest.raises(UsageError, match='it is for cora, citeseer, pubmed; for digits there'):
+    with pytest.raises(
+        UsageError, match='it is for cora, citeseer, pubmed; for digits there'
+    ):
         presets.configure('gcnii', 'digits', gcn, {})
     with pytest.raises(UsageError, match='--set needs key=value'):
         presets.read_value('lr')
@@ -134,6 +183,13 @@ def test_unknown_names():
         ('source: x\nrecipes: {crao: {}}\n', "did you mean 'cora'"),
         ('source: x\nrecipes: {cora: {gccn: {}}}\n', "did you mean 'gcn'"),
         ('source: x\nsource: y\nrecipes: {}\n', "'source' stands twice"),
+        ('source: x\nrecipes: {cora\n', r'strict\d+.yaml cannot be read: '),
+        ('', r'strict\d+.yaml must hold keys with values'),
+        ('- source\n- recipes\n', 'must hold keys with values'),
+        ('source: 1\nrecipes: {}\n', 'source must be a text'),
+        ('source: x\nrecipes: 3\n', 'recipes must be keys with values'),
+        ('source: x\nrecipes: {cora: [gcn, sgc]}\n', r'yaml: cora must be'),
+        ('source: xyz\nrecipes: {cora: {gcn: 64}}\n', 'gcn must be keys with'),
     ],
 )
 def test_strict_files(tmp_path, monkeypatch, text, message):

@@ -44,6 +44,52 @@ def test_epoch(capsys, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ('call', 'message'),
+    [
+        ('epoch --depths 0', "as in 2,4,8 (got '0')"),
+        ('epoch --datasets core', "did you mean 'cora'"),
+        (
+            'epoch --datasets ogbg-molesol',
+            'one graph is meant, and ogbg-molesol has',
+        ),
+        ('epoch --repeats 0', 'a whole number from 1 to 1000000'),
+        ('epoch --threads 0', 'a whole number from 1 to 1024'),
+        ('epoch --device tpu', "device 'tpu' cannot be used"),
+        ('epoch --json no/such/file', 'a file in a folder that is there'),
+        ('epoch --root no/such', 'is no folder'),
+        ('parts --datasets ,', 'a name is missing'),
+        ('reversible --depths a', "(got 'a')"),
+        ('reversible --peers pgy', "did you mean 'pyg'"),
+        ('reversible --channels 7', 'an even number from 4 to 1000000'),
+        ('reversible --nodes 0', 'a whole number from 100 to'),
+        ('layers --kinds dence', "did you mean 'dense'"),
+        ('layers --parts 0', "(got '0')"),
+        ('layers --limit nan', "a positive number (got 'nan')"),
+        ('drift --norms bach', "did you mean 'batch'"),
+        ('drift --anchors -1', 'whole numbers from 0'),
+        ('knn --peers sicpy', "did you mean 'scipy'"),
+        ('augment --graphs core', "did you mean 'cora'"),
+        ('augment --graphs 9', 'or numbers of nodes from 200 to'),
+        ('augment --eps 0', "a positive number (got '0')"),
+        ('metrics --nodes 9', 'a whole number from 256'),
+        ('metrics --channels -2', 'an even number'),
+        ('probe --depths 2..4', "(got '2..4')"),
+        ('probe --dataset arxiv-sim', "no recipe for 'gcn' on arxiv-sim"),
+    ],
+)
+def test_wrong_calls(capsys, monkeypatch, call, message):
+    def refuse(*args, **kwargs):
+        raise AssertionError('data are loaded')
+
+    monkeypatch.setattr(datasets, 'load', refuse)
+    assert main(['speed', *call.split()]) == 2
+    text = capsys.readouterr().out
+    assert text.startswith('error: ')
+    assert text.count('\n') == 1
+    assert message in text
+
+
 def test_parts(capsys, tmp_path):
     rows = speed(tmp_path, 'parts', '--datasets', 'digits', '--repeats', '2')
     assert len(rows) == 3
