@@ -174,7 +174,7 @@ class Store:
     def _locked(self) -> Iterator[None]:
         make_folder(self.folder)
         try:
-            self._lock.acquire()
+            self._lock.acquire(poll_interval=0.01)
         except (OSError, NotImplementedError) as error:
             raise UsageError(
                 f'{self.folder} cannot be written: {reason(error)}'

@@ -103,9 +103,13 @@ def test_end_to_end(capsys, tmp_path, monkeypatch):
         *('--augment', 'none,ppr', '--jobs', '2', '--out', str(tmp_path)),
     )
     code, text = run(capsys, *command)
+    # A smaller sweep in the same folder takes nothing away.
+    less = (*command, '--augment', 'none', '--seeds', '1')
+    again, same = run(capsys, *less)
     presets.read.cache_clear()
-    assert code == 0
+    assert code == again == 0
     assert 'gcn   │ ppr' in text
+    assert 'gcn   │ ppr' in same
     rows = Store(tmp_path).read()
     assert len(rows) == 2 * 2 * 2 + 2 * 2
     assert {row['seed'] for row in rows} == {0, 1, *augment.TUNING}
@@ -123,7 +127,10 @@ def test_end_to_end(capsys, tmp_path, monkeypatch):
         (('--models', 'gccn'), "did you mean 'gcn'"),
         (('--dataset', 'crao'), "did you mean 'cora'"),
         (('--dataset', 'digits'), "no recipe for 'gcn' on digits"),
-        (('--protocol', 'gdc'), "unknown protocol of cora 'gdc'"),
+        (
+            ('--protocol', 'gdc'),
+            "unknown protocol of cora 'gdc'",
+        ),
     ],
 )
 def test_errors(capsys, tmp_path, arguments, text):

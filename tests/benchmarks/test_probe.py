@@ -3,6 +3,7 @@ import pytest
 
 from benchmarks import datasets, methods, presets, probe, train
 from benchmarks.__main__ import console, main
+from benchmarks.errors import UsageError
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.store import Store
 
@@ -47,6 +48,30 @@ def test_end_to_end(capsys, tmp_path):
 
     code, text = run(capsys, *command)  # again: nothing to do
     assert '4 of 4 runs are in the store' in text
+
+    # A smaller sweep in the same folder takes nothing away.
+    less = (*command[:3], '--methods', 'gcn', '--depths', '2', '--epochs', '3')
+    code, text = run(capsys, *less, '--seeds', '1', '--out', str(tmp_path))
+    assert code == 0
+    assert len(pd.read_csv(tmp_path / 'summary.csv')) == 4
+    assert (tmp_path / 'report.md').read_text('utf-8') == report
+    # Of another kind, it says what it left out.
+    less = (*less[:-1], '2', '--seeds', '1', '--out', str(tmp_path))
+    code, text = run(capsys, *less)
+    assert code == 0
+    assert 'left out: 2 runs of gcn with epochs=3' in text
+    page = (tmp_path / 'report.md').read_text('utf-8')
+    assert 'not in this report: 2 runs of revgcn with epochs=3' in page
+
+
+@pytest.mark.parametrize(
+    'seen',
+    [None, {}, {'initial': 3}, {s: {'layers': [{}]} for s in probe.STATES}],
+)
+def test_runs_that_were_not_looked_at(tmp_path, row, seen):
+    with pytest.raises(UsageError, match='gcn, depth 2, seed 0 has no meas'):
+        probe.write([row(probe=seen)], tmp_path)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_look_leaves_the_network_as_it_was():
