@@ -187,13 +187,14 @@ def check_address(url: str) -> None:
     """Raises an error for what is no address of files."""
     try:
         parts = urlsplit(url)
-        good = parts.scheme in SCHEMES and (parts.netloc or parts.path)
+        place = parts.path if parts.scheme == 'file' else parts.netloc
+        good = parts.scheme in SCHEMES and place
     except ValueError:
         good = False
     if not good:
         raise UsageError(
-            f'an address begins with http://, https:// or file:// (got '
-            f'{url!r})'
+            f'an address must have its scheme, http, https or file, as in '
+            f'https://host/folder (got {url!r})'
         )
 
 

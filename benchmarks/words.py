@@ -9,18 +9,16 @@ import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from benchmarks import datasets, methods
 from benchmarks.errors import UsageError, check_words, find_name
-from benchmarks.files import find_root
+from benchmarks.files import check_address, find_root
 from benchmarks.values import is_number
 
 MOST_SEEDS = 1000  # those from there on choose between candidates
 DEEPEST = 10_000
 MOST_NODES = 10**9
 DEVICE = re.compile(r'auto|cpu|cuda(:\d{1,3})?')
-SCHEMES = ('http', 'https', 'ftp', 'file')
 
 
 class Parser(argparse.ArgumentParser):
@@ -186,19 +184,12 @@ def device(text: str) -> str:
     return text.lower()
 
 
-def address(text: str) -> str:
-    """An address of files."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        parts = urlsplit('')
-    host = parts.netloc or (parts.scheme == 'file' and parts.path)
-    if parts.scheme not in SCHEMES or not host:
-        raise ArgumentTypeError(
-            f'must be an address with its scheme, as in '
-            f'https://host/folder (got {text!r})'
-        )
+def _address(text: str) -> str:
+    check_address(text)
     return text
+
+
+address = _said(_address)  # of files
 
 
 def _folder(text: str) -> str:

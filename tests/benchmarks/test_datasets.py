@@ -329,7 +329,7 @@ def test_damaged_room(damage, tmp_path):
 
 
 def test_an_address_that_is_none():
-    with pytest.raises(UsageError, match='an address begins with http'):
+    with pytest.raises(UsageError, match='an address must have its scheme'):
         datasets.load('digits', mirrors=['www.example.org'])
 
 

@@ -291,9 +291,9 @@ def test_torn_notes_of_an_earlier_try(odd, tmp_path, note):
     ],
 )
 def test_addresses_that_are_none(tmp_path, url):
-    with pytest.raises(UsageError, match='an address begins with http://'):
+    with pytest.raises(UsageError, match='an address must have its scheme'):
         files.fetch([url], tmp_path / 'file')
-    with pytest.raises(UsageError, match='an address begins with http://'):
+    with pytest.raises(UsageError, match='an address must have its scheme'):
         files.check_address(url)
 
 
