@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Module
+from torch.nn import Module, Parameter
 from torch.nn.parameter import is_lazy
 
 _MISSING = object()
@@ -28,6 +28,12 @@ def put(place: dict[str, Any], key: str, value: Any) -> Any:
     return now
 
 
+def _clone(tensor: Tensor) -> Tensor:
+    out = tensor.clone()
+    is_parameter = isinstance(tensor, Parameter)
+    return Parameter(out, requires_grad=False) if is_parameter else out
+
+
 class Contents:
     """Where a module, and each one in it, keeps its parameters, buffers and
     attributes: to see what a call changes, and to call it again with what was
@@ -37,7 +43,8 @@ class Contents:
         held: The parameters, and other tensors that require gradients.
 
     Raises:
-        RuntimeError: If a parameter has no shape yet.
+        RuntimeError: If a parameter has no shape yet, or a module is a
+            scripted one.
     """
 
     def __init__(self, module: Module):
@@ -45,6 +52,12 @@ class Contents:
         self.held: list[Entry] = []
         self.loose: list[tuple[dict[str, Any], str]] = []  # other tensors
         for m in module.modules():
+            if isinstance(m, torch.jit.ScriptModule):
+                raise RuntimeError(
+                    'a scripted module cannot stand in a reversible stack, '
+                    'which puts other tensors into it: compile it, or set '
+                    'enabled=False'
+                )
             places = (m._parameters, m._buffers, vars(m))
             self.places += places
             inner = getattr(m, '_is_replica', False)  # of DataParallel
@@ -54,8 +67,8 @@ class Contents:
                         continue
                     if is_lazy(value):
                         raise RuntimeError(
-                            f'{key} has no shape yet: call the module once '
-                            f'under torch.no_grad() first'
+                            f'{key} in a reversible stack has no shape yet: '
+                            f'call the stack once under torch.no_grad() first'
                         )
                     if place is m._parameters or (
                         value.requires_grad and (value.is_leaf or inner)
@@ -92,7 +105,7 @@ class Contents:
         """
         before = [place.copy() for place in self.places]
         tensors = self._tensors()
-        copies = [(*entry[:2], entry[2].clone()) for entry in tensors]
+        copies = [(*entry[:2], _clone(entry[2])) for entry in tensors]
         tensors = [tensor for *_, tensor in tensors]
         versions = versions_of(tensors)
         changes: list[Entry] = []
@@ -111,7 +124,7 @@ class Contents:
         """Leaves all as it is; what is changed in place is a copy."""
         before = [place.copy() for place in self.places]
         for place, key, tensor in self._tensors():
-            place[key] = tensor.clone()
+            place[key] = _clone(tensor)
         try:
             yield
         finally:

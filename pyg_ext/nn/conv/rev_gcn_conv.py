@@ -5,6 +5,7 @@ from torch_geometric.typing import Adj, OptTensor
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import gcn_norm_once
+from pyg_ext.utils.checks import check_vector
 
 
 class RevGCNConv(MessagePassing):
@@ -30,7 +31,7 @@ class RevGCNConv(MessagePassing):
         num_layers (int, optional): Number of blocks. (default: :obj:`1`)
         num_groups (int, optional): Number of groups :math:`C`.
             (default: :obj:`2`)
-        norm (str, optional): :obj:`'layer'`, :obj:`'batch'` or :obj:`None`.
+        norm (str, optional): As in :class:`~pyg_ext.nn.GNNBlock`.
             (default: :obj:`'layer'`)
         dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
         anchor_every (int, optional): Stores the state after every so many
@@ -40,15 +41,17 @@ class RevGCNConv(MessagePassing):
             convolutions.
 
     Raises:
-        ValueError: On an unknown norm, or on channels that the groups do not
-            divide.
+        ValueError: On an unknown norm, on channels that the groups do not
+            divide, or on another :obj:`flow` or :obj:`node_dim` than the
+            convolutions have.
 
     Shapes:
         - **input:**
           node features :math:`(|\mathcal{V}|, F)`,
           edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency
           (of which a :class:`~pyg_ext.utils.CSRTensor` is used as it is),
-          edge weights :math:`(|\mathcal{E}|)` *(optional)*
+          edge weights :math:`(|\mathcal{E}|)` *(optional)*,
+          the graph of each node :math:`(|\mathcal{V}|)` *(optional)*
         - **output:** node features :math:`(|\mathcal{V}|, F)`
     """
 
@@ -63,6 +66,12 @@ class RevGCNConv(MessagePassing):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if self.flow != 'source_to_target' or self.node_dim != -2:
+            raise ValueError(
+                f'flow must be "source_to_target" and node_dim -2, as the '
+                f'adjacency is normalized (got {self.flow!r} and '
+                f'{self.node_dim})'
+            )
         if channels % num_groups != 0:
             raise ValueError(
                 f'channels must be a multiple of num_groups={num_groups} '
@@ -91,12 +100,18 @@ class RevGCNConv(MessagePassing):
         self.blocks.reset_parameters()
 
     def forward(
-        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
+        self,
+        x: Tensor,
+        edge_index: Adj,
+        edge_weight: OptTensor = None,
+        batch: OptTensor = None,
     ) -> Tensor:
         edge_index, edge_weight = gcn_norm_once(
             edge_index, edge_weight, x.size(self.node_dim), x.dtype
         )
-        return self.blocks(x, edge_index, edge_weight)
+        if batch is not None:
+            batch = check_vector('batch', batch, x.size(-2), what='graphs')
+        return self.blocks(x, edge_index, edge_weight, None, batch)
 
     def __repr__(self) -> str:
         return (

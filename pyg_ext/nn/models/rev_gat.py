@@ -104,7 +104,7 @@ class RevGAT(Module):
         torch.nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor, edge_index: Adj) -> Tensor:
-        edges = edges_of(edge_index)[0]
+        edges = edges_of(edge_index, num_nodes=x.size(0))[0]
         edges = add_remaining_self_loops(edges, num_nodes=x.size(0))[0]
         x = self.first(self.input_dropout(x), edges)
         mask = None

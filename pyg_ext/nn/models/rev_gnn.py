@@ -20,7 +20,7 @@ from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import dropout as drop
 from pyg_ext.utils import gcn_norm_once
-from pyg_ext.utils.checks import check_edge_attr
+from pyg_ext.utils.checks import check_adj, check_edge_attr, check_vector
 
 Factory = Callable[..., MessagePassing]
 
@@ -64,8 +64,8 @@ class RevGNN(Module):
             that take :obj:`edge_dim` themselves; a linear layer ahead of all
             of them makes :obj:`hidden_channels` of it.
             (default: :obj:`None`)
-        norm (str, optional): :obj:`'layer'`, :obj:`'batch'` or :obj:`None`,
-            as in :class:`~pyg_ext.nn.GNNBlock`. (default: :obj:`'layer'`)
+        norm (str, optional): As in :class:`~pyg_ext.nn.GNNBlock`.
+            (default: :obj:`'layer'`)
         dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
         head_dropout (float, optional): Dropout probability ahead of the two
             linear layers; :obj:`None` takes :obj:`dropout`. Masks of a
@@ -83,18 +83,19 @@ class RevGNN(Module):
 
     Raises:
         ValueError: On an unknown :obj:`conv` or :obj:`norm`, on less than
-            one block, on channels that the groups do not divide, or on
-            features of edges that the convolution or :obj:`edge_dim` does not
-            know.
+            one block, on channels that the groups do not divide, on weights
+            or features of edges that the convolution or :obj:`edge_dim` does
+            not know, or on edges that do not fit the nodes.
 
     Shapes:
         - **input:**
           node features :math:`(|\mathcal{V}|, F_{in})`, dense or a
           :class:`~pyg_ext.utils.CSRTensor`;
           edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency,
-          edge weights :math:`(|\mathcal{E}|)` or what else the convolution
-          takes *(optional)*,
-          edge features :math:`(|\mathcal{E}|, D)` with :obj:`edge_dim`
+          edge weights :math:`(|\mathcal{E}|)` with :obj:`conv='gcn'`, or
+          what else a convolution of your own takes *(optional)*,
+          edge features :math:`(|\mathcal{E}|, D)` with :obj:`edge_dim`,
+          the graph of each node :math:`(|\mathcal{V}|)` *(optional)*
         - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
     """
 
@@ -155,7 +156,7 @@ class RevGNN(Module):
         self.out_channels = out_channels
         self.num_layers = num_layers
         self.shared_dropout = shared_dropout
-        self.normalize = conv == 'gcn'
+        self.conv = conv
         self.jk = None if jk is None else list(jk)
         self.jump = None if jk is None else JumpingKnowledge('cat')
         self.dropout = dropout
@@ -183,12 +184,29 @@ class RevGNN(Module):
         edge_index: Adj,
         edge_weight: OptTensor = None,
         edge_attr: OptTensor = None,
+        batch: OptTensor = None,
     ) -> Tensor:
+        size = x.size(0)
         check_edge_attr(edge_index, edge_attr, self.edge_dim)
-        if self.normalize:
-            edge_index, edge_weight = gcn_norm_once(
-                edge_index, edge_weight, x.size(0), x.dtype
+        if edge_weight is not None and (
+            self.edge_dim is not None or self.conv in ('sage', 'gat', 'gen')
+        ):
+            raise ValueError(
+                f'edge_weight has no effect with conv={self.conv!r} and '
+                f'edge_dim={self.edge_dim}: give edge_attr, with edge_dim'
             )
+        if batch is not None:
+            batch = check_vector('batch', batch, size, what='graphs')
+        if self.conv == 'gcn':
+            edge_index, edge_weight = gcn_norm_once(
+                edge_index, edge_weight, size, x.dtype
+            )
+        elif edge_weight is None or edge_weight.dim() == 1:
+            edge_index, edge_weight = check_adj(
+                edge_index, edge_weight, size, signed=True
+            )
+        else:  # what the caller's own convolution takes
+            edge_index = check_adj(edge_index, None, size)[0]
         x = self.lin_in(self.head_dropout(x))
         mask = None
         if self.shared_dropout and self.training:
@@ -197,7 +215,9 @@ class RevGNN(Module):
         edges = edge_weight
         if self.lin_edge is not None:
             edges = self.lin_edge(edge_attr)
-        x = self.blocks(x, edge_index, edges, mask, return_states=self.jk)
+        x = self.blocks(
+            *(x, edge_index, edges, mask, batch), return_states=self.jk
+        )
         if self.jump is not None:
             x = self.jump(x[1])
         return self.lin_out(self.head_dropout(self.norm(x).relu()))
