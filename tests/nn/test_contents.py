@@ -1,0 +1,259 @@
+"""Whatever a block keeps or changes: as in a plain stack, or an error."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
+
+from pyg_ext.nn import GroupAddRev, ReversibleSequential
+
+N, C = 12, 8
+
+
+def stack(make, depth=3):
+    torch.manual_seed(0)
+    half = C // 2
+    blocks = [[make(half), make(half)] for _ in range(depth)]
+    return ReversibleSequential(blocks).double()
+
+
+def features():
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(N, C, generator=generator, dtype=torch.double)
+    return x.requires_grad_()
+
+
+def step(model, x, call=None):
+    torch.manual_seed(3)
+    (call or model)(x).square().sum().backward()
+    return [x.grad, *(p.grad for p in model.parameters())]
+
+
+def check_as_plain(make, calls=2):
+    """After some steps: gradients and all that modules keep."""
+    ours, plain = stack(make), stack(make)
+    plain.enabled = False
+    for _ in range(calls):
+        a, b = step(ours, features()), step(plain, features())
+        for one, other in zip(a, b, strict=True):
+            assert torch.allclose(one, other, rtol=1e-8)
+    kept, expected = ours.state_dict(), plain.state_dict()
+    assert kept.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.allclose(kept[name], value), name
+    return ours, plain
+
+
+class Instance(nn.InstanceNorm1d):
+    def forward(self, x):
+        return super().forward(x.t().unsqueeze(0))[0].t()
+
+
+class Counts(nn.Linear):
+    """Each call differs from the one before."""
+
+    def __init__(self, width):
+        super().__init__(width, width)
+        self.calls = 0
+        self.seen = []
+        self.register_buffer('mean', torch.zeros(width))
+
+    def forward(self, x):
+        self.calls += 1
+        self.seen = [*self.seen, self.calls]
+        self.mean.lerp_(x.detach().mean(0), 0.1)
+        return super().forward(x - self.mean) / self.calls
+
+
+class Holds(nn.Linear):
+    """A tensor that learns and is no parameter."""
+
+    def __init__(self, width):
+        super().__init__(width, width)
+        self.scale = torch.ones(width, dtype=torch.double).requires_grad_()
+
+    def forward(self, x):
+        return super().forward(x) * self.scale
+
+
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda width: spectral_norm(nn.Linear(width, width)),
+        lambda width: weight_norm(nn.Linear(width, width)),
+        lambda width: Instance(width, track_running_stats=True),
+        lambda width: nn.BatchNorm1d(width, momentum=None),
+        Counts,
+    ],
+    ids=['spectral', 'weight', 'instance', 'batch', 'counts'],
+)
+def test_state_changes_once(make):
+    check_as_plain(make)
+
+
+def test_attributes_change_once():
+    ours, _ = check_as_plain(Counts)
+    conv = ours.layers[0].convs[0]
+    assert conv.calls == 2
+    assert conv.seen == [1, 2]
+
+
+def test_tensors_that_learn_and_are_no_parameters():
+    ours, plain = check_as_plain(Holds, calls=1)
+    for a, b in zip(ours.layers, plain.layers, strict=True):
+        for one, other in zip(a.convs, b.convs, strict=True):
+            assert torch.allclose(one.scale.grad, other.scale.grad)
+
+
+@pytest.mark.parametrize('grad', [True, False])
+def test_blocks_that_begin_in_place(grad):
+    def make(inplace):
+        return stack(
+            lambda width: nn.Sequential(
+                nn.ReLU(inplace=inplace), nn.Linear(width, width)
+            )
+        )
+
+    x = features()
+    before = x.detach().clone()
+    with torch.set_grad_enabled(grad):
+        out, expected = make(True)(x), make(False)(x)
+    assert torch.equal(out, expected)
+    assert torch.equal(x, before)
+    if grad:
+        ours = step(make(True), features())
+        for a, b in zip(ours, step(make(False), features()), strict=True):
+            assert torch.allclose(a, b)
+
+
+def test_functional_call():
+    ours = stack(lambda width: nn.Linear(width, width))
+    weights = {
+        name: (2 * p.detach()).requires_grad_()
+        for name, p in ours.named_parameters()
+    }
+    x = features()
+    torch.func.functional_call(ours, weights, x).square().sum().backward()
+    plain = stack(lambda width: nn.Linear(width, width))
+    plain.enabled = False
+    with torch.no_grad():
+        for p in plain.parameters():
+            p.mul_(2)
+    expected = step(plain, features())
+    assert torch.allclose(x.grad, expected[0])
+    for p, grad in zip(weights.values(), expected[1:], strict=True):
+        assert torch.allclose(p.grad, grad)
+    assert all(p.grad is None for p in ours.parameters())
+
+
+def test_a_parameter_that_is_replaced_before_the_backward_pass():
+    ours = stack(lambda width: nn.Linear(width, width))
+    plain = stack(lambda width: nn.Linear(width, width))
+    plain.enabled = False
+    for model in (ours, plain):
+        model.was = model.layers[1].convs[0].weight
+        out = model(features())
+        model.layers[1].convs[0].weight = nn.Parameter(torch.zeros(4, 4))
+        out.square().sum().backward()
+    assert torch.allclose(ours.was.grad, plain.was.grad)
+    assert ours.layers[1].convs[0].weight.grad is None
+
+
+def test_two_threads():
+    model = stack(lambda width: nn.Linear(width, width), depth=8)
+    inputs = [features() for _ in range(2)]
+    expected = step(model, features())[0]
+
+    def run(x):
+        for _ in range(20):
+            x.grad = None
+            model(x).square().sum().backward()
+
+    threads = [threading.Thread(target=run, args=(x,)) for x in inputs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for x in inputs:
+        assert torch.allclose(x.grad, expected)
+
+
+def test_states_that_are_no_numbers():
+    """As in a plain stack, and no error of its own."""
+    for value in (torch.nan, torch.inf):
+        model = stack(lambda width: nn.Linear(width, width))
+        x = features()
+        with torch.no_grad():
+            x[0, 0] = value
+        grads = step(model, x)
+        assert not all(grad.isfinite().all() for grad in grads)
+
+
+CONSTANT = torch.ones(1, dtype=torch.double, requires_grad=True)
+
+
+class Outside(nn.Linear):
+    def __init__(self, width):
+        super().__init__(width, width)
+
+    def forward(self, x):
+        return super().forward(x) * CONSTANT
+
+
+class Draws(Outside):
+    rng = np.random.default_rng(0)
+
+    def forward(self, x):
+        return nn.Linear.forward(self, x) * self.rng.uniform()
+
+
+@pytest.mark.parametrize(
+    ('make', 'text'),
+    [
+        (Outside, 'neither its parameter nor an argument'),
+        (Draws, 'did not come back'),
+        (lambda width: nn.LazyLinear(width), 'no shape yet'),
+    ],
+)
+def test_blocks_that_cannot_be_repeated(make, text):
+    with pytest.raises(RuntimeError, match=text):
+        step(stack(make), features())
+
+
+def test_changes_between_the_passes():
+    model = stack(lambda width: nn.Linear(width, width))
+    weight = torch.ones(N, 1, dtype=torch.double)
+
+    class Scaled(nn.Linear):
+        def forward(self, x, scale):
+            return super().forward(x) * scale
+
+    scaled = stack(lambda width: Scaled(width, width))
+    out = scaled(features(), weight)
+    weight.mul_(2)
+    with pytest.raises(RuntimeError, match=r'argument .* changed in place'):
+        out.sum().backward()
+    out = model(features())
+    with pytest.raises(RuntimeError, match='inplace operation'):
+        (out.square() + out.add_(1)).sum().backward()
+
+
+def test_hooks_that_change_the_state():
+    model = stack(lambda width: nn.Linear(width, width))
+    model.layers[1].register_forward_hook(lambda *given: given[-1] * 2)
+    with pytest.raises(RuntimeError, match=r'hook .* changed its state'):
+        model(features())
+
+
+def test_a_single_block_changes_state_once():
+    ours, plain = (
+        GroupAddRev(nn.BatchNorm1d(C // 2), num_groups=2, disable=disable)
+        for disable in (False, True)
+    )
+    for model in (ours, plain):
+        step(model.double(), features())
+    for a, b in zip(ours.buffers(), plain.buffers(), strict=True):
+        assert torch.allclose(a, b)
