@@ -41,3 +41,7 @@ def test_gradients_equal_the_plain_stack(graph):
 def test_error():
     with pytest.raises(ValueError, match=r'num_groups=2 \(got 5\)'):
         RevGCNConv(5)
+    with pytest.raises(ValueError, match='flow must be "source_to_target"'):
+        RevGCNConv(4, flow='target_to_source')
+    with pytest.raises(ValueError, match=r'node_dim -2.* and 0\)'):
+        RevGCNConv(4, node_dim=0)

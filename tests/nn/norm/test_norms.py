@@ -15,6 +15,8 @@ from pyg_ext.nn import (
     GraphSAGE,
     NodeNorm,
     PairNormSCS,
+    RevGCNConv,
+    RevGNN,
     make_norm,
 )
 from pyg_ext.nn.norm import NORMS, apply_norm
@@ -80,6 +82,8 @@ def stack(model):
 MODELS = {
     **{model.__name__: stack(model) for model in (GAT, GCN, GIN, GraphSAGE)},
     'DeeperGCN': lambda norm: DeeperGCN(5, 8, 3, 2, norm=norm),
+    'RevGNN': lambda norm: RevGNN(5, 8, 3, 2, norm=norm),
+    'RevGCNConv': lambda norm: RevGCNConv(5, 3, 5, norm=norm),
     'GNNBlock': lambda norm: GNNBlock(GCNConv(5, 2), 5, norm),
 }
 
