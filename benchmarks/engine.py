@@ -111,7 +111,9 @@ def processes(
     """
     check_device(device)
     size = min(jobs or cores(), len(cells))
-    with pool(size, 'benchmarks.engine') as started:
+    with pool(
+        size, 'benchmarks.engine', device=pick_device(device)
+    ) as started:
         futures = {started.schedule(work, args=[cell]): cell for cell in cells}
         for future in as_completed(futures):
             yield futures[future], _result(future)

@@ -19,18 +19,23 @@ except ImportError:  # as on Windows
 
 
 @contextmanager
-def pool(size: int, *preload: str) -> Iterator[pebble.ProcessPool]:
+def pool(
+    size: int, *preload: str, device: str = 'cpu'
+) -> Iterator[pebble.ProcessPool]:
     """Processes, each for one task; what they still do at the end is stopped.
 
     Args:
         size: How many at a time.
         preload: Modules that each process has from the start, where the
-            system can do that.
+            system can do that, and the device bears it.
+        device: What they work on.
 
     Raises:
         UsageError: If processes cannot be started.
     """
-    made = pebble.ProcessPool(size, max_tasks=1, context=_context(preload))
+    made = pebble.ProcessPool(
+        size, max_tasks=1, context=_context(preload, device)
+    )
     try:
         yield made
     except BrokenProcessPool as error:
@@ -41,7 +46,9 @@ def pool(size: int, *preload: str) -> Iterator[pebble.ProcessPool]:
         made.join()
 
 
-def _context(preload: tuple[str, ...]) -> BaseContext:
+def _context(preload: tuple[str, ...], device: str) -> BaseContext:
+    if device.startswith('cuda'):  # once it was asked for, no fork can use it
+        return multiprocessing.get_context('spawn')
     try:
         context = multiprocessing.get_context('forkserver')
     except ValueError:  # as on Windows

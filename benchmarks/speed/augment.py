@@ -290,7 +290,7 @@ def memory(graph: str, args: argparse.Namespace) -> dict[str, Any]:
     """
     index, size = edges(graph, args)
     row = {'nodes': size, 'edges': index.size(1) - size}
-    with pool(1) as started:
+    with pool(1, device=args.device) as started:
         for name in CALLS:
             found = started.schedule(peak, args=[name, graph, args]).result()
             units = ('MB', 'process MB', 's')

@@ -230,7 +230,7 @@ def memory(case: Case, args: argparse.Namespace) -> dict[str, Any]:
     """Peak of each peer in a process of its own, the result included."""
     x, batch = points(case, args)
     row = describe(x, batch, case[2])
-    with pool(1) as started:
+    with pool(1, device=args.device) as started:
         for peer in peers(args):
             row[f'{peer} MB'] = refused(peer, x, batch)
             if row[f'{peer} MB'] is None:

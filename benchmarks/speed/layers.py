@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
             f'{args.parts[-1]})'
         )
     rows = []
-    with pool(1) as started:
+    with pool(1, device=args.device) as started:
         for kind, parts in product(args.kinds, args.parts):
             row: dict[str, Any] = {'kind': kind, 'parts': parts}
             found = {}

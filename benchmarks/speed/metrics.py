@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     names = calls(torch.empty(2, 1), torch.empty(2, 0).long())
     with (
         tempfile.TemporaryDirectory() as folder,
-        pool(1, 'benchmarks.speed.metrics') as started,
+        pool(1, 'benchmarks.speed.metrics', device=args.device) as started,
     ):
         file = f'{folder}/edges.pt'  # making them takes memory, too
         torch.save(heavy_tailed(args.nodes), file)

@@ -152,7 +152,7 @@ def memory(args: argparse.Namespace) -> list[dict[str, Any]]:
     out of memory is a row.
     """
     rows = []
-    with pool(1) as started:
+    with pool(1, device=args.device) as started:
         for depth in args.depths:
             row: dict[str, Any] = {'depth': depth}
             for peer in peers(args):

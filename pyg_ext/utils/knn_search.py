@@ -485,5 +485,6 @@ def _on_sphere(x: Tensor) -> Tensor:
     x = x.double()
     largest = x.abs().amax(1, keepdim=True)
     x = x / largest.masked_fill(largest == 0, 1.0)
-    norm = distances(x, torch.zeros_like(x[:1])).sqrt().unsqueeze(1)
+    square = distances(x, torch.zeros_like(x[:1])).unsqueeze(1)
+    norm = square.cpu().sqrt().to(x.device)  # on CUDA a root may round anew
     return torch.cat([x / norm.clamp(min=1.0), norm == 0], dim=1)

@@ -32,14 +32,27 @@ def windows(monkeypatch):
 def test_start_methods(windows):
     with workers.pool(1, 'benchmarks.workers') as pool:
         assert pool.schedule(sys.getrecursionlimit).result() > 0
-    assert workers._context(()).get_start_method() == 'spawn'
+    assert workers._context((), 'cpu').get_start_method() == 'spawn'
 
 
 def test_fork_server_where_there_is_one():
     if 'forkserver' not in multiprocessing.get_all_start_methods():
         pytest.skip('this system has no fork server')
-    context = workers._context(('benchmarks.workers',))
+    context = workers._context(('benchmarks.workers',), 'cpu')
     assert context.get_start_method() == 'forkserver'
+
+
+def test_no_fork_where_cuda_is_used():
+    context = workers._context(('benchmarks.workers',), 'cuda:1')
+    assert context.get_start_method() == 'spawn'
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+def test_cuda(tmp_path):
+    cell = engine.plan('digits', ['gcn'], [2], 1, 'classic', {'epochs': 3})
+    rows = list(engine.sweep(cell, Store(tmp_path), None, 1, 'cuda'))
+    assert [row['status'] for row in rows] == ['ok'], rows
 
 
 def test_processes_that_do_not_start():
