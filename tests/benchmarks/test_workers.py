@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import engine, train, workers
+from benchmarks import engine, report, train, workers
 from benchmarks.errors import UsageError
 from benchmarks.speed import measure
 from benchmarks.store import Store
@@ -70,6 +70,15 @@ def test_sweep_without_fork_server(windows, tmp_path, cell):
 def test_memory_that_is_not_known(windows):
     assert train.peak_mb(torch.device('cpu')) is None
     assert measure.peak_mb('cpu') != measure.peak_mb('cpu')  # no number
+
+
+def test_a_run_whose_memory_is_not_known(tmp_path, cell):
+    store = Store(tmp_path)
+    [row] = engine.sweep([cell()], store, None, 1, 'cpu')
+    other = {**row, 'seed': 1, 'peak_mb': None}
+    assert store.append(other)
+    assert other in Store(tmp_path).read()
+    assert report.write([row, other], tmp_path)['runs'].tolist() == [2]
 
 
 def test_memory_that_is_known():
