@@ -3,6 +3,7 @@ from torch import Tensor
 
 from pyg_ext.metrics.pair_distances import sum_of_distances
 from pyg_ext.metrics.per_graph import (
+    MOST_SAMPLES,
     in_range,
     no_number,
     per_graph,
@@ -78,7 +79,7 @@ def group_distance_ratio(
     """
     check_name('definition', definition, ('pyg', 'dgn'))
     if num_samples is not None:
-        check_count('num_samples', num_samples, 2)
+        check_count('num_samples', num_samples, 2, MOST_SAMPLES)
     labels, y = y.unique(return_inverse=True)
     if len(labels) < 2:
         ratio = error = no_number(x)

@@ -3,7 +3,7 @@ from torch import Tensor
 from torch_geometric.utils import one_hot
 
 from pyg_ext.metrics.per_graph import (
-    check_features,
+    dense_features,
     in_range,
     measurable,
     no_number,
@@ -41,7 +41,7 @@ def linear_probe(
         - **output:** float64, a scalar in :math:`[0, 1]`, and no number where
           a feature of any node is not finite
     """
-    x = check_features(x).detach()
+    x = dense_features(x).detach()
     y = check_vector('y', y, len(x))
     check_mask('train_mask', train_mask, len(x))
     check_mask('test_mask', test_mask, len(x))

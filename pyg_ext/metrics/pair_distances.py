@@ -3,6 +3,7 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 
 from pyg_ext.metrics.per_graph import (
+    MOST_SAMPLES,
     estimate,
     in_range,
     no_number,
@@ -165,7 +166,7 @@ def _pair_mean(
     of all pairs, or of random ones.
     """
     if num_samples is not None:
-        check_count('num_samples', num_samples, 2)
+        check_count('num_samples', num_samples, 2, MOST_SAMPLES)
     if len(x) < 2:
         nothing = no_number(x)
         return (nothing, nothing) if return_std_error else nothing

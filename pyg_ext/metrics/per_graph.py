@@ -10,9 +10,10 @@ from torch_geometric.typing import OptTensor
 from torch_geometric.utils import is_sparse, scatter
 
 from pyg_ext.utils import edges_of
-from pyg_ext.utils.checks import check_count, check_vector
+from pyg_ext.utils.checks import check_count, check_features, check_vector
 
 BLOCK_BYTES = 2**24  # of temporary values at a time
+MOST_SAMPLES = 10**7
 MOST_GRAPHS = 2**20  # in a batch without batch_size, if nodes are fewer
 
 
@@ -36,7 +37,7 @@ def per_graph(measure: Callable) -> Callable:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         given = bound.arguments
-        x = given['x'] = check_features(given['x'])
+        x = given['x'] = dense_features(given['x'])
         if 'y' in given:
             given['y'] = check_vector('y', given['y'], len(x))
         if _has_edges(given, signature):
@@ -70,18 +71,9 @@ def _has_edges(given: dict[str, Any], signature: inspect.Signature) -> bool:
     return not (optional and given['edge_index'] is None)
 
 
-def check_features(x: Any) -> Tensor:
-    """Features as a dense matrix; raises a ValueError on anything else."""
-    if is_sparse(x):
-        x = x.to_dense()
-    if not isinstance(x, Tensor):
-        raise ValueError(f'x must be a tensor (got {type(x).__name__})')
-    if x.dim() != 2 or not x.is_floating_point():
-        raise ValueError(
-            f'x must be floating point features of shape [N, F] (got '
-            f'{x.dtype} of shape {list(x.size())})'
-        )
-    return x
+def dense_features(x: Any) -> Tensor:
+    """Features as a dense matrix."""
+    return check_features(x.to_dense() if is_sparse(x) else x)
 
 
 def measurable(x: Tensor) -> bool:
@@ -262,5 +254,7 @@ def estimate(
     mean = values.mean()
     if not return_std_error:
         return mean
+    if len(values) < 2:
+        return mean, mean * (0.0 if share == 1.0 else torch.nan)
     variance = values.var() * (1.0 - share) / len(values)
     return mean, variance.sqrt()

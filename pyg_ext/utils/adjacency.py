@@ -6,7 +6,12 @@ from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.typing import Adj, OptTensor, SparseTensor
 from torch_geometric.utils import is_sparse, scatter
 
-from pyg_ext.utils.checks import check_adj, check_edges
+from pyg_ext.utils.checks import (
+    check_adj,
+    check_edges,
+    has_values,
+    value_range,
+)
 from pyg_ext.utils.csr import CSRTensor
 
 
@@ -221,9 +226,11 @@ def _norm_once(
     edge_index, edge_weight = check_adj(
         edge_index, edge_weight, num_nodes, signed=ready
     )
-    if not is_sparse(edge_index):
-        return of_edges(edge_index, edge_weight, num_nodes, dtype)
-    return edge_index if ready else of_matrix(edge_index, dtype=dtype), None
+    if is_sparse(edge_index):
+        adj = edge_index if ready else of_matrix(edge_index, dtype=dtype)
+        return adj, None
+    edge_index, value = of_edges(edge_index, edge_weight, num_nodes, dtype)
+    return edge_index, value if dtype is None else value.to(dtype)
 
 
 def _gcn_norm(
@@ -237,7 +244,7 @@ def _gcn_norm(
     """PyG's, with degrees that half types cannot count in float32."""
     given = dtype if edge_weight is None else edge_weight.dtype
     if edge_weight is not None:
-        edge_weight = edge_weight.to(_at_least_single(given))
+        edge_weight = _summable(edge_weight)
     edge_index, value = gcn_norm(
         edge_index,
         edge_weight,
@@ -261,10 +268,25 @@ def _mean_norm(
             target, dtype=dtype or torch.get_default_dtype()
         )
     given = edge_weight.dtype
-    edge_weight = edge_weight.to(_at_least_single(given))
+    edge_weight = _summable(edge_weight)
     total = scatter(edge_weight, target, 0, num_nodes)
     share = edge_weight / torch.where(total == 0.0, 1.0, total)[target]
     return edge_index, share.to(given)
+
+
+def _summable(edge_weight: Tensor) -> Tensor:
+    """Weights in a type whose sums neither overflow nor lose count."""
+    edge_weight = edge_weight.to(_at_least_single(edge_weight.dtype))
+    num = edge_weight.numel()
+    if num > 0 and has_values(edge_weight):
+        most = torch.finfo(edge_weight.dtype).max / num
+        _, high = value_range(edge_weight.detach())
+        if high > most:
+            raise ValueError(
+                f'edge_weight must be at most {most:.3g}, or sums of {num} '
+                f'weights overflow (got {high:g})'
+            )
+    return edge_weight
 
 
 def _at_least_single(dtype: torch.dtype) -> torch.dtype:

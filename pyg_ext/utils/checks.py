@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch_geometric.typing import Adj, OptTensor, SparseTensor
 from torch_geometric.utils import is_sparse
+from torch_geometric.utils.num_nodes import maybe_num_nodes
 
 
 def check_name(what: str, name: str | None, known: Collection) -> None:
@@ -91,8 +92,8 @@ def check_index(
             f'{index.dtype})'
         )
     index = index.long()
-    if index.numel() > 0 and has_values():
-        low, high = _range(index)
+    if index.numel() > 0 and has_values(index):
+        low, high = value_range(index)
         if low < 0 or (bound is not None and high >= bound):
             raise ValueError(
                 f'{name} must name {what} '
@@ -110,7 +111,7 @@ def check_ptr(name: str, ptr: Any, total: int, what: str) -> Tensor:
         ValueError: If they do not go up from zero to the total.
     """
     ptr = check_index(name, ptr, total + 1, what)
-    if has_values() and not (
+    if has_values(ptr) and not (
         ptr.dim() == 1
         and ptr.numel() > 0
         and int(ptr[0]) == 0
@@ -126,16 +127,15 @@ def check_ptr(name: str, ptr: Any, total: int, what: str) -> Tensor:
 def check_edges(
     edge_index: Any,
     edge_weight: OptTensor = None,
-    num_nodes: int | tuple[int, int] | None = None,
+    num_nodes: int | None = None,
     signed: bool = False,
-) -> tuple[Tensor, OptTensor, int | tuple[int, int]]:
+) -> tuple[Tensor, OptTensor, int]:
     """Checks a weighted graph.
 
     Args:
         edge_index: Edges of shape ``[2, E]``.
         edge_weight: Their weights of shape ``[E]``.
-        num_nodes: The number of nodes; that of sources and that of targets
-            of a bipartite graph; by default what the edges show.
+        num_nodes: The number of nodes, by default what the edges show.
         signed: Whether weights may be negative.
 
     Returns:
@@ -153,23 +153,16 @@ def check_edges(
             f'edge_index must be of shape [2, E] (got '
             f'{list(edge_index.size())})'
         )
-    if isinstance(num_nodes, tuple):
-        for ends, bound in zip(edge_index, num_nodes, strict=True):
-            check_index('edge_index', ends, bound)
-        edge_index = edge_index.long()
-    else:
-        if num_nodes is not None and num_nodes < 0:
-            raise ValueError(
-                f'num_nodes must not be negative (got {num_nodes})'
-            )
-        edge_index = check_index('edge_index', edge_index, num_nodes)
-        if num_nodes is None:
-            num_nodes = int(edge_index.max()) + 1 if edge_index.numel() else 0
+    if num_nodes is not None and has_values():
+        num_nodes = check_count('num_nodes', num_nodes, 0)
+    edge_index = check_index('edge_index', edge_index, num_nodes)
+    if num_nodes is None:
+        num_nodes = maybe_num_nodes(edge_index)
     if edge_weight is not None:
-        if not isinstance(edge_weight, Tensor):
+        if not isinstance(edge_weight, Tensor) or is_sparse(edge_weight):
             raise ValueError(
-                f'edge_weight must be a tensor (got '
-                f'{type(edge_weight).__name__})'
+                f'edge_weight must be a dense tensor (got '
+                f'{getattr(edge_weight, "layout", type(edge_weight))})'
             )
         if edge_weight.size() != edge_index.size()[1:]:
             raise ValueError(
@@ -190,14 +183,23 @@ def check_adj(
     transposed sparse adjacency holds its weights, and must be of the size of
     the nodes.
     """
+    if not isinstance(num_nodes, tuple):
+        if not is_sparse(edge_index):
+            return check_edges(edge_index, edge_weight, num_nodes, signed)[:2]
+        num_nodes = (num_nodes, num_nodes)
     if not is_sparse(edge_index):
-        return check_edges(edge_index, edge_weight, num_nodes, signed)[:2]
+        most = max(num_nodes)
+        edge_index, edge_weight, _ = check_edges(
+            edge_index, edge_weight, most, signed
+        )
+        for ends, bound in zip(edge_index, num_nodes, strict=True):
+            if bound < most:
+                check_index('edge_index', ends, bound)
+        return edge_index, edge_weight
     if edge_weight is not None:
         raise ValueError(
             'a sparse adjacency holds its weights: give no edge_weight'
         )
-    if not isinstance(num_nodes, tuple):
-        num_nodes = (num_nodes, num_nodes)
     rows, columns = (edge_index.size(dim) for dim in (0, 1))
     if (columns, rows) != num_nodes:
         raise ValueError(
@@ -206,14 +208,19 @@ def check_adj(
         )
     if type(edge_index) in (Tensor, SparseTensor):
         _check_entries(edge_index)  # a CSRTensor looked when it was made
-    if not signed:
-        values = (
-            edge_index.storage.value()
-            if isinstance(edge_index, SparseTensor)
-            else _values(edge_index)
-        )
-        if values is not None:
-            _check_weight(values, signed)
+    if isinstance(edge_index, SparseTensor):
+        values = edge_index.storage.value()
+    else:
+        if edge_index.layout == torch.sparse_coo:
+            edge_index = edge_index.coalesce()
+        values = edge_index.values()
+    if values is not None:
+        if values.dim() != 1:
+            raise ValueError(
+                f'a sparse adjacency must hold one weight for each edge '
+                f'(got values of shape {list(values.size())})'
+            )
+        _check_weight(values, signed)
     return edge_index, None
 
 
@@ -250,6 +257,53 @@ def check_vector(
             f'{list(values.size())})'
         )
     return check_index(name, values, bound, what)
+
+
+def check_batch(batch: OptTensor, num_nodes: int) -> OptTensor:
+    """Checks the graph of each node, if there is more than one; numbers too
+    large to count graphs by become smaller.
+    """
+    if batch is None:
+        return None
+    batch = check_vector('batch', batch, num_nodes, what='graphs')
+    if num_nodes > 0 and has_values(batch) and batch.max() >= num_nodes:
+        return batch.unique(return_inverse=True)[1]
+    return batch
+
+
+def check_features(
+    x: Any,
+    channels: int | None = None,
+    dense: bool = True,
+    stacked: bool = False,
+) -> Tensor:
+    """Checks features of nodes and returns them.
+
+    Args:
+        x: The features, of shape ``[N, F]``.
+        channels: How many a node has; any number if not positive.
+        dense: Whether they must be dense.
+        stacked: Whether they may have dimensions ahead of these.
+
+    Raises:
+        ValueError: On anything else.
+    """
+    if not isinstance(x, Tensor):
+        raise ValueError(f'x must be a tensor (got {type(x).__name__})')
+    known = channels is not None and channels > 0
+    if (
+        not x.is_floating_point()
+        or (x.dim() < 2 if stacked else x.dim() != 2)
+        or (known and x.size(-1) != channels)
+    ):
+        raise ValueError(
+            f'x must be floating point features of shape '
+            f'[{"*, " * stacked}N, {channels if known else "F"}] (got '
+            f'{x.dtype} of shape {list(x.size())})'
+        )
+    if dense and x.layout != torch.strided:
+        raise ValueError(f'x must be dense (got {x.layout})')
+    return x
 
 
 def check_mask(name: str, mask: Any, num_nodes: int) -> Tensor:
@@ -319,8 +373,8 @@ def _check_weight(weight: Tensor, signed: bool) -> Tensor:
         raise ValueError(f'edge_weight must be real (got {weight.dtype})')
     if not weight.is_floating_point():
         weight = weight.to(torch.get_default_dtype())
-    if weight.numel() > 0 and has_values():
-        low, high = _range(weight.detach())
+    if weight.numel() > 0 and has_values(weight):
+        low, high = value_range(weight.detach())
         least = -torch.inf if signed else 0.0
         if not (least <= low and -torch.inf < low and high < torch.inf):
             meant = 'finite' if signed else 'finite and not negative'
@@ -331,18 +385,20 @@ def _check_weight(weight: Tensor, signed: bool) -> Tensor:
     return weight
 
 
-def _values(adj: Tensor) -> Tensor:
-    return adj._values() if adj.layout == torch.sparse_coo else adj.values()
-
-
-def _range(values: Tensor) -> tuple[float, float]:
+def value_range(values: Tensor) -> tuple[float, float]:
     """The least and the largest of some values; no numbers among no
     numbers.
     """
+    inner = torch._C._functorch  # of which a wrapped tensor has no values
+    while inner.is_functorch_wrapped_tensor(values):
+        values = inner.get_unwrapped(values)
     low, high = torch.stack(torch.aminmax(values)).tolist()
     return low, high
 
 
-def has_values() -> bool:
-    """Whether a program runs, and is not traced."""
-    return not (torch.compiler.is_compiling() or torch.jit.is_tracing())
+def has_values(*tensors: Tensor) -> bool:
+    """Whether a program runs, and is not traced, and tensors are no mere
+    shapes.
+    """
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return not (traced or any(tensor.is_meta for tensor in tensors))

@@ -36,7 +36,9 @@ def neighbor_max(x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
     """
     col = check_index('col', col, _num_rows(x))
     rowptr = check_ptr('rowptr', rowptr, len(col), 'neighbors')
-    if x.device.type == 'cpu' and x.dtype in (torch.float, torch.double):
+    within = torch._C._are_functorch_transforms_active()  # torch.func
+    cpu = x.device.type == 'cpu' and x.dtype in (torch.float, torch.double)
+    if cpu and not within:
         return _NeighborMax.apply(x, rowptr, col)
     size = rowptr.numel() - 1
     target = torch.arange(size, device=x.device)

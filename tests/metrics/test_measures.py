@@ -312,3 +312,15 @@ def test_cora(root):
     for name in sorted({*ON_EDGES, *ON_NODES} - {'mad_gap'}):
         value, want = call(metrics, name, data), call(oracles, name, data)
         assert math.isclose(value, want, rel_tol=1e-5), name
+
+
+def test_standard_error_of_too_few_gaps():
+    chain = to_undirected(torch.tensor([[0, 1], [1, 2]]))
+    found = metrics.mad_gap(torch.eye(3), chain, return_std_error=True)
+    assert all(value.isnan() for value in found)
+
+
+@pytest.mark.parametrize('measure', [metrics.smv, metrics.row_difference])
+def test_samples_without_end(measure):
+    with pytest.raises(ValueError, match='num_samples must be at most'):
+        measure(torch.eye(3), num_samples=10**9)

@@ -192,7 +192,7 @@ def test_steps(graph):
 def test_no_hook_is_left_after_an_error(graph):
     model = GCN(5, 8, 3, 2).double()
     with (
-        pytest.raises(RuntimeError),
+        pytest.raises(ValueError, match='x must be'),
         OverSmoothingProbe(model, graph.edge_index),
     ):
         model(graph.x[:, :2], graph.edge_index)

@@ -68,7 +68,7 @@ def test_errors():
             receptive_field(CHAIN, 1, num_samples=samples)
     with pytest.raises(ValueError, match=r'nodes from 0 to 2 \(got 3\)'):
         receptive_field(CHAIN, 1, 3)
-    with pytest.raises(ValueError, match='num_nodes must not be negative'):
+    with pytest.raises(ValueError, match='num_nodes must be at least 0'):
         receptive_field(CHAIN, 1, -1)
 
 

@@ -3,7 +3,13 @@ import torch
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.utils import to_dense_adj
 
-from pyg_ext.utils import CSRTensor, gcn_adj, gcn_norm_once
+from pyg_ext.utils import (
+    CSRTensor,
+    gcn_adj,
+    gcn_norm_once,
+    mean_adj,
+    mean_norm_once,
+)
 
 
 def test_written_out():
@@ -104,3 +110,23 @@ def test_norm_once_passes_a_shared_adjacency_through(graph):
     index, weight = gcn_norm_once(graph.edge_index, None, 8)
     assert isinstance(weight, torch.Tensor)
     assert not isinstance(index, CSRTensor)
+
+
+@pytest.mark.parametrize('normalize', [gcn_adj, mean_adj])
+def test_weights_whose_sums_overflow(normalize):
+    edges = torch.tensor([[0, 1], [2, 2]])
+    weight = torch.tensor([3e38, 3e38])
+    with pytest.raises(ValueError, match='sums of 2 weights overflow'):
+        normalize(edges, weight)
+    assert normalize(edges, weight.double()).values().isfinite().all()
+
+
+@pytest.mark.parametrize('once', [gcn_norm_once, mean_norm_once])
+def test_weights_of_another_type_than_features(once):
+    edges = torch.tensor([[0, 1], [2, 2]])
+    for dtype in (torch.double, torch.half):
+        weight = torch.tensor([1.0, 2.0], dtype=dtype)
+        _, value = once(edges, weight, 3, torch.float)
+        expected = once(edges, weight.float(), 3)[1]
+        assert value.dtype == torch.float
+        assert torch.allclose(value, expected, atol=1e-3)

@@ -84,7 +84,7 @@ def test_edges(name):
     ):
         with pytest.raises(ValueError, match=text):
             door(edges, num_nodes=5)
-    with pytest.raises(ValueError, match='num_nodes must not be negative'):
+    with pytest.raises(ValueError, match='num_nodes must be at least 0'):
         door(RING, num_nodes=-1)
 
 

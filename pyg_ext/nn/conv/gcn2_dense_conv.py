@@ -8,6 +8,7 @@ from torch_geometric.utils import spmm
 
 from pyg_ext.utils.checks import (
     check_adj,
+    check_features,
     check_options,
     check_same_shape,
 )
@@ -69,6 +70,7 @@ class GCN2DenseConv(MessagePassing):
         edge_index: Adj,
         edge_weight: OptTensor = None,
     ) -> Tensor:
+        check_features(x, self.channels)
         check_same_shape(x=x, x_0=x_0)
         edge_index, edge_weight = check_adj(
             edge_index, edge_weight, x.size(0), signed=True

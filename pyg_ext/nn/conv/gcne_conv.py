@@ -4,7 +4,12 @@ from torch.nn import Linear, Parameter
 from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import degree
 
-from pyg_ext.utils.checks import check_edge_attr, check_edges, check_options
+from pyg_ext.utils.checks import (
+    check_edge_attr,
+    check_edges,
+    check_features,
+    check_options,
+)
 
 
 class GCNEConv(MessagePassing):
@@ -68,6 +73,7 @@ class GCNEConv(MessagePassing):
     def forward(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor
     ) -> Tensor:
+        check_features(x, self.in_channels, dense=False)
         edge_index, *_ = check_edges(edge_index, None, x.size(0))
         check_edge_attr(edge_index, edge_attr, self.edge_dim)
         x = self.lin(x)

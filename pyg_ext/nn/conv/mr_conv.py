@@ -8,7 +8,7 @@ from torch_geometric.typing import Adj, PairTensor, SparseTensor
 from torch_geometric.utils import is_sparse
 
 from pyg_ext.utils import edge_max, neighbor_max
-from pyg_ext.utils.checks import check_adj, check_options
+from pyg_ext.utils.checks import check_adj, check_features, check_options
 
 
 class MRConv(MessagePassing):
@@ -71,13 +71,15 @@ class MRConv(MessagePassing):
         reset(self.nn)
 
     def forward(self, x: Tensor | PairTensor, edge_index: Adj) -> Tensor:
-        if isinstance(x, Tensor):
+        if not isinstance(x, (tuple, list)):
             x = (x, x)
         elif self.flow == 'target_to_source':
             raise ValueError(
                 'a bipartite graph needs flow="source_to_target": give it '
                 'edge_index.flip(0)'
             )
+        for features in x:
+            check_features(features)
         if x[0].size()[1:] != x[1].size()[1:]:
             raise ValueError(
                 f'sources and targets must have the same number of features '

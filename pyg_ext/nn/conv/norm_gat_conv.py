@@ -8,7 +8,11 @@ from torch_geometric.typing import Adj
 from torch_geometric.utils import degree, softmax
 
 from pyg_ext.utils import dropout, edges_of
-from pyg_ext.utils.checks import check_options, check_probability
+from pyg_ext.utils.checks import (
+    check_features,
+    check_options,
+    check_probability,
+)
 
 
 class NormGATConv(MessagePassing):
@@ -90,6 +94,7 @@ class NormGATConv(MessagePassing):
         glorot(self.att)
 
     def forward(self, x: Tensor, edge_index: Adj) -> Tensor:
+        check_features(x, self.in_channels, dense=False)
         size, heads = x.size(0), (x.size(0), self.heads, self.out_channels)
         edge_index = edges_of(edge_index, num_nodes=size)[0]
         j, i = (0, 1) if self.flow == 'source_to_target' else (1, 0)

@@ -6,6 +6,7 @@ from torch_geometric.nn import GCNConv
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.utils import CSRTensor, edges_of, similarity_graph
+from pyg_ext.utils.checks import check_features
 
 
 class RandomWalkConv(GCNConv):
@@ -80,13 +81,7 @@ class RandomWalkConv(GCNConv):
     def forward(
         self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
     ) -> Tensor:
-        if not isinstance(x, Tensor) or x.dim() < 2:
-            raise ValueError(
-                f'x must be of shape [*, num_nodes, in_channels] (got '
-                f'{list(x.size()) if isinstance(x, Tensor) else type(x)})'
-            )
-        if not x.is_floating_point():
-            raise ValueError(f'x must have fractions (got {x.dtype})')
+        check_features(x, self.in_channels, dense=False, stacked=True)
         if self.explain:
             raise ValueError(
                 'edges cannot be explained through a random walk: apply '

@@ -5,7 +5,7 @@ from torch_geometric.typing import Adj, OptTensor
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import gcn_norm_once
-from pyg_ext.utils.checks import check_vector
+from pyg_ext.utils.checks import check_batch, check_features
 
 
 class RevGCNConv(MessagePassing):
@@ -106,11 +106,11 @@ class RevGCNConv(MessagePassing):
         edge_weight: OptTensor = None,
         batch: OptTensor = None,
     ) -> Tensor:
+        check_features(x, self.channels, stacked=True)
         edge_index, edge_weight = gcn_norm_once(
             edge_index, edge_weight, x.size(self.node_dim), x.dtype
         )
-        if batch is not None:
-            batch = check_vector('batch', batch, x.size(-2), what='graphs')
+        batch = check_batch(batch, x.size(-2))
         return self.blocks(x, edge_index, edge_weight, None, batch)
 
     def __repr__(self) -> str:

@@ -23,9 +23,10 @@ from pyg_ext.nn.skip import (
 from pyg_ext.nn.virtual_node import VirtualNode
 from pyg_ext.utils.checks import (
     check_adj,
+    check_batch,
     check_edge_attr,
+    check_features,
     check_name,
-    check_vector,
 )
 
 SKIPS = ('res', 'residual', 'initial', 'dense', 'gate')
@@ -134,6 +135,8 @@ class ConvStack(torch.nn.Module):
           the graph of each node :math:`(|\mathcal{V}|)` *(optional)*
         - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
     """
+
+    takes_sparse = True  # whether the convolution takes sparse features
 
     def __init__(
         self,
@@ -282,13 +285,14 @@ class ConvStack(torch.nn.Module):
         edge_attr: OptTensor = None,
         batch: OptTensor = None,
     ) -> Tensor:
+        dense = self.lin_in is None and not self.takes_sparse
+        check_features(x, self.in_channels, dense)
         if edge_index is not None:  # a perceptron needs none
             edge_index, edge_weight = check_adj(
                 edge_index, edge_weight, x.size(0), signed=True
             )
         check_edge_attr(edge_index, edge_attr, self.edge_dim)
-        if batch is not None:
-            batch = check_vector('batch', batch, x.size(0), what='graphs')
+        batch = check_batch(batch, x.size(0))
         edge_index, edge_weight = self.prepare(edge_index, edge_weight, x)
         further = edge_weight if edge_attr is None else edge_attr
         edges = (edge_index,) if further is None else (edge_index, further)

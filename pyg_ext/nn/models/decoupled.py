@@ -7,6 +7,7 @@ from torch_geometric.typing import Adj, OptTensor
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.utils import gcn_norm_once
+from pyg_ext.utils.checks import check_features
 
 
 class DecoupledNet(torch.nn.Module):
@@ -73,6 +74,7 @@ class DecoupledNet(torch.nn.Module):
     def forward(
         self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
     ) -> Tensor:
+        check_features(x, self.in_channels, dense=False)
         edges = gcn_norm_once(edge_index, edge_weight, x.size(0), x.dtype)
         x = self.lin_in(self.dropout(x)).relu()
         x = self.state(self.lin_out(self.dropout(x)))

@@ -16,7 +16,12 @@ from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.conv import DilatedKNNConv
 from pyg_ext.nn.conv.dilated_knn_conv import Factory
-from pyg_ext.utils.checks import check_name, check_vector
+from pyg_ext.utils.checks import (
+    check_batch,
+    check_features,
+    check_name,
+    check_vector,
+)
 
 SKIPS = {None: 'plain', 'res': 'res', 'res+': 'res+', 'dense': 'dense'}
 NORMS = {'batch': BatchNorm1d, 'layer': LayerNorm}
@@ -166,6 +171,7 @@ class DeepGCN(Module):
         batch: OptTensor = None,
         pos: OptTensor = None,
     ) -> Tensor:
+        check_features(x, self.in_channels)
         if pos is not None and len(pos) != len(x):
             raise ValueError(
                 f'pos must have a row for each of the {len(x)} nodes (got '
@@ -173,10 +179,10 @@ class DeepGCN(Module):
             )
         if batch is None and len(x) == 0:  # of which there is no maximum
             batch = torch.zeros(0, dtype=torch.long, device=x.device)
-        if batch is not None:
+        if self.level == 'node':
+            batch = check_batch(batch, len(x))
+        elif batch is not None:
             batch = check_vector('batch', batch, len(x), None, 'graphs')
-            if self.level == 'node':  # however large the numbers are
-                batch = batch.unique(return_inverse=True)[1]
         nearest = None
         if edge_index is None:
             place = x if pos is None else pos

@@ -13,7 +13,12 @@ from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.norm import NORMS, apply_norm, make_norm
 from pyg_ext.utils import edges_of
-from pyg_ext.utils.checks import check_edge_attr, check_name, check_vector
+from pyg_ext.utils.checks import (
+    check_batch,
+    check_edge_attr,
+    check_features,
+    check_name,
+)
 
 
 class DeeperGCN(torch.nn.Module):
@@ -143,10 +148,10 @@ class DeeperGCN(torch.nn.Module):
         edge_attr: OptTensor = None,
         batch: OptTensor = None,
     ) -> Tensor:
+        check_features(x, self.in_channels, dense=False)
         edges = edges_of(edge_index, num_nodes=x.size(0))[0]
         check_edge_attr(edge_index, edge_attr, self.edge_dim)
-        if batch is not None:
-            batch = check_vector('batch', batch, x.size(0), what='graphs')
+        batch = check_batch(batch, x.size(0))
         if self.add_self_loops:
             edges, edge_attr = add_self_loops(
                 edges, edge_attr, 'mean', x.size(0)

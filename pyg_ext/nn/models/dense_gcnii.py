@@ -8,6 +8,7 @@ from pyg_ext.nn.conv.gcn2_dense_conv import GCN2DenseConv
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.utils import gcn_norm_once
+from pyg_ext.utils.checks import check_features
 
 
 class DenseGCNII(torch.nn.Module):
@@ -83,6 +84,7 @@ class DenseGCNII(torch.nn.Module):
     def forward(
         self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
     ) -> Tensor:
+        check_features(x, self.in_channels, dense=False)
         edge_index, edge_weight = gcn_norm_once(
             edge_index, edge_weight, x.size(0), x.dtype
         )

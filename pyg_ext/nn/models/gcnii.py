@@ -7,6 +7,7 @@ from torch_geometric.typing import Adj, OptTensor
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.utils import gcn_norm_once
+from pyg_ext.utils.checks import check_features
 
 
 class GCNII(torch.nn.Module):
@@ -96,6 +97,7 @@ class GCNII(torch.nn.Module):
     def forward(
         self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
     ) -> Tensor:
+        check_features(x, self.in_channels, dense=False)
         edge_index, edge_weight = gcn_norm_once(
             edge_index, edge_weight, x.size(0), x.dtype
         )

@@ -25,6 +25,8 @@ class GIN(ConvStack):
             (default: :obj:`None`)
     """
 
+    takes_sparse = False
+
     def init_conv(
         self,
         in_channels: int,

@@ -20,6 +20,8 @@ class GraphSAGE(ConvStack):
     Args, errors and shapes are those of :class:`ConvStack`.
     """
 
+    takes_sparse = False
+
     def init_conv(
         self, in_channels: int, out_channels: int, last: bool
     ) -> MessagePassing:

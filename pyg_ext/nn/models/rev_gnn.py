@@ -20,7 +20,12 @@ from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import dropout as drop
 from pyg_ext.utils import gcn_norm_once
-from pyg_ext.utils.checks import check_adj, check_edge_attr, check_vector
+from pyg_ext.utils.checks import (
+    check_adj,
+    check_batch,
+    check_edge_attr,
+    check_features,
+)
 
 Factory = Callable[..., MessagePassing]
 
@@ -186,6 +191,7 @@ class RevGNN(Module):
         edge_attr: OptTensor = None,
         batch: OptTensor = None,
     ) -> Tensor:
+        check_features(x, self.in_channels, dense=False)
         size = x.size(0)
         check_edge_attr(edge_index, edge_attr, self.edge_dim)
         if edge_weight is not None and (
@@ -195,8 +201,7 @@ class RevGNN(Module):
                 f'edge_weight has no effect with conv={self.conv!r} and '
                 f'edge_dim={self.edge_dim}: give edge_attr, with edge_dim'
             )
-        if batch is not None:
-            batch = check_vector('batch', batch, size, what='graphs')
+        batch = check_batch(batch, size)
         if self.conv == 'gcn':
             edge_index, edge_weight = gcn_norm_once(
                 edge_index, edge_weight, size, x.dtype

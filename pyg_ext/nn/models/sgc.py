@@ -3,10 +3,12 @@ from torch import Tensor
 from torch.nn import Linear
 from torch_geometric.nn import SimpleConv
 from torch_geometric.typing import Adj, OptTensor
+from torch_geometric.utils import is_sparse
 
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
-from pyg_ext.utils import CSRTensor, gcn_norm_once
+from pyg_ext.utils import gcn_norm_once
+from pyg_ext.utils.checks import check_features
 
 
 class SGC(torch.nn.Module):
@@ -78,8 +80,9 @@ class SGC(torch.nn.Module):
     ) -> Tensor:
         if self._cached_x is not None:
             return self.lin(self.dropout(self._cached_x))
+        check_features(x, self.in_channels, dense=False)
         edges = gcn_norm_once(edge_index, edge_weight, x.size(0), x.dtype)
-        if isinstance(x, CSRTensor):
+        if is_sparse(x):
             x = x.to_dense()
         for _ in range(self.K):
             x = self.state(self.conv(x, *edges))

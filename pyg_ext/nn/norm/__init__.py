@@ -17,7 +17,7 @@ from torch_geometric.typing import OptTensor
 
 from pyg_ext.nn.norm.node_norm import NodeNorm
 from pyg_ext.nn.norm.pair_norm_scs import PairNormSCS
-from pyg_ext.utils.checks import check_name, check_vector
+from pyg_ext.utils.checks import check_batch, check_name
 
 __all__ = ['NORMS', 'NodeNorm', 'PairNormSCS', 'apply_norm', 'make_norm']
 
@@ -97,7 +97,6 @@ def apply_norm(norm: Module, x: Tensor, batch: OptTensor = None) -> Tensor:
     """
     if not isinstance(norm, PER_GRAPH):
         return norm(x)
-    if batch is not None:
-        batch = check_vector('batch', batch, len(x), what='graphs')
+    batch = check_batch(batch, len(x))
     wide = x.to(torch.promote_types(x.dtype, torch.float))
     return norm(wide, batch).to(x.dtype)

@@ -3,7 +3,7 @@ from torch import Tensor
 from torch_geometric.nn import global_mean_pool
 from torch_geometric.typing import OptTensor
 
-from pyg_ext.utils.checks import check_vector
+from pyg_ext.utils.checks import check_batch
 
 
 class PairNormSCS(torch.nn.Module):
@@ -37,8 +37,7 @@ class PairNormSCS(torch.nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor, batch: OptTensor = None) -> Tensor:
-        if batch is not None:
-            batch = check_vector('batch', batch, len(x), what='graphs')
+        batch = check_batch(batch, len(x))
         # The squares of a half type overflow:
         out = x.to(torch.promote_types(x.dtype, torch.float))
         mean = global_mean_pool(out, batch)  # [B, F]

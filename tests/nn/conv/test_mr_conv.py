@@ -164,7 +164,7 @@ def test_infinite_neighbors_and_none():
         (torch.tensor([[0, 5], [1, 2]]), r'from 0 to 4 \(got 5\)'),
         (torch.tensor([[0, 1], [1, 4]]), r'from 0 to 3 \(got 4\)'),
         (torch.tensor([[-1, 1], [1, 3]]), r'from 0 to 4 \(got -1\)'),
-        (torch.tensor([[0, 1], [1, -3]]), r'from 0 to 3 \(got -3\)'),
+        (torch.tensor([[0, 1], [1, -3]]), r'from 0 to 4 \(got -3\)'),
         (torch.zeros(3, 2).long(), r'\[2, E\] \(got \[3, 2\]\)'),
         (torch.zeros(2, 2), 'as integers'),
         (torch.zeros(2, 2).bool(), 'mask'),
@@ -217,3 +217,13 @@ def test_node_features_beside_the_maximum():
     out = conv(x, torch.tensor([[1], [0]]))
     assert torch.allclose(out[0], conv.nn(torch.cat([x[0], x[1] - x[0]])))
     assert torch.allclose(out[1], conv.nn(torch.cat([x[1], 0 * x[1]])))
+
+
+def test_within_torch_func():
+    conv = MRConv(Identity())
+    x = torch.randn(4, 3)
+    edges = torch.tensor([[0, 1, 2, 3], [1, 2, 3, 1]])
+    found = torch.func.grad(lambda x: conv(x, edges).square().sum())(x)
+    x.requires_grad_()
+    conv(x, edges).square().sum().backward()
+    assert torch.allclose(found, x.grad)

@@ -112,9 +112,9 @@ def test_errors(graph):
         conv(graph.x, graph.edge_index)
     conv = RandomWalkConv(5, 3).double()
     for x, text in (
-        (graph.x[:, 0], r'\(got \[8\]\)'),
+        (graph.x[:, 0], r'got .*\[8\]\)'),
         ((graph.x, graph.x), 'got .*tuple'),
-        (graph.x.long(), 'fractions'),
+        (graph.x.long(), 'floating point'),
     ):
         with pytest.raises(ValueError, match=f'x must .*{text}'):
             conv(x, graph.edge_index)
