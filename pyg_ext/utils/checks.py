@@ -28,8 +28,17 @@ def check_options(options: dict[str, Any], **known: Collection) -> None:
             check_name(name, options[name], known[name])
 
 
+def check_real(name: str, value: Any) -> float:
+    """Returns a number; raises a ValueError if it is none."""
+    try:
+        return float(value + 0.0)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise ValueError(f'{name} must be a number (got {value!r})') from None
+
+
 def check_probability(name: str, p: float) -> float:
     """Raises a ValueError if a probability is outside :math:`[0, 1]`."""
+    check_real(name, p)
     if not 0.0 <= p <= 1.0:
         raise ValueError(f'{name} must be a probability in [0, 1] (got {p})')
     return p
@@ -91,6 +100,8 @@ def check_index(
             f'{name} must hold the numbers of {what} as integers (got '
             f'{index.dtype})'
         )
+    if index.layout != torch.strided:
+        raise ValueError(f'{name} must be dense (got {index.layout})')
     index = index.long()
     if index.numel() > 0 and has_values(index):
         low, high = value_range(index)

@@ -7,7 +7,12 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 from tqdm import tqdm
 
-from pyg_ext.utils.checks import check_edges, check_name, check_targets
+from pyg_ext.utils.checks import (
+    check_edges,
+    check_name,
+    check_real,
+    check_targets,
+)
 from pyg_ext.utils.walk_steps import (
     TINY,
     Collected,
@@ -317,13 +322,13 @@ NORMALIZATIONS = ('sym', 'col', 'row')
 
 def check_between(name: str, value: float, least: float) -> None:
     """Raises a ValueError unless a value is in [least, 1)."""
-    if not least <= value < 1.0:
+    if not least <= check_real(name, value) < 1.0:
         raise ValueError(f'{name} must be in [{least}, 1) (got {value})')
 
 
 def check_time(t: float) -> None:
     """Raises a ValueError unless a time is one that can be computed."""
-    if not 0.0 < t <= 500.0:
+    if not 0.0 < check_real('t', t) <= 500.0:
         raise ValueError(f't must be in (0, 500] (got {t})')
 
 

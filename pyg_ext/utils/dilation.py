@@ -167,8 +167,7 @@ def walk_graph(
         - **input:** edge indices :math:`(2, E)`
         - **output:** edge indices :math:`(2, E')`, sorted, each pair once
     """
-    if length < 1:
-        raise ValueError(f'length must be at least 1 (got {length})')
+    check_count('length', length)
     edge_index, _, num = check_edges(edge_index, None, num_nodes)
 
     def pattern(index: Tensor) -> Tensor:

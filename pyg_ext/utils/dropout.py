@@ -48,6 +48,8 @@ def dropout(
         - **output:** the same shape :math:`(*)`
     """
     check_probability('p', p)
+    if not isinstance(x, Tensor):
+        raise ValueError(f'x must be a tensor (got {type(x).__name__})')
     if not x.is_floating_point():
         raise ValueError(f'dropout needs floating point input (got {x.dtype})')
     if not training or p == 0.0:

@@ -294,7 +294,8 @@ def check_neighbors(index: Any) -> Tensor:
         raise ValueError(
             f'index must be of shape [N, k] (got {list(index.size())})'
         )
-    check_index('index', index[:0], None, 'points')  # of which type
+    some = isinstance(index, Tensor) and index.layout == torch.strided
+    check_index('index', index[:0] if some else index, None, 'points')
     if index.numel() > 0 and int(index.min()) < -1:
         raise ValueError(
             f'index must name points from 0 on, or -1 for none (got '

@@ -6,7 +6,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pyg_ext.utils.checks import check_index, check_ptr
+from pyg_ext.utils.checks import (
+    check_count,
+    check_features,
+    check_index,
+    check_ptr,
+)
 from pyg_ext.utils.compiled import compiled
 from pyg_ext.utils.threads import in_threads
 
@@ -34,7 +39,7 @@ def neighbor_max(x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
           neighbors :math:`(E)`
         - **output:** features :math:`(M, F)`
     """
-    col = check_index('col', col, _num_rows(x))
+    col = check_index('col', col, check_features(x).size(0))
     rowptr = check_ptr('rowptr', rowptr, len(col), 'neighbors')
     within = torch._C._are_functorch_transforms_active()  # torch.func
     cpu = x.device.type == 'cpu' and x.dtype in (torch.float, torch.double)
@@ -63,7 +68,8 @@ def edge_max(x: Tensor, source: Tensor, target: Tensor, size: int) -> Tensor:
         - **input:** features :math:`(E, F)`, nodes :math:`(E)` twice
         - **output:** features :math:`(M, F)`
     """
-    num = _num_rows(x)
+    num = check_features(x).size(0)
+    check_count('size', size, 0)
     source = check_index('source', source, None)
     target = check_index('target', target, size)
     if source.size() != (num,) or target.size() != (num,):
@@ -87,12 +93,6 @@ def edge_max(x: Tensor, source: Tensor, target: Tensor, size: int) -> Tensor:
 
 
 _compiled = cache(compiled)  # when first needed
-
-
-def _num_rows(x: Tensor) -> int:
-    if x.dim() != 2:
-        raise ValueError(f'x must be of shape [N, F] (got {list(x.size())})')
-    return x.size(0)
 
 
 class _NeighborMax(torch.autograd.Function):

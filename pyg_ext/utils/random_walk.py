@@ -12,6 +12,7 @@ from pyg_ext.utils.checks import (
     check_index,
     check_name,
     check_probability,
+    check_real,
     check_targets,
 )
 from pyg_ext.utils.threads import in_threads
@@ -388,5 +389,5 @@ def in_units(restart: float) -> np.uint64:
 
 def _check_walk(walk_length: int, restart: float = 0.0) -> None:
     check_count('walk_length', walk_length, 1, MOST_STEPS)
-    if not 0.0 <= restart < 1.0:
+    if not 0.0 <= check_real('restart', restart) < 1.0:
         raise ValueError(f'restart must be in [0, 1) (got {restart})')

@@ -6,7 +6,7 @@ from torch_geometric.transforms import GDC
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import add_self_loops, coalesce, is_undirected
 
-from pyg_ext.utils.checks import check_edges, check_name
+from pyg_ext.utils.checks import check_edges, check_name, check_real
 from pyg_ext.utils.diffusion import (
     NORMALIZATIONS,
     diffusion_matrix,
@@ -131,7 +131,9 @@ def similarity_graph(
         edge_weight = torch.ones_like(edge_index[0], dtype=dtype)
     if dtype.itemsize < 4:
         edge_weight = edge_weight.float()
-    if self_loop_weight is not None and not 0 <= self_loop_weight < math.inf:
+    if self_loop_weight is not None and not (
+        0 <= check_real('self_loop_weight', self_loop_weight) < math.inf
+    ):
         raise ValueError(
             f'self_loop_weight must be finite and not negative (got '
             f'{self_loop_weight})'

@@ -13,7 +13,12 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 from tqdm import tqdm
 
-from pyg_ext.utils.checks import check_count, check_edges, check_targets
+from pyg_ext.utils.checks import (
+    check_count,
+    check_edges,
+    check_real,
+    check_targets,
+)
 from pyg_ext.utils.csr import CSRTensor
 from pyg_ext.utils.threads import in_order
 
@@ -157,9 +162,13 @@ class Keep:
         for name in ('k', 'avg_degree'):
             value = getattr(self, name)
             if value is not None:
-                check_count(name, value)
-        if self.threshold is not None and math.isnan(self.threshold):
-            raise ValueError('threshold must be a number (got nan)')
+                object.__setattr__(self, name, check_count(name, value))
+        if self.threshold is not None:
+            threshold = check_real('threshold', self.threshold)
+            if math.isnan(threshold):
+                raise ValueError('threshold must be a number (got nan)')
+            object.__setattr__(self, 'threshold', threshold)
+        object.__setattr__(self, 'loop', bool(self.loop))
 
     def scale(self, steps: Steps) -> np.ndarray:
         """A factor for each node: a similarity is multiplied by that of the

@@ -9,8 +9,10 @@ from pyg_ext.utils.checks import (
     check_batch,
     check_edges,
     check_features,
+    check_index,
     check_options,
     check_ptr,
+    check_real,
 )
 
 T = torch.tensor
@@ -174,3 +176,15 @@ def test_features(x, options, text):
     assert check_features(x, -1) is x
     assert check_features(x[None], 2, stacked=True).dim() == 3
     assert check_features(x.to_sparse(), 2, dense=False).is_sparse
+
+
+@pytest.mark.parametrize('value', ['a', None, 10**400, torch.ones(2)])
+def test_real(value):
+    with pytest.raises(ValueError, match='alpha must be a number'):
+        check_real('alpha', value)
+    assert check_real('alpha', torch.tensor(0.5)) == 0.5
+
+
+def test_index_that_is_sparse():
+    with pytest.raises(ValueError, match=r'start must be dense \(got'):
+        check_index('start', torch.tensor([0, 1]).to_sparse(), 3)

@@ -110,7 +110,7 @@ def test_pointers_that_are_none(rowptr, col, text):
 
 def test_errors():
     nodes = torch.tensor([0, 1, 2, 3])
-    with pytest.raises(ValueError, match=r'x must be of shape \[N, F\]'):
+    with pytest.raises(ValueError, match=r'x must be .* of shape \[N, F\]'):
         neighbor_max(X.view(-1), ROWPTR, COL)
     with pytest.raises(ValueError, match=r'target .* 0 to 2'):
         edge_max(X, nodes, nodes, 3)
