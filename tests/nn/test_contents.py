@@ -149,6 +149,86 @@ def test_functional_call():
     assert all(p.grad is None for p in ours.parameters())
 
 
+def test_replicas_of_data_parallel():
+    """Whose parameters are plain attributes, computed from those."""
+    results = []
+    for enabled in (True, False):
+        model = stack(lambda width: nn.Linear(width, width))
+        model.enabled = enabled
+        copies = {m: m._replicate_for_data_parallel() for m in model.modules()}
+        for m, copied in copies.items():
+            for name, child in m._modules.items():
+                copied._modules[name] = copies[child]
+            for name, p in m._parameters.items():
+                setattr(copied, name, p * 1.0)
+        step(copies[model], features())
+        results.append([p.grad for p in model.parameters()])
+    for one, other in zip(*results, strict=True):
+        assert torch.allclose(one, other)
+
+
+def test_hooks_of_parameters_are_called_once():
+    model = stack(lambda width: nn.Linear(width, width))
+    calls = []
+    for p in model.parameters():
+        p.register_hook(lambda grad: calls.append(1) or 3 * grad)
+    ours = [g.clone() for g in step(model, features())]
+    assert len(calls) == len(ours[1:])
+    model.zero_grad()
+    model.enabled = False
+    for one, other in zip(ours, step(model, features()), strict=True):
+        assert torch.allclose(one, other)
+
+
+def test_backward_under_autocast():
+    """No weight that autocast keeps has lost its way to the parameter."""
+    model = stack(lambda width: nn.Linear(width, width)).float()
+    x = features().detach().float().requires_grad_()
+    with torch.autocast('cpu', torch.bfloat16):
+        step(model, x)
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_transforms_of_functions():
+    model = stack(lambda width: nn.Linear(width, width))
+    x = features().detach()
+    weights = {name: p.detach() for name, p in model.named_parameters()}
+
+    def loss(weights):
+        return torch.func.functional_call(model, weights, x).square().sum()
+
+    grads = torch.func.grad(loss)(weights)
+    for one, other in zip(
+        grads.values(), step(model, features())[1:], strict=True
+    ):
+        assert torch.allclose(one, other)
+    assert torch.allclose(
+        torch.vmap(model)(x.view(2, -1, C)).view(x.shape), model(x)
+    )
+
+
+@pytest.mark.parametrize('late', [True, False])
+def test_parameters_frozen_or_not_between_the_passes(late):
+    results = []
+    for enabled in (True, False):
+        model = stack(lambda width: nn.Linear(width, width))
+        model.enabled = enabled
+        model.layers[0].requires_grad_(not late)
+        x = features()
+        out = model(x)
+        model.layers[0].requires_grad_(late)
+        out.square().sum().backward()
+        results.append([x.grad, *(p.grad for p in model.parameters())])
+    for one, other in zip(*results, strict=True):
+        assert (one is None) == (other is None)
+        assert one is None or torch.allclose(one, other)
+
+
+def test_modules_keep_the_shape():
+    with pytest.raises(ValueError, match=r'\[12, 4\] \(got \[12, 2\]\)'):
+        stack(lambda width: nn.Linear(width, 2))(features())
+
+
 def test_a_parameter_that_is_replaced_before_the_backward_pass():
     ours = stack(lambda width: nn.Linear(width, width))
     plain = stack(lambda width: nn.Linear(width, width))

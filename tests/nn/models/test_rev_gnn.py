@@ -136,3 +136,19 @@ def test_edge_features(graph):
         RevGNN(5, 8, 3, 2, conv='sage', edge_dim=3)
     with pytest.raises(ValueError, match='edge_dim, which is 3'):
         model(graph.x, graph.edge_index)
+
+
+def test_weights_without_effect_are_refused(graph):
+    inputs = graph.x, graph.edge_index, graph.edge_weight
+    for conv in ('sage', 'gat', 'gen'):
+        model = RevGNN(5, 8, 2, 2, conv=conv).double()
+        with pytest.raises(ValueError, match='edge_weight has no effect'):
+            model(*inputs)
+        with pytest.raises(ValueError, match='from 0 to 7 '):
+            model(graph.x, graph.edge_index + 2)
+    model = RevGNN(
+        *(5, 8, 2, 2), conv=lambda channels: GraphConv(channels, channels)
+    ).double()
+    assert not torch.equal(model(*inputs), model(*inputs[:2]))
+    with pytest.raises(ValueError, match=r'shape \[17\]'):
+        model(*inputs[:2], graph.edge_weight[1:])
