@@ -201,7 +201,7 @@ def test_broken_file_of_aliases(monkeypatch):
     """A file of the package that was changed by hand is named."""
     methods.aliases.cache_clear()
     monkeypatch.setattr(methods, 'read_file', lambda path: {'a': 'gccn'})
-    with pytest.raises(UsageError, match="methods.yaml: a .*got 'gccn'"):
+    with pytest.raises(UsageError, match=r"methods.yaml: a .*got 'gccn'"):
         methods.aliases()
     methods.aliases.cache_clear()
 
