@@ -51,7 +51,8 @@ class Contents:
         self.places: list[dict[str, Any]] = []
         self.held: list[Entry] = []
         self.loose: list[tuple[dict[str, Any], str]] = []  # other tensors
-        for m in module.modules():
+        self.modules = list(module.modules())
+        for m in self.modules:
             if isinstance(m, torch.jit.ScriptModule):
                 raise RuntimeError(
                     'a scripted module cannot stand in a reversible stack, '

@@ -553,7 +553,6 @@ class _Plan:
         every = anchor_every or len(layers)
         last = len(layers) - 1
         self.anchors = [*range(every - 1, last, every)]
-        self.training = [layer.training for layer in layers]
         self.autocast = {
             'device_type': device.type,
             'enabled': torch.is_autocast_enabled(device.type),
@@ -572,6 +571,12 @@ class _Plan:
         self.parameters = list(self.places)
         self.watched = [*self.arguments.all, *self.parameters]
         self.versions = versions_of(self.watched)
+        self.training = self.modes()
+
+    def modes(self) -> list[bool]:
+        """Whether each module is in training."""
+        every = self.contents.values()
+        return [m.training for contents in every for m in contents.modules]
 
     def evaluate(
         self,
@@ -605,7 +610,7 @@ class _Plan:
                 'in place since its forward pass, which the backward pass '
                 'evaluates again'
             )
-        if self.training != [layer.training for layer in self.layers]:
+        if self.training != self.modes():
             raise RuntimeError(
                 'a reversible stack was switched between train() and eval() '
                 'between its forward and its backward pass, which evaluates '

@@ -303,6 +303,14 @@ def test_blocks_that_cannot_be_repeated(make, text):
         step(stack(make), features())
 
 
+def test_a_module_that_is_switched_between_the_passes():
+    model = stack(lambda width: nn.Sequential(nn.Dropout(0.1)))
+    out = model(features())
+    model.layers[1].convs[0][0].eval()
+    with pytest.raises(RuntimeError, match=r'between train\(\) and eval'):
+        out.sum().backward()
+
+
 def test_changes_between_the_passes():
     model = stack(lambda width: nn.Linear(width, width))
     weight = torch.ones(N, 1, dtype=torch.double)
