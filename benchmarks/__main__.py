@@ -327,9 +327,9 @@ def _report(
     console.print(report.table(summary))
     changes = report.changes(rows)
     if changes:
-        console.print(f'changed from the preset: {", ".join(changes)}')
+        console.print(f'changed from the preset: {shown(", ".join(changes))}')
     for words in left_out:
-        console.print(f'in the same store, and left out: {words}')
+        console.print(f'in the same store, and left out: {shown(words)}')
     report.write(rows, folder, seen, left_out)
     console.print(
         f'written to {folder}: summary.csv curve.png curve.svg report.md'
@@ -357,7 +357,9 @@ def _report_probes(rows: list[Row], probes: Store) -> None:
 def redo(args: argparse.Namespace) -> int:
     """Redoes table and figure from the store."""
     wanted = _set(args)
-    path = Path(args.store or Path(args.out) / 'results.jsonl')
+    path = Path(args.out) / 'results.jsonl'
+    if args.store is not None:
+        path = Path(args.store)
     if not path.is_file():
         raise UsageError(f'there is no store {path}')
     stored = Store(path.parent, path.name).read()
@@ -467,7 +469,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a command and returns its exit code."""
     write_any_character()
     warnings.showwarning = lambda message, *_: console.print(
-        f'warning: {message}', style='yellow'
+        f'warning: {shown(message)}', style='yellow'
     )
     commands = {
         'depth': depth,
@@ -493,7 +495,10 @@ def main(arguments: list[str] | None = None) -> int:
             text = f'{error.filename}: {text}'
     if team.first():
         line = ' '.join(f'error: {text}'.split())
-        console.print(line, style='red', highlight=False, soft_wrap=True)
+        try:
+            console.print(line, style='red', highlight=False, soft_wrap=True)
+        except OSError:  # it was the screen that failed
+            print(line, file=sys.stderr)
     return 2
 
 

@@ -116,7 +116,10 @@ def compare(rows: Iterable[Row]) -> pd.DataFrame:
     no change of edges, paired by seed, with its 95 % interval and the p-value
     of a paired t-test. Scores in percent, gains in points.
     """
-    frame = pd.DataFrame([row for row in rows if row['status'] == 'ok'])
+    good = [row for row in rows if row['status'] == 'ok']
+    if not good:
+        raise UsageError('all runs that count failed: the store says why')
+    frame = pd.DataFrame(good)
     parsed = frame['method'].map(methods.parse)
     frame['model'] = [method.base for method in parsed]
     frame['edges'] = [method.edges or 'none' for method in parsed]

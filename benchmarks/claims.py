@@ -38,9 +38,15 @@ def check(rows: list[Row]) -> pd.DataFrame:
                 cells.get((methods.parse(method).name, depth))
                 for method, depth in (claim['more'], claim['less'])
             ]
-            if any(runs is None or len(runs) < 2 for runs in pair):
+            if any(runs is None for runs in pair):
                 continue
-            low, high = interval(*pair, claim.get('paired', False))
+            paired = claim.get('paired', False)
+            if paired:
+                seeds = pair[0].index.intersection(pair[1].index)
+                pair = [runs.loc[seeds] for runs in pair]
+            if min(map(len, pair)) < 2:
+                continue
+            low, high = interval(*pair, paired)
             lines.append(
                 {
                     **dict(zip(GROUP, names, strict=True)),
@@ -61,11 +67,12 @@ def interval(
     more: pd.Series, less: pd.Series, paired: bool
 ) -> tuple[float, float]:
     """The 95 % interval of a difference of means, Welch's unless paired."""
+    parts = [more - less] if paired else [more, -less]
+    if not any(map(np.ptp, parts)):  # nothing that a test could divide by
+        gain = float(sum(part.iloc[0] for part in parts))
+        return gain, gain
     if paired:
-        gain = (more - less).dropna()
-        if np.ptp(gain) == 0.0:
-            return gain.iloc[0], gain.iloc[0]
-        test = stats.ttest_1samp(gain, 0.0)
+        test = stats.ttest_1samp(parts[0], 0.0)
     else:
         test = stats.ttest_ind(more, less, equal_var=False)
     low, high = test.confidence_interval()

@@ -50,7 +50,7 @@ def protocol_of(name: str, protocol: str | None = None) -> str:
     """
     check_name('dataset', name, DATASETS)
     known = DATASETS[name].protocols
-    protocol = protocol or known[0]
+    protocol = known[0] if protocol is None else protocol
     check_name(f'protocol of {name}', protocol, known)
     return protocol
 

@@ -1,14 +1,14 @@
 """The curves."""
 
+import os
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 
 from benchmarks.output import replacing
 from benchmarks.protocols import PROTOCOLS
 
-matplotlib.use('Agg')  # files only, no window
+os.environ['MPLBACKEND'] = 'agg'  # files only, no window, whatever was set
 
 # Okabe and Ito's colours, told apart by all common kinds of colour vision.
 COLORS = (
@@ -29,19 +29,19 @@ def draw(
     """Writes ``curve.png`` and ``curve.svg``, with the receptive field below
     the curves if it is given.
     """
-    from matplotlib import pyplot as plt
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
 
     first = summary.iloc[0]
     protocol = PROTOCOLS[first['protocol']]
-    with plt.style.context({'font.size': 11, 'svg.hashsalt': 'pyg_ext'}):
+    with rc_context({'font.size': 11, 'svg.hashsalt': 'pyg_ext'}):
         panels = 1 if seen is None else 2
-        figure, grid = plt.subplots(
+        figure = Figure((7, 3.5 + panels), layout='constrained')
+        grid = figure.subplots(
             panels,
-            figsize=(7, 3.5 + panels),
             sharex=True,
             squeeze=False,
             height_ratios=(4, 1)[:panels],
-            layout='constrained',
         )
         axes, *below = grid[:, 0]
         good = summary[summary['runs'] > 0]
@@ -112,4 +112,3 @@ def draw(
                     dpi=150,
                     metadata={'Date': None} if kind == 'svg' else None,
                 )
-        plt.close(figure)

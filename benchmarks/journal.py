@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -119,6 +120,12 @@ class Journal:
             raise UsageError(
                 f'{path} holds {done} epochs, more than the {here["epochs"]} '
                 f'that are asked for'
+            )
+        if not (self.folder / BEST).is_file():
+            warnings.warn(
+                f'{self.folder / BEST} is missing, and is written again only '
+                f'if an epoch is better than all so far',
+                stacklevel=2,
             )
         return state
 

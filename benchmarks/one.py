@@ -27,8 +27,9 @@ def plan(args: argparse.Namespace, overrides: dict[str, Any]) -> engine.Cell:
         )
     if args.batch is not None:
         overrides['batch'] = args.batch
-    if team.processes() > 1:
-        overrides['processes'] = team.processes()
+    processes = team.started().size
+    if processes > 1:
+        overrides['processes'] = processes
     [cell] = engine.plan(
         args.dataset,
         [args.method],

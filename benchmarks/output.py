@@ -13,15 +13,17 @@ from rich.console import Console
 
 from benchmarks.errors import UsageError, reason
 
+LONG = 2000  # characters of a text
 # What Markdown would take for more than text, underscores in a word aside:
 MARKS = re.compile(r'[\\`*|#~$]|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])')
 
 
 def shown(value: Any) -> str:
     """Something in one line that a terminal shows and does not obey: control
-    characters stand there as their numbers.
+    characters stand there as their numbers; only the beginning if it is long.
     """
-    return _visible(' '.join(str(value).split()))
+    text = ' '.join(str(value).split())
+    return _visible(text if len(text) <= LONG else f'{text[:LONG]} ...')
 
 
 def escaped(value: Any) -> str:
@@ -45,7 +47,8 @@ class Screen(Console):
 
     def __init__(self):
         # No markup: an error text may hold brackets of its own.
-        width = None if sys.stdout.isatty() else 120
+        seen = sys.stdout is not None and sys.stdout.isatty()
+        width = None if seen else 120
         super().__init__(markup=False, width=width)
 
     def print(self, *objects: Any, **kwargs: Any) -> None:
@@ -76,6 +79,7 @@ def replacing(path: Path, mark: str | None = None) -> Iterator[Path]:
         UsageError: If it cannot be written.
     """
     mark = str(os.getpid()) if mark is None else mark
+    path = Path(os.path.realpath(path))  # a link stays one
     part = path.with_name(f'{path.stem}.part{mark}{path.suffix}')
     try:
         yield part

@@ -67,7 +67,7 @@ def together(
             others[f'of {method}, which this sweep cannot run'] += 1
         else:
             others[
-                f'of {method} with {_difference(row["config"], config)}'
+                f'of {method} with {", ".join(_unlike(row["config"], config))}'
             ] += 1
     words = [
         f'{number} run{"s" * (number > 1)} {what}'
@@ -83,19 +83,18 @@ def _configured(
     try:
         parsed = methods.parse(method)
         names = (like['preset'], like['dataset'], parsed)
-        return presets.configure(*names, dict(overrides))
+        return presets.configure(*names, dict(overrides), like['depth'])
     except UsageError:
         return None
 
 
-def _difference(config: dict[str, Any], other: dict[str, Any]) -> str:
-    """What the first configuration has that the second has not."""
-    keys = [k for k in sorted({*config, *other}) if _unlike(config, other, k)]
-    return ', '.join(f'{k}={config.get(k)}' for k in keys)
-
-
-def _unlike(one: dict[str, Any], other: dict[str, Any], name: str) -> bool:
-    return one.get(name) != other.get(name)
+def _unlike(config: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """What the first configuration has where the second differs, by key."""
+    return [
+        f'{key}={config.get(key, "nothing")}'
+        for key in sorted({*config, *other})
+        if key not in config or key not in other or config[key] != other[key]
+    ]
 
 
 def check_one_kind(rows: list[Row]) -> None:
@@ -125,14 +124,13 @@ def check_one_kind(rows: list[Row]) -> None:
         }
         if len(configs) > 1:
             first, second, *_ = configs.values()
-            differ = sorted(
-                f'{k}={first.get(k)} and {k}={second.get(k)}'
-                for k in {*first, *second}
-                if _unlike(first, second, k)
+            both = zip(
+                *map(_unlike, (first, second), (second, first)), strict=True
             )
+            differ = '; '.join(map(' and '.join, both))
             raise UsageError(
-                f'the runs of {method} differ in {"; ".join(differ)}: choose '
-                f'with --set key=value'
+                f'the runs of {method} differ in {differ}: choose with '
+                f'--set key=value'
             )
 
 
@@ -368,12 +366,7 @@ def changes(rows: list[Row]) -> list[str]:
     found = set()
     for row in rows:
         names = (row['preset'], row['dataset'], row['method'])
-        recipe = presets.unchanged(*names)
-        found |= {
-            f'{key}={value}'
-            for key, value in row['config'].items()
-            if recipe.get(key) != value
-        }
+        found |= {*_unlike(row['config'], presets.unchanged(*names))}
     return sorted(found)
 
 

@@ -30,6 +30,7 @@ NUMBERS = (*SCORES, 'best_epoch', 'epochs', 'seconds', 'peak_mb')
 LEVELS = 8  # of lists in lists in a configuration
 # How a line of this program has it:
 SEED = re.compile(rb'"seed": (-?\d{1,19}), "status": ')
+ROW = '{"'  # how each begins
 ROOM = 2**16  # bytes that a folder must have room for
 
 Row = dict[str, Any]
@@ -320,8 +321,14 @@ def _parse(line: bytes) -> tuple[Any, str | None]:
 
 
 def _is_torn(tail: bytes) -> bool:
-    """Whether a last line without an end is the beginning of a row, perhaps
-    with zeros that a power cut left.
+    """Whether a last line without an end is the beginning of a row, as
+    :meth:`Store.append` writes it, perhaps with zeros that a power cut left.
     """
-    begins = tail.strip(b'\0')[:1] in (b'', b'{')
-    return begins and _parse(tail)[1] is not None
+    text = tail.strip(b'\0').decode('latin1')
+    if not ROW.startswith(text[: len(ROW)]):
+        return False
+    try:
+        json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return True
+    return False  # a row, and something behind it

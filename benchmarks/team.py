@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -85,25 +86,50 @@ class Team:
 
 
 ALONE = Team()
+SET = 'must be set by torchrun'
+
+
+def started() -> Team:
+    """The processes that torchrun started; without it, this one alone.
+
+    Raises:
+        UsageError: If the variables of torchrun make no sense, as where they
+            are set by hand.
+    """
+    size = _number('WORLD_SIZE', 1, 2**20, '1')
+    if size == 1:
+        return ALONE
+    if not os.environ.get('MASTER_ADDR'):
+        raise UsageError(f'MASTER_ADDR {SET} (got nothing)')
+    _number('MASTER_PORT', 0, 2**16 - 1)
+    return Team(_number('RANK', 0, size - 1), size)
+
+
+def _number(name: str, low: int, high: int, default: str = '') -> int:
+    """A variable of torchrun."""
+    text = os.environ.get(name, default)
+    if not re.fullmatch(r'[0-9]{1,9}', text) or not low <= int(text) <= high:
+        raise UsageError(
+            f'{name} {SET} as a number from {low} to {high} (got {text!r})'
+        )
+    return int(text)
 
 
 def first() -> bool:
     """Whether this is the first of the processes that torchrun started, or
     the only one.
     """
-    return os.environ.get('RANK', '0') == '0'
-
-
-def processes() -> int:
-    """How many processes torchrun started; 1 without it."""
-    return int(os.environ.get('WORLD_SIZE', 1))
+    try:
+        return started().rank == 0
+    except UsageError:  # to be said
+        return True
 
 
 def own_device(device: str) -> str:
     """The device of this process: CUDA in general is one for each."""
     if device != 'cuda':
         return device
-    return f'cuda:{os.environ.get("LOCAL_RANK", 0)}'
+    return f'cuda:{_number("LOCAL_RANK", 0, 1023, "0")}'
 
 
 @contextmanager
@@ -128,7 +154,7 @@ def group(backend: str, **given: Any) -> Iterator[Team]:
 @contextmanager
 def meet(device: str) -> Iterator[Team]:
     """Joins the processes that torchrun started, while it lasts."""
-    if processes() == 1:
+    if started().size == 1:
         yield ALONE
         return
     if device.startswith('cuda'):

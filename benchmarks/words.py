@@ -216,7 +216,7 @@ def new_folder(text: str) -> str:
 def new_file(text: str) -> str:
     """A file to write, in a folder that is there."""
     file, place, *_ = _and_above(text, 'file')
-    if file.is_dir() or not place.is_dir():
+    if (file.exists() and not file.is_file()) or not place.is_dir():
         raise ArgumentTypeError(
             f'must be a file in a folder that is there (got {text!r})'
         )

@@ -138,3 +138,8 @@ def test_errors(capsys, tmp_path, arguments, text):
     code, out = run(capsys, *command)
     assert code == 2
     assert text in out
+
+
+def test_no_run_that_counts_is_good(row):
+    with pytest.raises(UsageError, match='all runs that count failed'):
+        augment.compare([row(status='failed')])

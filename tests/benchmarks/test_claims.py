@@ -65,3 +65,15 @@ def test_paired_by_seed():
     want = stats.ttest_rel([3, 5, 9], [1, 2, 4]).confidence_interval()
     found = claims.interval(more, less, True)
     assert found == pytest.approx((want.low, want.high))
+
+
+@pytest.mark.parametrize('seeds', [(2, 3), (0, 3)])
+def test_runs_that_are_no_pairs_say_nothing(row, seeds):
+    rows = [row(seed=s, test=0.8 + 0.01 * s) for s in (0, 1)]
+    rows += [row(method='gcn+ppr', seed=s, test=0.9) for s in seeds]
+    assert claims.check(rows).empty
+
+
+def test_the_same_score_each_time():
+    more, less = pd.Series([82.0, 82.0]), pd.Series([80.0, 80.0, 80.0])
+    assert claims.interval(more, less, False) == (2.0, 2.0)

@@ -139,3 +139,10 @@ def test_one_training_at_a_time(tmp_path, monkeypatch):
         pass
     with journal.hold(tmp_path):
         pass
+
+
+def test_best_parameters_that_are_gone(tmp_path, state):
+    (tmp_path / BEST).unlink()
+    model, optimizer, book = start(tmp_path)
+    with pytest.warns(UserWarning, match=r'best\.pt is missing'):
+        assert book.begin(model, optimizer) == (1, BESTS)

@@ -420,6 +420,19 @@ def test_a_pipe_that_nobody_reads():
     assert 'Traceback' not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ('screen', 'code', 'said'),
+    [('>&-', 0, ''), ('>/dev/full', 2, 'error: No space left on device')],
+)
+def test_a_screen_that_takes_nothing(screen, code, said):
+    line = f'"{sys.executable}" -m benchmarks list {screen}; echo $? >&2'
+    done = subprocess.run(['sh', '-c', line], stderr=subprocess.PIPE)
+    *lines, last = done.stderr.decode().splitlines()
+    assert 'Traceback' not in done.stderr.decode()
+    assert (lines[:1] or [''])[0] == said
+    assert int(last) in (code, 120)  # what Python says of a full screen
+
+
 def test_report_of_another_store(capsys, tmp_path, row):
     Store(tmp_path, 'kept.jsonl').append(row())
     out = tmp_path / 'new'

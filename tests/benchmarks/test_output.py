@@ -67,6 +67,21 @@ def test_screen_shows_what_is_printed(monkeypatch):
     assert out.getvalue() == ('failed: \\x1b[2J\\x1b]0;owned\\x07 [red]\n')
 
 
+def test_long_texts_are_cut():
+    assert shown('x' * 10**6) == 'x' * 2000 + ' ...'
+    assert len(escaped('|' * 10**6)) < 5000
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / 'there').mkdir()
+    link, file = tmp_path / 'page.md', tmp_path / 'there' / 'page.md'
+    link.symlink_to(file)
+    for text in ('first', 'second'):
+        write_text(link, text)
+        assert link.is_symlink()
+        assert file.read_text('utf-8') == text
+
+
 def test_replacing_keeps_what_was(tmp_path):
     path = tmp_path / 'page.md'
     write_text(path, 'first ±')

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from benchmarks import report
+from benchmarks import methods, presets, report
 from benchmarks.__main__ import main
 from benchmarks.errors import UsageError
 from benchmarks.store import Store
@@ -194,3 +194,36 @@ def test_ascii_locale(tmp_path, row):
     page = (tmp_path / 'report.md').read_text('utf-8')
     assert '55.00 ± 7.07' in page
     assert '- device: Größe' in page
+
+
+def test_what_a_configuration_lacks_is_another_recipe(row):
+    """And is not put beside the published number."""
+    config = row()['config']
+    config = {k: v for k, v in config.items() if k != 'dropout'}
+    rows = [{**row(), 'config': config}, row(seed=1)]
+    assert report.changes(rows) == [
+        'dropout=nothing',
+        'epochs=3',
+        'hidden_channels=8',
+    ]
+    with pytest.raises(UsageError, match=r'dropout=nothing and dropout=0\.5'):
+        report.check_one_kind(rows)
+
+
+def test_a_method_of_one_depth(row):
+    """A method need not be possible at others."""
+    method = methods.parse('gin+identity')
+    config = presets.configure('classic', 'digits', method, {}, 1)
+    mine = {**row(method='gin+identity', depth=1), 'config': config}
+    assert report.together([mine], mine, {}) == ([mine], [])
+
+
+def test_any_backend_of_matplotlib(tmp_path, row):
+    Store(tmp_path).append(row())
+    command = [sys.executable, '-m', 'benchmarks', 'report', '--out']
+    done = subprocess.run(
+        [*command, tmp_path],
+        env={**os.environ, 'MPLBACKEND': 'of another program'},
+        capture_output=True,
+    )
+    assert done.returncode == 0

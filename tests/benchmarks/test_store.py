@@ -83,6 +83,24 @@ def test_only_a_torn_line(tmp_path, row):
     assert Store(tmp_path).read() == [row()]
 
 
+@pytest.mark.parametrize(
+    'end',
+    ['\r', '', '\x00', ' // a note'],
+    ids=['old', 'none', 'zero', 'note'],
+)
+def test_a_last_line_that_is_more_than_a_row_is_kept(tmp_path, row, end):
+    """Such as rows without ends of lines, or with those of an old Mac."""
+    store = Store(tmp_path)
+    text = ''.join(json.dumps(row(seed=s)) + end for s in (0, 1)).encode()
+    store.path.write_bytes(text)
+    with pytest.raises(UsageError, match='line 1 is no JSON'):
+        store.append(row())
+    assert store.path.read_bytes() == text
+    store.path.write_bytes(b'{ no row of ours')
+    with pytest.raises(UsageError, match='line 1 is no JSON'):
+        store.append(row())
+
+
 def test_missing_newline_loses_nothing(tmp_path, row):
     store = Store(tmp_path)
     store.append(row(seed=0))

@@ -1,3 +1,4 @@
+import re
 import weakref
 from contextlib import nullcontext
 
@@ -6,10 +7,11 @@ import torch
 from torch import nn
 
 from benchmarks import batches, datasets, train
+from benchmarks.__main__ import main
 from benchmarks.methods import BACKBONES, Network, parse
 from benchmarks.recipe import Recipe
 from benchmarks.scores import METRICS
-from benchmarks.team import ALONE, group
+from benchmarks.team import ALONE, group, started
 
 # On the digits, of whose 50 training nodes each process has half.
 SPECS = sorted({*BACKBONES} | {'gcn+res', 'gcn+jump', 'deepgcn+res'})
@@ -24,6 +26,9 @@ PARTS = {
     'neighbor': {'batch_size': 7, 'fanout': [3, 3]},
     'saint': {'parts': 3, 'batch_size': 100, 'walk_length': 2},
 }
+
+
+TWO = {'WORLD_SIZE': '2', 'MASTER_ADDR': '::1', 'MASTER_PORT': '29500'}
 
 
 def network(spec):
@@ -196,3 +201,40 @@ def test_no_wrapped_model_outlives_its_group(fails, tmp_path, monkeypatch):
     with expected, group('gloo', init_method=store, rank=0, world_size=1):
         train_one()
     assert left == [None]
+
+
+@pytest.mark.parametrize(
+    ('variables', 'message'),
+    [
+        ({'WORLD_SIZE': 'abc'}, r'WORLD_SIZE .* from 1 to .*got .abc.'),
+        ({'WORLD_SIZE': '0'}, r'WORLD_SIZE .*got .0.'),
+        ({'WORLD_SIZE': ''}, r'WORLD_SIZE .*got ..\)'),
+        ({'WORLD_SIZE': '2'}, 'MASTER_ADDR .*got nothing'),
+        ({**TWO, 'MASTER_PORT': 'x'}, r'MASTER_PORT .*got .x.'),
+        (TWO, r'RANK .* from 0 to 1 .got ..\)'),
+        ({**TWO, 'RANK': '2'}, r'RANK .* from 0 to 1 .got .2.'),
+        ({**TWO, 'RANK': '-1'}, r'RANK .*got .-1.'),
+    ],
+)
+def test_variables_that_torchrun_would_not_set(
+    capsys, tmp_path, monkeypatch, variables, message
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    code = main(['train', '--dataset', 'digits', '--out', str(tmp_path)])
+    assert code == 2
+    assert re.search(f'^error: {message}', capsys.readouterr().out)
+
+
+def test_who_speaks(capsys, monkeypatch):
+    """The first of several; one alone, whatever its rank is said to be."""
+    assert started() == ALONE
+    monkeypatch.setenv('RANK', '1')
+    assert started() == ALONE
+    assert main(['nothing']) == 2
+    assert 'invalid choice' in capsys.readouterr().out
+    for name, value in TWO.items():
+        monkeypatch.setenv(name, value)
+    assert (started().rank, started().size) == (1, 2)
+    assert main(['nothing']) == 2
+    assert capsys.readouterr().out == ''
