@@ -1,6 +1,7 @@
 """What a long training leaves behind, to go on from and to look at."""
 
 import json
+import math
 import os
 import socket
 import time
@@ -84,15 +85,18 @@ class Journal:
         state = self.team.agree(self._take_up)
         if state is None:
             return 0, {}
+        ours = [{**group} for group in optimizer.param_groups]
         try:
             model.load_state_dict(state['model'])
             optimizer.load_state_dict(state['optimizer'])
-            _check_shapes(optimizer)
+            _check_state(optimizer)
         except Exception as error:  # of whatever a foreign state holds
             text = ' '.join(str(error).split())[:200]
             raise UsageError(
                 f'{self.folder / LATEST} does not fit this model: {text}'
             ) from error
+        for group, own in zip(optimizer.param_groups, ours, strict=True):
+            group.update(own)  # of the recipe, whatever the file says
         self.earlier = state['seconds']
         self.say(f'goes on after epoch {state["epoch"]}')
         return state['epoch'], state['best']
@@ -190,6 +194,8 @@ def _fault(state: Any) -> str | None:
     for name, kind in HOLDS.items():
         if not isinstance(state.get(name), kind):
             return f'it has no {name}, or one of another type'
+    if state['epoch'] < 1 or not 0 <= state['seconds'] < math.inf:
+        return 'its epoch or seconds are out of range'
     run = json.loads(state['run'])
     if not isinstance(run, dict) or not isinstance(run.get('config'), dict):
         return 'its run has no config'
@@ -199,18 +205,28 @@ def _fault(state: Any) -> str | None:
             not isinstance(best.get(name), float | int) for name in BEST_HOLDS
         ):
             return f'it has no best epoch by {goal}'
+        if best['epoch'] not in range(1, state['epoch'] + 1):
+            return f'its best epoch by {goal} is out of range'
     return None
 
 
-def _check_shapes(optimizer: torch.optim.Optimizer) -> None:
-    """Which loading does not."""
+def _check_state(optimizer: torch.optim.Optimizer) -> None:
+    """Which loading does not: a step would read and write beyond what is too
+    small.
+    """
+    one = torch.nn.Parameter(torch.zeros(()))
+    one.grad = torch.zeros(())
+    like = type(optimizer)([one])
+    like.step()
     for parameter, values in optimizer.state.items():
-        for name, value in values.items():
-            shape = value.shape if torch.is_tensor(value) else ()
-            if shape and shape != parameter.shape:
+        for name in like.state[one]:
+            value = values.get(name)
+            found = [*value.shape] if torch.is_tensor(value) else value
+            meant = [] if name == 'step' else [*parameter.shape]
+            if found != meant:
                 raise ValueError(
-                    f'{name} of the optimizer has shape {[*shape]}, and the '
-                    f'parameter {[*parameter.shape]}'
+                    f'{name} of the optimizer must have shape {meant} (got '
+                    f'{found})'
                 )
 
 

@@ -52,6 +52,11 @@ def foreign(state):
     yield {**state, 'seconds': None}, 'no seconds'
     yield {**state, 'best': {}}, 'no best epoch by loss'
     yield {**state, 'best': {**BESTS, 'last': {}}}, 'no best epoch by last'
+    for epoch in (0, 2, 0.5):
+        best = {**BESTS, 'last': {**GOAL, 'epoch': epoch}}
+        yield {**state, 'best': best}, 'best epoch by last is out of range'
+    yield {**state, 'epoch': -1}, 'its epoch or seconds are out of range'
+    yield {**state, 'seconds': float('nan')}, 'its epoch or seconds are out'
     yield {**state, 'run': '{'}, 'is broken'
     yield {**state, 'run': '7'}, 'no config'
     yield {**state, 'run': json.dumps({**run, 'config': 3})}, 'no config'
@@ -72,8 +77,34 @@ def test_foreign_files(tmp_path, state):
     wider = {**state, 'model': torch.nn.Linear(3, 1).state_dict()}
     torch.save(wider, tmp_path / LATEST)
     model, optimizer, book = start(tmp_path, 3)
-    with pytest.raises(UsageError, match='exp_avg of the optimizer has shape'):
+    with pytest.raises(UsageError, match='exp_avg of the optimizer must hav'):
         book.begin(model, optimizer)
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('exp_avg', torch.tensor(1.0)),
+        ('exp_avg_sq', None),
+        ('exp_avg', 1.0),
+        ('step', torch.ones(2)),
+    ],
+)
+def test_a_state_that_a_step_would_reach_beyond(tmp_path, state, name, value):
+    state['optimizer']['state'][0][name] = value
+    torch.save(state, tmp_path / LATEST)
+    model, optimizer, book = start(tmp_path)
+    with pytest.raises(UsageError, match=f'{name} of the optimizer must have'):
+        book.begin(model, optimizer)
+
+
+def test_the_recipe_is_not_that_of_the_file(tmp_path, state):
+    state['optimizer']['param_groups'][0]['lr'] = 'high'
+    torch.save(state, tmp_path / LATEST)
+    model, optimizer, book = start(tmp_path)
+    book.begin(model, optimizer)
+    assert optimizer.param_groups[0]['lr'] == 1e-3
+    assert optimizer.param_groups[0]['params'] == [*model.parameters()]
 
 
 @pytest.mark.parametrize('size', [0, 1, 100, -10])
