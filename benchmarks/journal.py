@@ -180,6 +180,10 @@ def read(folder: str | Path) -> dict[str, Any] | None:
         wrong = _fault(state)
     except Exception as error:  # of whatever library reads a part of it
         wrong = reason(error)
+        if 'weights_only' in str(
+            error
+        ):  # the advice to run what is in the file
+            wrong = 'it asks for more than tensors and plain containers'
     if wrong is not None:
         raise UsageError(
             f'{path} is no checkpoint of this program, or is broken: {wrong}'

@@ -48,6 +48,7 @@ def foreign(state):
     yield model, 'no run'
     yield [1], 'no dictionary .got list'
     yield torch.ones(3), 'no dictionary .got Tensor'
+    yield Path('x'), 'broken: it asks for more than tensors and plain contai'
     yield {**state, 'epoch': 'two'}, 'no epoch'
     yield {**state, 'seconds': None}, 'no seconds'
     yield {**state, 'best': {}}, 'no best epoch by loss'
