@@ -174,7 +174,14 @@ def _sweep(
             f'the same command goes on from there'
         )
         return None
-    return [row for row in store.read() if key(row) in wanted]
+    rows = [row for row in store.read() if key(row) in wanted]
+    if len(rows) < len(wanted):
+        raise UsageError(
+            f'{len(wanted) - len(rows)} of {len(wanted)} runs were done and '
+            f'are gone from {store.path}, which something else has changed: '
+            f'the same command does them again'
+        )
+    return rows
 
 
 def compare_edges(args: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
+LONG = 300  # characters of what a library says
+
 
 class UsageError(Exception):
     """Something in the request is wrong; the message says what was meant."""
@@ -54,4 +56,4 @@ def reason(error: BaseException) -> str:
     """What an error of a library says, in one line."""
     text = getattr(error, 'strerror', None) or str(error)
     lines = text.strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return lines[0][:LONG] if lines else type(error).__name__

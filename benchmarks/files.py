@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 from rich.progress import Progress
 
-from benchmarks.errors import UsageError
+from benchmarks.errors import UsageError, reason
 
 LOOK = 5.0  # seconds to wait for an answer when only asking
 TIMEOUT = 30.0  # seconds to wait for the next piece of a download
@@ -71,7 +71,7 @@ def _temporary() -> Path:
     except OSError as error:
         raise UsageError(
             f'there is no folder for downloads and processed files '
-            f'({one_line(error)}): name one with XDG_CACHE_HOME'
+            f'({reason(error)}): name one with XDG_CACHE_HOME'
         ) from error
     if hasattr(os, 'getuid') and (
         not stat.S_ISDIR(found.st_mode)
@@ -96,17 +96,10 @@ def find_root(root: str | Path | None) -> Path | None:
             return root
     except (OSError, RuntimeError, ValueError) as error:
         raise UsageError(
-            f'the data root {given} is no folder: {one_line(error)}'
+            f'the data root {given} is no folder: {reason(error)}'
         ) from error
     kind = 'is no folder' if not root.is_dir() else 'cannot be read'
     raise UsageError(f'the data root {root} {kind}')
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, in one line that a terminal can show."""
-    text = ' '.join(str(error).split())
-    text = ''.join(c if c.isprintable() else '?' for c in text)[:300]
-    return text or type(error).__name__
 
 
 @contextmanager
@@ -121,9 +114,9 @@ def reading(file: Path | str) -> Iterator[None]:
     except (UsageError, DataWarning):
         raise
     except Exception as error:  # readers raise all kinds
-        kind = type(error).__name__
-        text = one_line(error)
-        text = text if isinstance(error, ValueError) else f'{kind}: {text}'
+        text = reason(error)
+        if not isinstance(error, ValueError):
+            text = f'{type(error).__name__}: {text}'
         if is_page(file):
             text = 'it is a web page'
         raise UsageError(f'{file} cannot be read: {text}') from error
@@ -225,7 +218,7 @@ def fetch(
     except OSError as error:
         raise UsageError(
             f'{file.name} is missing in {file.parent}, where nothing can be '
-            f'written: {one_line(error)}'
+            f'written: {reason(error)}'
         ) from error
     with suppress(OSError):  # on Windows, while another process waits for it
         Path(lock.lock_file).unlink()
@@ -251,11 +244,11 @@ def _fetch_any(
                 part.replace(file)
                 return
             except BrokenOff as error:
-                reason = error  # the next try goes on from there
+                wrong = error  # the next try goes on from there
             except (OSError, HTTPException, ValueError, UsageError) as error:
-                reason = error
+                wrong = error
                 break
-        reasons.append(f'{url} ({one_line(reason)})')
+        reasons.append(f'{url} ({reason(wrong)})')
     raise UsageError(
         f'{file.name} is missing in {file.parent}, and cannot be downloaded '
         f'from {", nor from ".join(reasons)}'
@@ -359,7 +352,7 @@ def _copy(
                 piece = answer.read1(PIECE)
             except (OSError, IncompleteRead) as error:
                 raise BrokenOff(
-                    f'it broke off after {got} bytes: {one_line(error)}'
+                    f'it broke off after {got} bytes: {reason(error)}'
                 ) from error
             if not piece:
                 break

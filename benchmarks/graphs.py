@@ -116,6 +116,11 @@ def check_index(what: str, index: Tensor, size: int) -> None:
         )
 
 
+def split_of(data: Data) -> dict[str, Tensor]:
+    """The nodes of each split, from masks."""
+    return {s: data[f'{s}_mask'].nonzero().view(-1) for s in SPLITS}
+
+
 def check_split(split: Mapping[str, Tensor], size: int) -> None:
     """Checks the indices of each split.
 
@@ -142,8 +147,7 @@ def check(data: Data | Graphs) -> None:
     """
     if isinstance(data, Data):
         _check_graph(data, data.num_nodes)
-        split = {s: data[f'{s}_mask'].nonzero().view(-1) for s in SPLITS}
-        check_split(split, data.num_nodes)
+        check_split(split_of(data), data.num_nodes)
         return
     check_split(data.split, len(data.graphs))
     if not data.node_sizes:

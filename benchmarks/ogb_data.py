@@ -32,13 +32,12 @@ from torch_geometric.utils import (
 
 from benchmarks import pickles
 from benchmarks.archives import check_gzip, unpack
-from benchmarks.errors import UsageError
+from benchmarks.errors import UsageError, reason
 from benchmarks.files import (
     DataWarning,
     cache_folder,
     fetch,
     made_once,
-    one_line,
     reading,
 )
 from benchmarks.graphs import (
@@ -239,7 +238,7 @@ def open_dataset(
         except Exception as error:  # ogb raises all kinds
             raise UsageError(
                 f'{folder} cannot be read as a complete {name}: '
-                f'{one_line(error)}. '
+                f'{reason(error)}. '
                 f'Where files are missing or torn, take it away to have it '
                 f'downloaded again'
             ) from error

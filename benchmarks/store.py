@@ -114,7 +114,8 @@ class Store:
     def __init__(self, folder: str | Path, name: str = 'results.jsonl'):
         self.folder = Path(folder)
         self.path = self.folder / name
-        self._lock = FileLock(self.folder / f'{name}.lock')
+        # One for all links to the file:
+        self._lock = FileLock(f'{os.path.realpath(self.path)}.lock')
         self._forget()
 
     def read(self) -> list[Row]:

@@ -12,6 +12,7 @@ from torch_geometric.transforms import NormalizeFeatures
 from torch_geometric.typing import Adj
 
 from benchmarks import batches, probe, workers
+from benchmarks.graphs import split_of
 from benchmarks.journal import Journal
 from benchmarks.label_reuse import LabelReuse
 from benchmarks.methods import Network
@@ -21,7 +22,6 @@ from benchmarks.scores import METRICS, Metric, log_cross_entropy, num_outputs
 from benchmarks.team import ALONE, Team
 from pyg_ext.utils import CSRTensor
 
-SPLITS = ('train', 'val', 'test')
 SPARSE_BELOW = 0.2  # share of non-zeros under which features are kept sparse
 
 
@@ -45,11 +45,10 @@ def prepare(
     sparse = sparse and data.edge_index is not None
     if sparse and x.count_nonzero() < SPARSE_BELOW * x.numel():
         x = CSRTensor.from_dense(x)
-    index = {s: data[f'{s}_mask'].nonzero().view(-1) for s in SPLITS}
     return (
         x.to(device),
         data.y.to(device),
-        {split: i.to(device) for split, i in index.items()},
+        {split: i.to(device) for split, i in split_of(data).items()},
     )
 
 

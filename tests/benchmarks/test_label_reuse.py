@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchmarks import datasets, train
+from benchmarks import datasets, graphs, train
 from benchmarks.label_reuse import LabelReuse
 from benchmarks.methods import Network, parse
 from benchmarks.protocols import PROTOCOLS
@@ -111,7 +111,7 @@ def test_warmup(monkeypatch):
 
     def once(optimizer):
         rates.append(optimizer.param_groups[0]['lr'])
-        return 1.0, 1.0, dict.fromkeys(train.SPLITS, 0.5)
+        return 1.0, 1.0, dict.fromkeys(graphs.SPLITS, 0.5)
 
     recipe = Recipe(lr=0.4, epochs=6, warmup=4)
     train.fit(model, once, recipe, PROTOCOLS['digits-5-per-class'])

@@ -420,6 +420,21 @@ def test_a_pipe_that_nobody_reads():
     assert 'Traceback' not in done.stderr
 
 
+def test_a_store_that_is_taken_away(capsys, tmp_path, monkeypatch):
+    """While the sweep runs: what is left is not all."""
+    add = Store.append
+
+    def take_away(store, row):
+        store.path.unlink(missing_ok=True)
+        return add(store, row)
+
+    monkeypatch.setattr(Store, 'append', take_away)
+    code, text = depth(capsys, tmp_path)
+    assert code == 2
+    assert '7 of 8 runs were done and are gone from' in text
+    assert not (tmp_path / 'report.md').exists()
+
+
 @pytest.mark.parametrize(
     ('screen', 'code', 'said'),
     [('>&-', 0, ''), ('>/dev/full', 2, 'error: No space left on device')],

@@ -101,6 +101,17 @@ def test_a_last_line_that_is_more_than_a_row_is_kept(tmp_path, row, end):
         store.append(row())
 
 
+def test_links_to_a_store_share_its_lock(tmp_path, row):
+    here, there = Store(tmp_path / 'here'), Store(tmp_path / 'there')
+    here.append(row())
+    there.folder.mkdir()
+    there.path.symlink_to(here.path)
+    assert Store(there.folder).append(row(seed=1))
+    assert [r['seed'] for r in here.read()] == [0, 1]
+    names = {path.name for path in there.folder.iterdir()}
+    assert names == {'results.jsonl'}
+
+
 def test_missing_newline_loses_nothing(tmp_path, row):
     store = Store(tmp_path)
     store.append(row(seed=0))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchmarks import datasets, methods, presets, train
+from benchmarks import datasets, graphs, methods, presets, train
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.recipe import Recipe
 from benchmarks.scores import METRICS
@@ -102,7 +102,7 @@ class Script(torch.nn.Module):
 
 def fit(script, **recipe):
     y = torch.zeros(4, dtype=torch.long)
-    index = {split: torch.arange(4) for split in train.SPLITS}
+    index = {split: torch.arange(4) for split in graphs.SPLITS}
     model, metric = Script(script), METRICS['accuracy']
 
     def once(optimizer):
@@ -178,7 +178,7 @@ def test_features_are_sparse_where_it_pays(root):
     )
     assert torch.equal(x.to_dense(), x_dense)
     assert torch.allclose(x.to_dense().sum(1), torch.ones(2708))
-    assert [len(index[s]) for s in train.SPLITS] == [140, 500, 1000]
+    assert [len(index[s]) for s in graphs.SPLITS] == [140, 500, 1000]
 
 
 @pytest.mark.cuda
