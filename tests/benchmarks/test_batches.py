@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch_geometric.data import Data
@@ -7,6 +9,7 @@ from benchmarks.errors import UsageError
 from benchmarks.methods import Network, parse
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.recipe import BATCHES, Recipe
+from benchmarks.scores import METRICS
 
 DIGITS = PROTOCOLS['digits-5-per-class']
 
@@ -93,6 +96,45 @@ def test_saint_weighs_nodes_by_how_often_they_come(torch_sparse):
     degree = data.edge_index[0].bincount()[part.number].double()
     weights = torch.stack([degree, part.node_norm.double()])
     assert torch.corrcoef(weights)[0, 1] < -0.3  # hubs come often
+
+
+class Given(torch.nn.Module):
+    """Gives what it gets."""
+
+    def __init__(self):
+        super().__init__()
+        self.shift = torch.nn.Parameter(torch.zeros(2))
+
+    def forward(self, x, adj):
+        return x + self.shift
+
+
+@pytest.mark.parametrize('norms', [None, [3.0, 1.0, 5.0]])
+def test_norms_of_saint_weigh_the_loss(norms):
+    """Of the nodes to learn from; without norms, all count alike."""
+    part = Data(
+        edge_index=torch.tensor([[0, 1], [1, 2]]),
+        y=torch.tensor([0, 0, 1]),
+        number=torch.arange(3),
+        learn=torch.tensor([True, True, False]),
+    )
+    part.num_nodes = 3
+    first, second = 1.0, 1.0
+    if norms is not None:
+        part.node_norm = torch.tensor(norms)
+        first, second, _ = norms
+    model, x = Given(), torch.tensor([[2.0, 0.0], [0.0, 1.0], [9.0, 0.0]])
+    loss = batches.learn(
+        model,
+        Network(parse('gcn'), 2, {'hidden_channels': 8}),
+        x,
+        iter([part]),
+        torch.optim.SGD(model.parameters(), 0.1),
+        METRICS['accuracy'],
+    )
+    each = math.log1p(math.exp(-2)), math.log1p(math.exp(1))
+    mean = (first * each[0] + second * each[1]) / (first + second)
+    assert loss == pytest.approx(mean)
 
 
 def test_clusters_of_a_graph_with_loops_and_one_way_edges():

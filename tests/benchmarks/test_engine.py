@@ -79,6 +79,27 @@ def test_process_that_dies_is_a_failed_run(tmp_path, cell, monkeypatch):
     assert 'died with exit code -9' in row['error']
 
 
+THREADS = """
+import torch
+from benchmarks import engine
+(cell,) = engine.plan('digits', ['gcn'], [2], 1, 'classic', {'epochs': 1})
+torch.set_num_threads(2)
+engine._work(cell, None, 'cpu', False)
+print(torch.get_num_threads())
+"""
+
+
+def test_a_run_has_one_thread():
+    """However many there were before: scores depend on their number."""
+    done = subprocess.run(
+        [sys.executable, '-c', THREADS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == '1\n', done.stderr
+
+
 def children(pid):
     tasks = Path(f'/proc/{pid}/task')
     if not tasks.exists():

@@ -4,6 +4,7 @@ import sys
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from scipy import stats
 
@@ -208,6 +209,78 @@ def test_what_a_configuration_lacks_is_another_recipe(row):
     ]
     with pytest.raises(UsageError, match=r'dropout=nothing and dropout=0\.5'):
         report.check_one_kind(rows)
+
+
+@pytest.fixture
+def published(row):
+    """Runs of a cell that is published as 81.0, as their preset has them, or
+    with some changes.
+    """
+    method = methods.parse('sgc')
+
+    def make(**changes):
+        config = presets.configure('sgc', 'cora', method, changes)
+        names = {
+            'dataset': 'cora',
+            'protocol': 'planetoid-public',
+            'preset': 'sgc',
+            'config': config,
+        }
+        return [
+            {**row(method='sgc', seed=seed, test=test), **names}
+            for seed, test in enumerate((0.80, 0.805, 0.81))
+        ]
+
+    return make
+
+
+def test_beside_the_published_number(published):
+    (line,) = report.summary_of(published()).itertuples()
+    assert (line.mean, line.published) == pytest.approx((80.5, 81.0))
+    assert line.difference == pytest.approx(-0.5)
+    assert (line.verified, line.verdict) == ('yes', 'within')
+
+
+def test_another_recipe_has_no_published_number(published, tmp_path):
+    rows = published(lr=0.1)
+    (line,) = report.summary_of(rows).itertuples()
+    assert line.mean == pytest.approx(80.5)
+    assert line.verdict == 'no reference'
+    for value in (line.published, line.difference, line.verified):
+        assert pd.isna(value)
+    report.write(rows, tmp_path)
+    page = (tmp_path / 'report.md').read_text('utf-8')
+    assert 'changed from the preset: lr=0.1' in page
+    assert 'published' not in page
+
+
+def points(figure):
+    """What is drawn as markers without a line, ``(depth, score)``."""
+    return [
+        tuple(point)
+        for axes in figure.axes
+        for line in axes.lines
+        if line.get_linestyle() == 'None' and line.get_marker() != 'None'
+        for point in line.get_xydata().tolist()
+    ]
+
+
+@pytest.mark.parametrize(
+    ('changes', 'want'), [({}, [(2.0, 81.0)]), ({'lr': 0.1}, [])]
+)
+def test_published_numbers_are_marked(
+    published, tmp_path, monkeypatch, changes, want
+):
+    drawn = []
+    save = Figure.savefig
+
+    def savefig(figure, *given, **named):
+        drawn.append(points(figure))
+        save(figure, *given, **named)
+
+    monkeypatch.setattr(Figure, 'savefig', savefig)
+    report.write(published(**changes), tmp_path)
+    assert drawn == [want, want]  # of both formats
 
 
 def test_a_method_of_one_depth(row):
