@@ -20,26 +20,17 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from benchmarks import (
-    augment,
-    cluster,
-    datasets,
-    engine,
-    methods,
-    one,
-    presets,
-    probe,
-    protocols,
-    report,
-    speed,
-    team,
-    train,
-    verdict,
-)
-from benchmarks.arguments import BLOCKS, DILATION, parser
-from benchmarks.errors import UsageError, check_name, find_name, reason
-from benchmarks.output import Screen, shown, write_any_character, write_text
-from benchmarks.store import Row, Store, config_hash, key
+from . import speed
+from .cli.options import BLOCKS, DILATION, parser
+from .data import datasets, protocols
+from .errors import UsageError, check_name, find_name, reason
+from .methods import spec
+from .output import Screen, shown, write_any_character, write_text
+from .recipes import presets
+from .reports import edges, layers, page, verdict
+from .runs import ray, sweep, work
+from .runs.store import Row, Store, config_hash, key
+from .training import distributed, nodes
 
 PROBES = 'probe.jsonl'  # a store of its own
 WIDE = 12  # columns that a terminal has room for
@@ -55,7 +46,7 @@ def depth(args: argparse.Namespace) -> int:
         console.print(f'dataset: {dataset}, because {why}')
     overrides = _overrides(args)
     workers = _workers(args)
-    cells = engine.plan(
+    cells = sweep.plan(
         dataset,
         [
             method if kind == 'none' else f'{method}+{kind}'
@@ -86,10 +77,10 @@ def depth(args: argparse.Namespace) -> int:
     rows = _sweep(cells, args, workers, store)
     if rows is None:
         return 130
-    fit, left_out = report.together(store.read(), cells[0].row(), overrides)
+    fit, left_out = page.together(store.read(), cells[0].row(), overrides)
     seen = None
     if not many and data.edge_index is not None and not points:
-        seen = report.reach(data, max(row['depth'] for row in fit))
+        seen = page.reach(data, max(row['depth'] for row in fit))
     _report(fit, args.out, seen, left_out)
     probes = Store(args.out, PROBES)
     if args.probe:
@@ -135,25 +126,25 @@ def _set(args: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def _workers(args: argparse.Namespace) -> Callable[..., engine.Results]:
+def _workers(args: argparse.Namespace) -> Callable[..., sweep.Results]:
     """What does the runs."""
     if args.engine == 'ray':
-        cluster.check(args.jobs, args.device)
-        return partial(cluster.tasks, address=args.address)
+        ray.check(args.jobs, args.device)
+        return partial(ray.tasks, address=args.address)
     if args.address is not None:
         raise UsageError(f'--address is for --engine ray (got {args.address})')
-    engine.check_device(args.device)
-    return engine.processes
+    sweep.check_device(args.device)
+    return sweep.processes
 
 
 def _joins_points(method: str) -> bool:
-    return methods.parse(method).backbone.joins_points
+    return spec.parse(method).backbone.joins_points
 
 
 def _sweep(
-    cells: list[engine.Cell],
+    cells: list[sweep.Cell],
     args: argparse.Namespace,
-    workers: Callable[..., engine.Results],
+    workers: Callable[..., sweep.Results],
     store: Store,
     probed: bool = False,
 ) -> list[Row] | None:
@@ -187,7 +178,7 @@ def _sweep(
 def compare_edges(args: argparse.Namespace) -> int:
     """Tunes each model on each kind of edges, then compares them."""
     tried = [
-        augment.candidates(dataset, model, kind, args.protocol)
+        edges.candidates(dataset, model, kind, args.protocol)
         for dataset in args.dataset
         for model in args.models
         for kind in args.augment
@@ -209,14 +200,14 @@ def compare_edges(args: argparse.Namespace) -> int:
     cells = [
         cell
         for group in tried
-        for cell in augment.chosen(group, rows, args.seeds)
+        for cell in edges.chosen(group, rows, args.seeds)
     ]
     cells.sort(key=lambda cell: cell.seed)
     rows = _sweep(cells, args, workers, store)
     if rows is None:
         return 130
-    fit = augment.together(store.read())
-    console.print(augment.table(augment.write(fit, args.out)))
+    fit = edges.together(store.read())
+    console.print(edges.table(edges.write(fit, args.out)))
     console.print(f'written to {args.out}: augment.csv augment.md')
     failed = sum(row['status'] != 'ok' for row in rows)
     if failed:
@@ -228,16 +219,16 @@ def train_one(args: argparse.Namespace) -> int:
     """Trains one network, by all processes that torchrun started."""
 
     def say(line: str) -> None:
-        if team.first():
+        if distributed.first():
             console.print(line, highlight=False)
 
-    cell = one.plan(args, _overrides(args))
+    cell = work.plan(args, _overrides(args))
     try:
-        row = one.run(cell, args, say)
+        row = work.run(cell, args, say)
     except KeyboardInterrupt:
         say(f'stopped: the same command with --resume goes on in {args.out}')
         return 130
-    except train.Diverged as error:
+    except nodes.Diverged as error:
         say(f'failed: {error}')
         return 1
     say(
@@ -260,11 +251,11 @@ def points(args: argparse.Namespace) -> int:
 
 
 def _watch(
-    cells: list[engine.Cell],
+    cells: list[sweep.Cell],
     store: Store,
     args: argparse.Namespace,
     stored: list[Row],
-    workers: Callable[..., engine.Results],
+    workers: Callable[..., sweep.Results],
     probed: bool,
 ) -> None:
     """Runs the sweep behind a live bar with the running means."""
@@ -281,7 +272,7 @@ def _watch(
     for row in stored:
         if row['status'] == 'ok':
             scores[row['method'], row['depth']].append(_score(row))
-    rows = engine.sweep(
+    rows = sweep.sweep(
         cells,
         store,
         args.root,
@@ -330,14 +321,14 @@ def _report(
     left_out: Iterable[str] = (),
 ) -> int:
     """Shows the table, then writes the report, which may not be possible."""
-    summary = report.summary_of(rows)
-    console.print(report.table(summary))
-    changes = report.changes(rows)
+    summary = page.summary_of(rows)
+    console.print(page.table(summary))
+    changes = page.changes(rows)
     if changes:
         console.print(f'changed from the preset: {shown(", ".join(changes))}')
     for words in left_out:
         console.print(f'in the same store, and left out: {shown(words)}')
-    report.write(rows, folder, seen, left_out)
+    page.write(rows, folder, seen, left_out)
     console.print(
         f'written to {folder}: summary.csv curve.png curve.svg report.md'
     )
@@ -356,7 +347,7 @@ def _report_probes(rows: list[Row], probes: Store) -> None:
 
     kinds = {kind(row) for row in rows}
     like = [row for row in probes.read() if kind(row) in kinds]
-    files = probe.write(like, probes.folder)
+    files = layers.write(like, probes.folder)
     if files:
         console.print(f'written to {probes.folder}: {" ".join(files)}')
 
@@ -377,7 +368,7 @@ def redo(args: argparse.Namespace) -> int:
         if (value := getattr(args, name)) is not None:
             there = {row[name] for row in stored}
             wanted[name] = find_name(f'{name} in {path}', value, there)
-    rows = report.select(stored, wanted)
+    rows = page.select(stored, wanted)
     others = len(stored) - len(rows)
     left_out = [f'{others} runs, as was asked for'] if others else []
     code = _report(rows, args.out, left_out=left_out)
@@ -396,8 +387,8 @@ def judge(args: argparse.Namespace) -> int:
 
 def time_peers(args: argparse.Namespace) -> int:
     """Runs one of the speed files and prints its rows."""
-    args.device = engine.pick_device(args.device)
-    engine.check_device(args.device)
+    args.device = sweep.pick_device(args.device)
+    sweep.check_device(args.device)
     torch.set_num_threads(args.threads)
     rows = speed.FILES[args.file].run(args)
     if not rows:
@@ -414,14 +405,14 @@ def time_peers(args: argparse.Namespace) -> int:
     for line in lines:
         out.add_row(*line)
     console.print(out)
-    device = engine.device_name(args.device, args.threads)
+    device = sweep.device_name(args.device, args.threads)
     given = {k: v for k, v in vars(args).items() if k not in ('root', 'json')}
     options = ', '.join(f'{k}={v}' for k, v in given.items())
     console.print(f'on {device}; {options}')
     if args.json:
         stamp = {
             'device': device,
-            'versions': engine.versions(),
+            'versions': sweep.versions(),
             'options': given,
         }
         text = json.dumps({**stamp, 'rows': rows}, indent=1)
@@ -441,8 +432,8 @@ def show(args: argparse.Namespace) -> int:
             for d in datasets.DATASETS.values()
         ],
         'method': [
-            *((n, f'depth: {b.unit}') for n, b in methods.BACKBONES.items()),
-            *((n, f'the same as {s}') for n, s in methods.aliases().items()),
+            *((n, f'depth: {b.unit}') for n, b in spec.BACKBONES.items()),
+            *((n, f'the same as {s}') for n, s in spec.aliases().items()),
         ],
         'remedy': [
             (
@@ -452,11 +443,11 @@ def show(args: argparse.Namespace) -> int:
                     for k, v in {**remedy.fixed, **remedy.default}.items()
                 ),
             )
-            for name, remedy in methods.REMEDIES.items()
+            for name, remedy in spec.REMEDIES.items()
         ],
         'edges': [
             (f'+{name}', ', '.join(f'{k}={v}' for k, v in keys.items()))
-            for name, keys in methods.EDGES.items()
+            for name, keys in spec.EDGES.items()
         ],
         'preset': [(n, presets.read(n)['source']) for n in presets.names()],
         'protocol': [
@@ -500,7 +491,7 @@ def main(arguments: list[str] | None = None) -> int:
         text = reason(error)
         if error.filename:
             text = f'{error.filename}: {text}'
-    if team.first():
+    if distributed.first():
         line = ' '.join(f'error: {text}'.split())
         try:
             console.print(line, style='red', highlight=False, soft_wrap=True)

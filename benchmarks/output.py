@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.errors import UsageError, reason
+from .errors import UsageError, reason
 
 LONG = 2000  # characters of a text
 # What Markdown would take for more than text, underscores in a word aside:

@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin
 
 import yaml
 
-from benchmarks.errors import UsageError
+from .errors import UsageError
 
 
 class Loader(yaml.SafeLoader):

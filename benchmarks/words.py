@@ -10,10 +10,11 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks import datasets, methods
-from benchmarks.errors import UsageError, check_words, find_name
-from benchmarks.files import check_address, find_root
-from benchmarks.values import is_number
+from .data import datasets
+from .data.download import check_address, find_root
+from .errors import UsageError, check_words, find_name
+from .methods import spec as methods
+from .values import is_number
 
 MOST_SEEDS = 1000  # those from there on choose between candidates
 DEEPEST = 10_000

@@ -1,6 +1,6 @@
 """Speed against peers: correctness first, then ratios within one process."""
 
-from benchmarks.speed import (
+from . import (
     augment,
     drift,
     epoch,

@@ -16,9 +16,6 @@ from torch_geometric.transforms import GDC
 from torch_geometric.typing import WITH_TORCH_SPARSE, SparseTensor
 from torch_geometric.utils import add_self_loops, get_ppr, to_undirected
 
-from benchmarks import datasets, words
-from benchmarks.speed.measure import interleave, peak_mb
-from benchmarks.workers import pool
 from pyg_ext.transforms import AddRandomWalkEdges
 from pyg_ext.utils import (
     heat_kernel_topk,
@@ -26,6 +23,11 @@ from pyg_ext.utils import (
     random_walk,
     walk_topk,
 )
+
+from .. import words
+from ..data import datasets
+from ..runs.processes import pool
+from .measure import interleave, peak_mb
 
 ALPHA, T, K = 0.15, 5.0, 64
 MEAN_DEGREE = 13.7  # of ogbn-arxiv, made undirected

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import GCNConv
 
-from benchmarks import words
-from benchmarks.speed.reversible import graph
 from pyg_ext.nn import NORMS, GNNBlock, ReversibleSequential
+
+from .. import words
+from .reversible import graph
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

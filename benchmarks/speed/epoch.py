@@ -13,11 +13,14 @@ from torch_geometric.nn import GCNConv
 from torch_geometric.transforms import ToSparseTensor
 from torch_geometric.typing import WITH_TORCH_SPARSE, Adj
 
-from benchmarks import datasets, train, words
-from benchmarks.scores import METRICS
-from benchmarks.speed.measure import interleave
 from pyg_ext.nn import GCN
 from pyg_ext.utils import gcn_adj
+
+from .. import words
+from ..data import datasets
+from ..data.metrics import METRICS
+from ..training import nodes
+from .measure import interleave
 
 HIDDEN, DROPOUT = 64, 0.5
 
@@ -71,8 +74,8 @@ def measure(name: str, depth: int, args: argparse.Namespace) -> dict[str, Any]:
         RuntimeError: If outputs or gradients differ.
     """
     data = datasets.load(name, args.root)
-    recipe = train.Recipe(row_normalize=True)
-    shared, y, index = train.prepare(data, recipe, args.device)
+    recipe = nodes.Recipe(row_normalize=True)
+    shared, y, index = nodes.prepare(data, recipe, args.device)
     adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes).to(args.device)
     dense = shared.to_dense() if shared.layout != torch.strided else shared
     edge_index = data.edge_index.to(args.device)
@@ -96,7 +99,7 @@ def measure(name: str, depth: int, args: argparse.Namespace) -> dict[str, Any]:
     seconds = interleave(
         {
             peer: partial(
-                train.epoch,
+                nodes.epoch,
                 model,
                 x,
                 edges,

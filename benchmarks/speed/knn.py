@@ -12,10 +12,12 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from benchmarks import datasets, words
-from benchmarks.speed.measure import interleave, peak_mb
-from benchmarks.workers import pool
 from pyg_ext.utils import knn_index
+
+from .. import words
+from ..data import datasets
+from ..runs.processes import pool
+from .measure import interleave, peak_mb
 
 Case = tuple[int | str, int, int]  # points or what they are, dimensions, k
 

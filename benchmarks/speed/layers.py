@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torch_geometric.nn import GCNConv
 
-from benchmarks import datasets, words
-from benchmarks.errors import UsageError
-from benchmarks.speed.measure import peak_mb
-from benchmarks.workers import pool, resource
 from pyg_ext.nn import GNNBlock, ReversibleSequential
 from pyg_ext.utils import CSRTensor, gcn_adj
+
+from .. import words
+from ..data import datasets
+from ..errors import UsageError
+from ..runs.processes import pool, resource
+from .measure import peak_mb
 
 KINDS = (
     'plain',

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from benchmarks import workers
+from ..runs import processes
 
 
 def interleave(
@@ -38,5 +38,5 @@ def peak_mb(device: str) -> float:
     """
     if device.startswith('cuda'):
         return torch.cuda.max_memory_allocated() / 2**20
-    own = workers.peak_mb()
+    own = processes.peak_mb()
     return math.nan if own is None else own

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks import words
-from benchmarks.speed.augment import heavy_tailed
-from benchmarks.speed.measure import peak_mb
-from benchmarks.workers import pool
 from pyg_ext import metrics
+
+from .. import words
+from ..runs.processes import pool
+from .augment import heavy_tailed
+from .measure import peak_mb
 
 CLASSES = 40
 SAMPLES = 100_000  # pairs
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     names = calls(torch.empty(2, 1), torch.empty(2, 0).long())
     with (
         tempfile.TemporaryDirectory() as folder,
-        pool(1, 'benchmarks.speed.metrics', device=args.device) as started,
+        pool(1, __name__, device=args.device) as started,
     ):
         file = f'{folder}/edges.pt'  # making them takes memory, too
         torch.save(heavy_tailed(args.nodes), file)

@@ -9,9 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks import datasets, train, words
-from benchmarks.speed.measure import interleave
 from pyg_ext.utils import dropout, gcn_adj
+
+from .. import words
+from ..data import datasets
+from ..training import nodes
+from .measure import interleave
 
 HIDDEN = 64
 
@@ -40,8 +43,8 @@ def measure(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
         RuntimeError: If the two products differ.
     """
     data = datasets.load(name, args.root)
-    recipe = train.Recipe(row_normalize=True)
-    features, _, _ = train.prepare(data, recipe, args.device)
+    recipe = nodes.Recipe(row_normalize=True)
+    features, _, _ = nodes.prepare(data, recipe, args.device)
     adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes).to(args.device)
     dense = data.x.to(args.device)
     plain = torch.sparse_csr_tensor(

@@ -7,10 +7,15 @@ from typing import Any
 
 import torch
 
-from benchmarks import datasets, methods, presets, train, words
-from benchmarks.scores import METRICS
-from benchmarks.speed.measure import interleave
 from pyg_ext.metrics import OverSmoothingProbe
+
+from .. import words
+from ..data import datasets
+from ..data.metrics import METRICS
+from ..methods import spec
+from ..recipes import presets
+from ..training import nodes
+from .measure import interleave
 
 EPOCHS = 10  # of a turn
 
@@ -34,11 +39,11 @@ def measure(depth: int, args: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds of an epoch of a GCN, and percent that a probe adds which
     looks at the training step of each epoch, or of each tenth.
     """
-    method = methods.parse('gcn')
+    method = spec.parse('gcn')
     config = presets.configure('classic', args.dataset, method, {})
     network, recipe = presets.split(config, method, depth)
     data = datasets.load(args.dataset, args.root)
-    x, y, index = train.prepare(data, recipe, args.device)
+    x, y, index = nodes.prepare(data, recipe, args.device)
     adj = network.adjacency(data).to(args.device)
     model = network.build(data.num_features, int(y.max()) + 1).to(args.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=True)
@@ -53,7 +58,7 @@ def measure(depth: int, args: argparse.Namespace) -> dict[str, Any]:
         def call() -> None:
             with watch:
                 for _ in range(EPOCHS):
-                    train.epoch(*given)
+                    nodes.epoch(*given)
 
         return call
 

@@ -14,11 +14,12 @@ from torch.utils.checkpoint import checkpoint
 from torch_geometric.nn import GCNConv
 from torch_geometric.nn import GroupAddRev as PyGGroupAddRev
 
-from benchmarks import words
-from benchmarks.speed.measure import interleave, peak_mb
-from benchmarks.workers import pool
 from pyg_ext.nn import GNNBlock, ReversibleSequential
 from pyg_ext.utils import CSRTensor, gcn_adj
+
+from .. import words
+from ..runs.processes import pool
+from .measure import interleave, peak_mb
 
 PEERS = ('ours', 'pyg', 'plain', 'checkpoint', 'residual')
 

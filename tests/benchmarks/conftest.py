@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.engine import Cell
+from benchmarks.runs.sweep import Cell
 
 
 @pytest.fixture

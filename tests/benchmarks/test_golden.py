@@ -18,9 +18,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks import augment, datasets, presets, verdict
-from benchmarks.recipe import BATCHES, Recipe
-from benchmarks.store import config_hash
+from benchmarks.data import datasets
+from benchmarks.recipes import presets
+from benchmarks.recipes.recipe import BATCHES, Recipe
+from benchmarks.reports import edges, verdict
+from benchmarks.runs.store import config_hash
 
 GOLDEN = Path(__file__).with_name('golden')
 BENCHMARKS = Path(__file__).parents[2] / 'benchmarks'
@@ -96,7 +98,7 @@ def candidates():
     return {
         f'{model} {kind}': [
             config_hash(cells[0].config)
-            for cells in augment.candidates('cora', model, kind)
+            for cells in edges.candidates('cora', model, kind)
         ]
         for model in content['recipes']['cora']
         for kind in content['candidates']

@@ -6,7 +6,6 @@ import pytest
 from markdown_it import MarkdownIt
 
 import benchmarks
-from benchmarks import tables
 from benchmarks.errors import UsageError
 from benchmarks.output import (
     Screen,
@@ -16,6 +15,7 @@ from benchmarks.output import (
     shown,
     write_text,
 )
+from benchmarks.reports import tables
 
 EVIL = [
     'x\n# Heading',

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch_geometric.utils import index_to_mask
 
-from benchmarks import datasets
+from benchmarks.data import datasets
 from pyg_ext.metrics import OverSmoothingProbe, diagnose
 from pyg_ext.nn import GCN, SGC, NodeMLP
 from pyg_ext.utils import gcn_adj

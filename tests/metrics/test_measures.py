@@ -6,7 +6,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.nn import DiffGroupNorm
 from torch_geometric.utils import to_undirected
 
-from benchmarks import datasets
+from benchmarks.data import datasets
 from pyg_ext import metrics
 from tests.metrics import oracles
 from tests.metrics.oracles import cosine_distances, square_distances

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchmarks import datasets
+from benchmarks.data import datasets
 from pyg_ext.metrics import receptive_field
 from pyg_ext.utils import CSRTensor
 

@@ -6,7 +6,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import GDC
 from torch_geometric.utils import erdos_renyi_graph
 
-from benchmarks import datasets
+from benchmarks.data import datasets
 from pyg_ext.utils import similarity_graph
 
 DIFFUSIONS = {'ppr': {'alpha': 0.15}, 'heat': {'t': 5.0}}

@@ -1,0 +1,170 @@
+"""How a model is trained."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..values import (
+    FLAG,
+    NOT_NEGATIVE,
+    NOTHING,
+    POSITIVE,
+    Kind,
+    check,
+    is_number,
+    one_of,
+    whole,
+)
+
+# What makes a step of one graph, and what it needs, with its defaults:
+BATCHES: dict[str, dict[str, Any]] = {
+    'random': {'parts': 10},
+    'cluster': {'parts': 10, 'batch_size': 1},
+    'neighbor': {'batch_size': 1024, 'fanout': [10, 10]},
+    'saint': {'parts': 10, 'batch_size': 2000, 'walk_length': 2},
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained. Every field may stand in a preset.
+
+    Args:
+        lr: Learning rate of Adam.
+        weight_decay: One value for all parameters, or a value for each
+            prefix of parameter names (the longest that fits counts).
+        epochs: The most epochs to train.
+        patience: Stop after so many epochs without a better value of what
+            :obj:`select` names; 0 never stops.
+        select: ``loss`` or ``metric``: the epoch with the best validation
+            loss or metric (the first on ties) gives the test score; ``last``:
+            the last epoch does.
+        row_normalize: Whether to scale the features of a node to sum one.
+        batch: Of one graph, what makes a step in place of all of it:
+            ``random`` parts of the nodes with the edges inside (RevGNN),
+            ``cluster`` (METIS, Cluster-GCN), ``neighbor`` (some training
+            nodes and a sample of those around them, GraphSAGE), ``saint``
+            (the nodes of random walks, GraphSAINT).
+        batch_size: How many graphs make a step, where there are many; of one
+            graph, the training nodes of a step, or the clusters, or the
+            walks. Each process takes so many.
+        parts: How many parts the nodes fall into, or how many samples of
+            ``saint`` make an epoch.
+        fanout: For ``neighbor``: how many neighbors are sampled at each hop;
+            -1 for all.
+        walk_length: For ``saint``: the steps of a walk.
+        edge_features: Whether the network gets the features of edges of one
+            graph. Of many graphs it does where it can.
+        loss: ``log`` for the logarithm of the cross entropy of each node
+            (arXiv 2103.13355), in place of itself.
+        optimizer: ``rmsprop`` in place of Adam.
+        warmup: Epochs in which the learning rate grows to its value.
+        label_rate: The share of training nodes whose labels are inputs of a
+            step; see :class:`benchmarks.training.label_reuse.LabelReuse`.
+        label_steps: How often predictions become inputs, in place of labels
+            that are not known.
+        processes: How many processes share the training nodes; torchrun says.
+    """
+
+    lr: float = 0.01
+    weight_decay: float | dict[str, float] = field(default=0.0)
+    epochs: int = 200
+    patience: int = 0
+    select: str = 'loss'
+    row_normalize: bool = False
+    batch: str | None = None
+    batch_size: int | None = None
+    parts: int | None = None
+    fanout: list[int] | None = None
+    walk_length: int | None = None
+    edge_features: bool | None = None
+    loss: str | None = None
+    optimizer: str | None = None
+    warmup: int | None = None
+    label_rate: float | None = None
+    label_steps: int | None = None
+    processes: int | None = None
+
+    def __post_init__(self) -> None:
+        check(vars(self), KINDS)
+        if self.label_steps is not None and self.label_rate is None:
+            raise ValueError(
+                f'label_steps must be beside a label_rate (got '
+                f'{self.label_steps})'
+            )
+
+
+WHOLE = whole(1) | NOTHING
+HOPS = Kind(
+    'a list of whole numbers of at least 1, or -1, one for each hop',
+    lambda value: (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(type(hop) is int and (hop == -1 or hop >= 1) for hop in value)
+    ),
+)
+DECAYS = Kind(
+    'one for each prefix of parameter names',
+    lambda value: (
+        isinstance(value, dict)
+        and len(value) > 0
+        and all(isinstance(prefix, str) for prefix in value)
+        and all(map(NOT_NEGATIVE.fits, value.values()))
+    ),
+)
+INSIDE = Kind(
+    'a number between 0 and 1',
+    lambda value: is_number(value) and 0 < value < 1,
+)
+
+# What each field may be:
+KINDS = {
+    'lr': POSITIVE,
+    'weight_decay': NOT_NEGATIVE | DECAYS,
+    'epochs': whole(1),
+    'patience': whole(0),
+    'select': one_of('loss', 'metric', 'last'),
+    'row_normalize': FLAG,
+    'batch': one_of(*BATCHES) | NOTHING,
+    'batch_size': WHOLE,
+    'parts': whole(2) | NOTHING,
+    'fanout': HOPS | NOTHING,
+    'walk_length': WHOLE,
+    'edge_features': Kind('true', lambda value: value is True) | NOTHING,
+    'loss': one_of('log') | NOTHING,
+    'optimizer': one_of('rmsprop') | NOTHING,
+    'warmup': WHOLE,
+    'label_rate': INSIDE | NOTHING,
+    'label_steps': whole(0) | NOTHING,
+    'processes': WHOLE,
+}
+
+
+def parameter_groups(
+    model: torch.nn.Module, decay: float | dict[str, float]
+) -> list[dict[str, Any]]:
+    """Splits the parameters of a model by their weight decay.
+
+    Raises:
+        ValueError: If a prefix fits no parameter, or a parameter no prefix.
+    """
+    if not isinstance(decay, dict):
+        return [{'params': [*model.parameters()], 'weight_decay': decay}]
+    groups: dict[str, list[Tensor]] = {prefix: [] for prefix in decay}
+    for name, parameter in model.named_parameters():
+        fits = [p for p in decay if f'{name}.'.startswith(f'{p}.')]
+        if not fits:
+            raise ValueError(
+                f'no prefix of weight_decay fits the parameter {name} '
+                f'(got {", ".join(decay)})'
+            )
+        groups[max(fits, key=len)].append(parameter)
+    for prefix, parameters in groups.items():
+        if not parameters:
+            raise ValueError(f'weight_decay prefix {prefix!r} fits nothing')
+    return [
+        {'params': parameters, 'weight_decay': decay[prefix]}
+        for prefix, parameters in groups.items()
+    ]

@@ -1,0 +1,224 @@
+"""Does a kind of edges help? Paired by seed and split, tuned alike."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+from scipy import stats
+
+from ..data import datasets, protocols
+from ..errors import UsageError
+from ..methods import spec
+from ..output import escaped, make_folder, write_text
+from ..recipes import presets
+from ..runs.store import Row, key
+from ..runs.sweep import Cell
+from . import tables
+
+PRESET = 'augment'
+DEPTHS = {'appnp': 10}  # all others:
+DEPTH = 2
+TUNING = (1000, 1001)  # seeds that are used for nothing else
+
+
+def candidates(
+    dataset: str, model: str, kind: str, protocol: str | None = None
+) -> list[list[Cell]]:
+    """The runs to tune by, for each candidate of the preset.
+
+    Args:
+        dataset: The graph.
+        model: The method without a kind of edges.
+        kind: A kind of edges, or ``none``.
+        protocol: The dataset's first by default.
+
+    Raises:
+        UsageError: On an unknown name.
+    """
+    protocol = datasets.protocol_of(dataset, protocol)
+    method = spec.parse(model if kind == 'none' else f'{model}+{kind}')
+    configs = [
+        presets.configure(PRESET, dataset, method, change)
+        for change in presets.read(PRESET)['candidates'][kind]
+    ]
+    depth = DEPTHS.get(model, DEPTH)
+    return [
+        [
+            Cell(dataset, method.name, depth, seed, PRESET, protocol, config)
+            for seed in TUNING
+        ]
+        for config in configs
+    ]
+
+
+def best(tried: list[list[Cell]], rows: Iterable[Row]) -> dict[str, Any]:
+    """The configuration with the best mean score on the validation nodes.
+
+    Raises:
+        UsageError: If every candidate failed.
+    """
+    scores = {key(row): row['val'] for row in rows if row['status'] == 'ok'}
+    ranked = [
+        (sum(scores[key(cell.row())] for cell in cells), -place)
+        for place, cells in enumerate(tried)
+        if all(key(cell.row()) in scores for cell in cells)
+    ]
+    if not ranked:
+        raise UsageError(f'all candidates of {tried[0][0].method} failed')
+    return tried[-max(ranked)[1]][0].config
+
+
+def chosen(
+    tried: list[list[Cell]], rows: Iterable[Row], seeds: int
+) -> list[Cell]:
+    """The runs that count, with the best configuration."""
+    config = best(tried, rows)
+    first = vars(tried[0][0])
+    return [
+        Cell(**{**first, 'config': config, 'seed': seed})
+        for seed in range(seeds)
+    ]
+
+
+def together(rows: list[Row]) -> list[Row]:
+    """All runs of a store that count, of whatever graph, model and kind of
+    edges: those with the best configuration.
+    """
+    known = presets.read(PRESET)['candidates']
+    names = ('dataset', 'protocol', 'method')
+    groups: dict[tuple, list[Row]] = {}
+    for row in rows:
+        if row['preset'] == PRESET:
+            group = groups.setdefault(tuple(row[n] for n in names), [])
+            group.append(row)
+    out = []
+    for (dataset, protocol, name), group in groups.items():
+        try:
+            method = spec.parse(name)
+            kind = method.edges or 'none'
+            if kind not in known:
+                continue
+            tried = candidates(dataset, method.base, kind, protocol)
+            config = best(tried, group)
+        except UsageError:  # of another version, or not tuned to the end
+            continue
+        depth = tried[0][0].depth
+        out += [
+            row
+            for row in group
+            if (row['config'], row['depth']) == (config, depth)
+            and row['seed'] not in TUNING
+        ]
+    return out
+
+
+def compare(rows: Iterable[Row]) -> pd.DataFrame:
+    """One line for each model and kind of edges: the score, and the gain over
+    no change of edges, paired by seed, with its 95 % interval and the p-value
+    of a paired t-test. Scores in percent, gains in points.
+    """
+    good = [row for row in rows if row['status'] == 'ok']
+    if not good:
+        raise UsageError('all runs that count failed: the store says why')
+    frame = pd.DataFrame(good)
+    parsed = frame['method'].map(spec.parse)
+    frame['model'] = [method.base for method in parsed]
+    frame['edges'] = [method.edges or 'none' for method in parsed]
+    frame['test'] *= 100
+    lines = []
+    groups = ['dataset', 'protocol', 'model']
+    for names, group in frame.groupby(groups, sort=False):
+        wide = group.pivot(index='seed', columns='edges', values='test')
+        for kind in wide.columns.sort_values(key=lambda c: c != 'none'):
+            line = dict(zip(groups, names, strict=True)) | {
+                'edges': kind,
+                'runs': int(wide[kind].count()),
+                'mean': wide[kind].mean(),
+                'std': wide[kind].std(),
+                'augment': group[group['edges'] == kind]['config']
+                .iloc[0]
+                .get('augment', {}),
+            }
+            if kind != 'none' and 'none' in wide:
+                pairs = wide[[kind, 'none']].dropna()
+                gain = pairs[kind] - pairs['none']
+                test = stats.ttest_1samp(gain, 0.0)
+                low, high = test.confidence_interval()
+                line |= {
+                    'pairs': len(gain),
+                    'gain': gain.mean(),
+                    'ci95_low': low,
+                    'ci95_high': high,
+                    'p': test.pvalue,
+                }
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+COLUMNS = {
+    'dataset': str,
+    'protocol': str,
+    'model': str,
+    'edges': str,
+    'runs': str,
+    'mean': '{:.2f}'.format,
+    'std': '{:.2f}'.format,
+    'gain': '{:+.2f}'.format,
+    'ci95_low': '{:+.2f}'.format,
+    'ci95_high': '{:+.2f}'.format,
+    'p': '{:.1e}'.format,
+}
+
+
+WHAT = (
+    'test accuracy in percent; gain in points over the same model, seeds and '
+    'splits on unchanged edges, with its 95 % interval and the p-value of a '
+    'paired t-test'
+)
+
+
+def table(lines: pd.DataFrame) -> Table:
+    """The terminal's table."""
+    return tables.terminal(lines, COLUMNS, WHAT)
+
+
+def markdown(lines: pd.DataFrame) -> str:
+    """The report as a page."""
+    out = [
+        '# Do other edges help?',
+        '',
+        f'Preset `{PRESET}`: {presets.read(PRESET)["source"].strip()}',
+        '',
+        f'In the table: {WHAT}. With {(lines["edges"] != "none").sum()} '
+        f'comparisons, about one in twenty falls below p = 0.05 by chance.',
+        '',
+        *tables.page(COLUMNS, tables.cells(lines, COLUMNS)),
+        '',
+        '## Chosen options',
+        '',
+        *(
+            f'- {line.dataset}, {line.protocol}, {line.model}, {line.edges}: '
+            + escaped(', '.join(f'{k}={v}' for k, v in line.augment.items()))
+            for line in lines.itertuples()
+            if line.augment
+        ),
+        '',
+        '## Protocols',
+        '',
+        *(
+            f'- `{name}`: {protocols.PROTOCOLS[name].split}'
+            for name in lines['protocol'].unique()
+        ),
+    ]
+    return '\n'.join(out) + '\n'
+
+
+def write(rows: list[Row], folder: str | Path) -> pd.DataFrame:
+    """Writes ``augment.csv`` and ``augment.md``."""
+    folder = make_folder(folder)
+    lines = compare(rows)
+    tables.write_csv(lines, folder / 'augment.csv', '%.6g')
+    write_text(folder / 'augment.md', markdown(lines))
+    return lines

@@ -1,0 +1,220 @@
+"""What happens layer by layer, before and after training."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch_geometric.typing import Adj
+from torch_geometric.utils import index_to_mask
+
+from pyg_ext.metrics import OverSmoothingProbe, diagnose
+
+from ..errors import UsageError
+from ..output import make_folder, replacing, write_text
+from ..runs.store import Row
+from . import tables
+
+MEASURES = (
+    'dirichlet_energy',
+    'rayleigh_quotient',
+    'mad',
+    'numerical_rank',
+    'effective_rank',
+    'linear_probe',
+)
+DRAWN = ('activation', 'gradient', *MEASURES)
+# Drawn on a linear scale, all others on a logarithmic one:
+LINEAR = ('numerical_rank', 'effective_rank', 'linear_probe')
+STATES = ('initial', 'trained')
+
+
+def look(
+    model: torch.nn.Module,
+    x: Tensor,
+    adj: Adj,
+    y: Tensor,
+    index: dict[str, Tensor],
+    edge_index: Tensor,
+) -> dict[str, Any]:
+    """The layers of a network in evaluation, with the gradients of the
+    training loss, and the diagnosis in words. Draws no random number and
+    leaves the network as it was.
+    """
+    mode = model.training
+    masks = {s: index_to_mask(i, len(y)) for s, i in index.items()}
+    watch = OverSmoothingProbe(
+        model,
+        edge_index,
+        MEASURES,
+        y=y,
+        train_mask=masks['train'],
+        test_mask=masks['val'],
+    )
+    model.eval()
+    with watch:
+        out = model(x, adj)
+        F.cross_entropy(out[index['train']], y[index['train']]).backward()
+    model.zero_grad()
+    model.train(mode)
+    right = (out.argmax(dim=-1) == y).double()
+    found = diagnose(
+        watch, *(right[index[s]].mean().item() for s in ('train', 'val'))
+    )
+    columns = ('layer', 'module', *DRAWN)
+    layers = [{name: row[name] for name in columns} for row in watch.step()]
+    return {
+        'layers': [_plain(layer) for layer in layers],
+        'findings': list(found.names),
+        'words': str(found),
+    }
+
+
+def _plain(layer: dict[str, Any]) -> dict[str, Any]:
+    """Without what JSON cannot hold."""
+    return {
+        name: None
+        if isinstance(value, float) and not np.isfinite(value)
+        else value
+        for name, value in layer.items()
+    }
+
+
+def _check(row: Row) -> None:
+    """Whether a run of the store was looked at."""
+
+    def holds(seen: Any) -> bool:
+        return (
+            isinstance(seen, dict)
+            and isinstance(seen.get('findings'), list)
+            and isinstance(seen.get('layers'), list)
+            and all(isinstance(layer, dict) for layer in seen['layers'])
+            and all(
+                isinstance(layer.get(name), float | int | None)
+                for layer in seen['layers']
+                for name in ('layer', *DRAWN)
+            )
+        )
+
+    seen = row.get('probe')
+    if not isinstance(seen, dict) or not all(
+        map(holds, map(seen.get, STATES))
+    ):
+        raise UsageError(
+            f'the stored run of {row["method"]}, depth {row["depth"]}, seed '
+            f'{row["seed"]} has no measures of its layers'
+        )
+
+
+def frame(rows: list[Row]) -> pd.DataFrame:
+    """One line for each run, state of training, and layer."""
+    return pd.DataFrame(
+        {
+            'method': row['method'],
+            'depth': row['depth'],
+            'seed': row['seed'],
+            'state': state,
+            **layer,
+        }
+        for row in rows
+        if row['status'] == 'ok'
+        for state in STATES
+        for layer in row['probe'][state]['layers']
+    )
+
+
+def draw(lines: pd.DataFrame, method: str, folder: Path) -> str:
+    """Writes a heat map of each measure, depths by layers, before and after
+    training, and returns the file's name.
+    """
+    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.figure import Figure
+
+    mine = lines[lines['method'] == method]
+    depths = sorted(mine['depth'].unique())
+    size = (len(DRAWN) * 1.9, 1.1 + 2 * (0.9 + 0.22 * len(depths)))
+    figure = Figure(size, layout='constrained')
+    grid = figure.subplots(len(STATES), len(DRAWN), sharey=True)
+    for column, name in enumerate(DRAWN):
+        values = mine[name].astype(float)
+        values = values[values > 0] if name not in LINEAR else values
+        kind = Normalize if name in LINEAR else LogNorm
+        low, high = values.min(), values.max()
+        norm = kind(low, high) if low < high else None
+        for axes, state in zip(grid[:, column], STATES, strict=True):
+            wide = mine[mine['state'] == state].pivot_table(
+                index='depth', columns='layer', values=name, dropna=False
+            )
+            wide = wide.reindex(depths).astype(float)
+            image = axes.pcolormesh(
+                np.arange(wide.shape[1] + 1) - 0.5,
+                np.arange(len(depths) + 1) - 0.5,
+                wide.to_numpy(),
+                norm=norm,
+                cmap='viridis',
+            )
+            axes.set_facecolor('0.92')
+            axes.set_yticks(range(len(depths)), [str(d) for d in depths])
+            if column == 0:
+                axes.set_ylabel(f'{state}\ndepth')
+            if state == STATES[0]:
+                axes.set_title(name.replace('_', ' '), fontsize=9)
+            else:
+                axes.set_xlabel('layer')
+        if norm is not None:
+            figure.colorbar(image, ax=grid[:, column], location='bottom')
+    file = f'probe-{method}.png'
+    with replacing(folder / file) as part:
+        figure.savefig(part, dpi=110)
+    return file
+
+
+def write(rows: list[Row], folder: str | Path) -> list[str]:
+    """Writes ``probe.csv`` and a figure for each method, and adds them to
+    ``report.md``. Returns the names of the files.
+    """
+    good = [row for row in rows if row['status'] == 'ok']
+    for row in good:
+        _check(row)
+    if not good:
+        return []
+    folder = make_folder(folder)
+    lines = frame(good)
+    tables.write_csv(lines, folder / 'probe.csv', '%.6g')
+    figures = {
+        method: draw(lines, method, folder)
+        for method in dict.fromkeys(lines['method'])
+    }
+    cells = [
+        [
+            row['method'],
+            str(row['depth']),
+            *(
+                ', '.join(map(str, row['probe'][state]['findings']))
+                or 'nothing'
+                for state in STATES
+            ),
+            f'{100 * row["test"]:.1f}',
+        ]
+        for row in sorted(good, key=lambda r: (r['method'], r['depth']))
+    ]
+    head = ('method', 'depth', *STATES, 'test %')
+    text = [
+        '',
+        '## Layer by layer',
+        '',
+        'One run each (seed 0), in evaluation, with gradients of the training '
+        'loss; `initial` before and `trained` after the last epoch. What '
+        '`diagnose` finds:',
+        '',
+        *tables.page(head, cells),
+        '',
+        *(f'![layers of {m}]({file})\n' for m, file in figures.items()),
+    ]
+    report = folder / 'report.md'
+    before = report.read_text('utf-8') if report.exists() else ''
+    write_text(report, before + '\n'.join(text))
+    return ['probe.csv', *figures.values()]

@@ -1,0 +1,295 @@
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric import seed_everything
+from torch_geometric.data import Data
+from torch_geometric.transforms import NormalizeFeatures
+from torch_geometric.typing import Adj
+
+from pyg_ext.utils import CSRTensor
+
+from ..data.graphs import split_of
+from ..data.metrics import METRICS, Metric, log_cross_entropy, num_outputs
+from ..data.protocols import Protocol
+from ..methods.spec import Network
+from ..recipes.recipe import Recipe, parameter_groups
+from ..reports import layers
+from ..runs import processes
+from . import parts as batches
+from .checkpoint import Journal
+from .distributed import ALONE, Team
+from .label_reuse import LabelReuse
+
+SPARSE_BELOW = 0.2  # share of non-zeros under which features are kept sparse
+
+
+class Diverged(Exception):
+    """The training loss is no longer finite."""
+
+
+def prepare(
+    data: Data,
+    recipe: Recipe,
+    device: torch.device | str = 'cpu',
+    sparse: bool = True,
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Features, labels and the node indices of the splits.
+
+    Mostly zero features of a graph become a sparse matrix.
+    """
+    if recipe.row_normalize:
+        data = NormalizeFeatures()(data)
+    x = data.x
+    sparse = sparse and data.edge_index is not None
+    if sparse and x.count_nonzero() < SPARSE_BELOW * x.numel():
+        x = CSRTensor.from_dense(x)
+    return (
+        x.to(device),
+        data.y.to(device),
+        {split: i.to(device) for split, i in split_of(data).items()},
+    )
+
+
+def epoch(
+    model: torch.nn.Module,
+    x: Tensor,
+    adj: Adj | None,
+    y: Tensor,
+    index: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    metric: Metric,
+    redraw: Callable[[], Adj] | None = None,
+    team: Team = ALONE,
+) -> tuple[float, float, dict[str, float]]:
+    """One training step, on edges of its own if they are redrawn, and the
+    evaluation after it.
+
+    Each process of a team learns from its share of the training nodes, and
+    the first one evaluates.
+
+    Returns:
+        The training loss before the step, the validation loss, and the
+        metric on each split.
+    """
+    model.train()
+    plain = team.unwrap(model)
+    nodes = index['train']
+    if isinstance(plain, LabelReuse):
+        nodes = plain.draw()
+    own = team.share(nodes)
+    optimizer.zero_grad()
+    out = model(x, adj if redraw is None else redraw())[own]
+    loss = metric.loss(out, y[own]) * (team.size * len(own) / len(nodes))
+    loss.backward()
+    optimizer.step()
+
+    loss = team.mean([loss.detach()], y.device)
+    return loss, *team.agree(lambda: judge(plain, x, adj, y, index, metric))
+
+
+def judge(
+    model: torch.nn.Module,
+    x: Tensor,
+    adj: Adj | None,
+    y: Tensor,
+    index: dict[str, Tensor],
+    metric: Metric,
+) -> tuple[float, dict[str, float]]:
+    """The validation loss, and the metric on each split."""
+    model.eval()
+    with torch.no_grad():
+        out = model(x, adj)
+        val_loss = metric.loss(out[index['val']], y[index['val']])
+        scores = {s: metric.score(out[i], y[i]) for s, i in index.items()}
+    return val_loss.item(), scores
+
+
+def fit(
+    model: torch.nn.Module,
+    once: Callable[[torch.optim.Optimizer], tuple],
+    recipe: Recipe,
+    protocol: Protocol,
+    journal: Journal | None = None,
+) -> dict[str, Any]:
+    """Trains a model and returns its scores.
+
+    Args:
+        model: What to train, whose names of parameters weight decay knows.
+        once: Trains for an epoch and returns what :func:`epoch` returns.
+        recipe: How to train.
+        protocol: What to measure.
+        journal: Where to go on from, and what to write down.
+
+    Raises:
+        Diverged: If the training loss becomes infinite or no number.
+    """
+    sign = 1.0 if protocol.direction == 'max' else -1.0
+    groups = parameter_groups(model, recipe.weight_decay)
+    if recipe.optimizer == 'rmsprop':
+        optimizer = torch.optim.RMSprop(groups, lr=recipe.lr)
+    else:
+        optimizer = torch.optim.Adam(groups, lr=recipe.lr, fused=True)
+    number, best = 0, {}
+    if journal is not None:
+        number, best = journal.begin(model, optimizer)
+
+    def tired() -> bool:
+        if not (recipe.patience and best):
+            return False
+        return number - best[recipe.select]['epoch'] >= recipe.patience
+
+    while number < recipe.epochs and not tired():
+        number += 1
+        if journal is not None:
+            journal.seed(number)
+        if recipe.warmup is not None:
+            rate = recipe.lr * min(1.0, number / recipe.warmup)
+            for group in optimizer.param_groups:
+                group['lr'] = rate
+        loss, val_loss, scores = once(optimizer)
+        if not math.isfinite(loss):
+            raise Diverged(f'the loss is {loss} in epoch {number}')
+        goals = {
+            'loss': -val_loss,
+            'metric': sign * scores['val'],
+            'last': number,
+        }
+        for name, value in goals.items():
+            if name not in best or value > best[name]['goal']:
+                best[name] = {'goal': value, 'epoch': number, **scores}
+        if journal is not None:
+            line = f'loss {loss:.4g}, validation {scores["val"]:.4f}'
+            journal.end(number, model, optimizer, best, line)
+
+    judged = best[recipe.select]
+    return {
+        'val': judged['val'],
+        'test': judged['test'],
+        'test_at_best_loss': best['loss']['test'],
+        'test_at_best_metric': best['metric']['test'],
+        'train': judged['train'],
+        'best_epoch': judged['epoch'],
+        'epochs': number,
+    }
+
+
+class OnEdges(torch.nn.Module):
+    """A network on a graph whose edges have features."""
+
+    def __init__(self, model: torch.nn.Module, edge_attr: Tensor):
+        super().__init__()
+        self.model = model
+        self.register_buffer('edge_attr', edge_attr)
+
+    def forward(
+        self, x: Tensor, adj: Adj, edge_attr: Tensor | None = None
+    ) -> Tensor:
+        given = self.edge_attr if edge_attr is None else edge_attr
+        return self.model(x, adj, edge_attr=given)
+
+
+def peak_mb(device: torch.device) -> float | None:
+    """Peak memory: of the device, or of this process with its libraries,
+    where the system tells.
+    """
+    if device.type == 'cuda':
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return processes.peak_mb()
+
+
+def run(
+    network: Network,
+    data: Data,
+    recipe: Recipe,
+    protocol: Protocol,
+    seed: int,
+    device: str = 'cpu',
+    probed: bool = False,
+    team: Team = ALONE,
+    journal: Journal | None = None,
+) -> dict[str, Any]:
+    """One training from a seed: the measured part of a row of the store.
+
+    Args:
+        network: What to train.
+        data: The graph, with masks.
+        recipe: How to train.
+        protocol: What to measure.
+        seed: Seed of the parameters, of the dropout masks and of walks.
+        device: Where to run.
+        probed: Whether to look at each layer before and after.
+        team: The processes of this training. Time and memory are those of
+            this one.
+        journal: Where to go on from, and what to write down.
+    """
+    start = time.perf_counter()
+    edges = data.edge_index
+    data = network.prepare(data, seed)
+    edge_dim = None
+    if not recipe.edge_features:
+        data.edge_attr = None
+    elif data.edge_attr is None:
+        raise ValueError('edge_features: the edges have none')
+    else:
+        edge_dim = data.edge_attr.size(1)
+    sparse = network.method.backbone.sparse_features
+    x, y, index = prepare(data, recipe, device, sparse)
+    adj, redraw = network.adjacency(data), None
+    if adj is not None:
+        adj, data.edge_index = adj.to(device), data.edge_index.to(device)
+        redraw = network.redraw(data)
+    seed_everything(seed)
+    classes = num_outputs(data.y)
+    labels = 0 if recipe.label_rate is None else classes
+    model = plain = network.build(
+        data.num_features + labels, classes, edge_dim
+    )
+    if edge_dim is not None:
+        model = OnEdges(model, data.edge_attr)
+    if recipe.label_rate is not None:
+        model = LabelReuse(
+            model,
+            y,
+            index['train'],
+            classes,
+            recipe.label_rate,
+            recipe.label_steps or 0,
+        )
+    model.to(device)
+    states = {}
+    given = (x, adj, y, index)
+    if probed:
+        states['initial'] = layers.look(model, *given, edges.to(device))
+    metric = METRICS[protocol.metric]
+    if recipe.loss == 'log':
+        metric = dataclasses.replace(metric, loss=log_cross_entropy)
+
+    trained = team.wrap(model)
+
+    def once(optimizer: torch.optim.Optimizer) -> tuple:
+        return epoch(trained, *given, optimizer, metric, redraw, team)
+
+    if recipe.batch is not None:
+        parts = batches.make(data.cpu(), recipe, team)
+
+        def once(optimizer: torch.optim.Optimizer) -> tuple:
+            loss = batches.learn(
+                trained, network, x, parts(), optimizer, metric, team
+            )
+            return loss, *team.agree(lambda: judge(model, *given, metric))
+
+    scores = fit(plain, once, recipe, protocol, journal)
+    if probed:
+        states['trained'] = layers.look(model, *given, edges.to(device))
+        scores['probe'] = states
+    earlier = 0.0 if journal is None else journal.earlier
+    return {
+        **scores,
+        'seconds': time.perf_counter() - start + earlier,
+        'peak_mb': peak_mb(y.device),
+    }

@@ -1,0 +1,239 @@
+import pytest
+import torch
+from torch_geometric.data import Data
+
+from benchmarks.errors import UsageError
+from benchmarks.methods import backbones
+from benchmarks.methods import spec as methods
+
+OTHERS = ('dilated', 'unshared')  # remedies that a GCN does not know
+SPECS = [
+    *methods.BACKBONES,
+    *methods.aliases(),
+    'gcn+res+jump',
+    'resgcn+ppr',
+    *(f'gcn+{remedy}' for remedy in methods.REMEDIES if remedy not in OTHERS),
+    'mlp+initial+pair',
+    'gat+gate+skipnode',
+]
+
+
+@pytest.mark.parametrize('spec', SPECS)
+@pytest.mark.parametrize('depth', [2, 5])
+def test_build(spec, depth):
+    method = methods.parse(spec)
+    options = {'hidden_channels': 16}
+    if 'hidden_channels' not in method.options():
+        options = {}
+    model = methods.Network(method, depth, options).build(4, 3)
+    edges = torch.tensor([[0, 1, 2], [1, 2, 0]])
+    assert model(torch.rand(3, 4), edges).size() == (3, 3)
+    assert getattr(model, method.backbone.depth) == depth
+
+
+def test_aliases_are_one_method():
+    assert methods.parse('resgcn').name == 'resgcn'
+    assert methods.parse('gcn+res').name == 'resgcn'
+    assert methods.parse('gcn+jump').name == 'jknet'
+    assert methods.parse('gcn+jump+res').name == 'resgcn+jump'
+    for alias, spec in methods.aliases().items():
+        assert methods.parse(alias) == methods.parse(spec)
+
+
+@pytest.mark.parametrize(
+    ('spec', 'name'),
+    [
+        ('GCN', 'gcn'),
+        ('GCNII+Unshared', 'gcnii*'),
+        ('ResGCN + PPR', 'resgcn+ppr'),
+        ('gcn+NONE', 'gcn'),
+    ],
+)
+def test_names_in_any_case(spec, name):
+    assert methods.parse(spec).name == name
+
+
+def test_depth_counts_graph_convolutions():
+    network = methods.Network(
+        methods.parse('jknet'), 6, {'hidden_channels': 8}
+    )
+    model = network.build(4, 3)
+    assert len(model.convs) == 6
+
+
+@pytest.mark.parametrize(
+    ('spec', 'message'),
+    [
+        ('gccn', "unknown method 'gccn': did you mean 'gcn'"),
+        ('gcn+rse', "unknown remedy 'rse': did you mean 'res'"),
+        ('gcn+res+dense', "'dense' excludes another"),
+        ('gcn+res+res', "'res' stands twice"),
+        ('appnp+res', "appnp has no remedy 'res'"),
+        ('gcn+pair+batch', "'batch' excludes another in .* both set norm"),
+        ('appnp+skipnode', "appnp has no remedy 'skipnode'"),
+        ('gcn+dropmessage+ppr', "edges without weights, and 'ppr' gives"),
+        ('', "a part of the method '' is missing"),
+        ('gcn+', r"a part of the method 'gcn\+' is missing"),
+        ('+res', r"a part of the method '\+res' is missing"),
+        ('gcn++res', 'is missing: a backbone and perhaps remedies are meant'),
+        ('gcn+ppr+ppr', "'ppr' stands twice"),
+        ('gcn+ppr+heat', "'heat' cannot change the edges in .*: ppr does"),
+        ('deepgcn+ppr', "'ppr' cannot change the edges in .*: deepgcn does"),
+    ],
+)
+def test_errors(spec, message):
+    with pytest.raises(UsageError, match=message):
+        methods.parse(spec)
+
+
+def test_edges_are_a_part_of_the_name():
+    method = methods.parse('gcn+walk+res')
+    assert method.name == 'resgcn+walk'
+    assert method.base == 'resgcn'
+    assert method.edges == 'walk'
+    assert methods.parse('resgcn').edges is None
+
+
+@pytest.fixture
+def ring():
+    nodes = torch.arange(20)
+    one_way = torch.stack([nodes, (nodes + 1) % 20])
+    edges = torch.cat([one_way, one_way.flip(0)], dim=1)
+    return Data(x=torch.rand(20, 4), edge_index=edges)
+
+
+@pytest.mark.parametrize('backbone', ['gcn', 'gat', 'sage', 'appnp'])
+@pytest.mark.parametrize('edges', methods.EDGES)
+def test_edges(ring, backbone, edges):
+    """Each model gets the other edges in the form that it takes best."""
+    method = methods.parse(f'{backbone}+{edges}')
+    augment = {**methods.EDGES[edges]}
+    if edges in methods.SIMILARITIES:
+        augment['k'] = 5
+    network = methods.Network(method, 2, {'hidden_channels': 8}, augment)
+    data = network.prepare(ring, seed=0)
+    adj = network.adjacency(data)
+    model = network.build(4, 3).eval()
+    out = model(data.x, adj)
+    plain = model(data.x, ring.edge_index)
+    redraw = network.redraw(data)
+    if edges in methods.DROPS:
+        assert torch.allclose(out, plain, atol=1e-6)  # tested on all edges
+        torch.manual_seed(0)
+        first, second = model(data.x, redraw()), model(data.x, redraw())
+        assert not torch.allclose(first, plain)
+        assert not torch.allclose(first, second)
+    else:
+        assert redraw is None
+        assert data.num_edges == 20 * 5
+        assert not torch.allclose(out, plain, atol=1e-4)
+
+
+def test_data_are_left_alone(ring):
+    network = methods.Network(methods.parse('deepgcn'), 2, {})
+    assert network.prepare(ring, 0).edge_index is None
+    assert ring.num_edges == 40
+
+
+def test_walks_go_by_the_seed(ring):
+    method = methods.parse('gcn+walk')
+    network = methods.Network(method, 2, {}, {'k': 3, 'num_walks': 2})
+    one, same, other = (network.prepare(ring, seed) for seed in (1, 1, 2))
+    assert torch.equal(one.edge_weight, same.edge_weight)
+    assert not torch.equal(one.edge_index, other.edge_index)
+
+
+def test_no_other_edges_for_what_is_kept(ring):
+    method = methods.parse('sgc+dropedge')
+    network = methods.Network(method, 2, {'cached': True}, {'p': 0.5})
+    with pytest.raises(ValueError, match='no other edges can be drawn'):
+        network.redraw(ring)
+
+
+def test_remedies_that_say_the_same_go_together():
+    method = methods.parse('gcn+initial+identity+message+none')
+    assert method.name == 'gcn+initial+identity+message'
+    assert method.keywords['lin_in'] is True
+    assert method.defaults == {'theta': 0.5}
+    assert 'theta' in method.options()
+    assert 'skip' not in method.options()
+
+
+def test_a_default_of_a_remedy_may_be_set():
+    method = methods.parse('gcn+skipnode')
+    sizes = {'hidden_channels': 8}
+    assert methods.Network(method, 3, sizes).build(4, 3).skip_node.p == 0.5
+    sizes['skip_node'] = 0.9
+    assert methods.Network(method, 3, sizes).build(4, 3).skip_node.p == 0.9
+
+
+@pytest.mark.parametrize(
+    ('text', 'specs'),
+    [
+        ('gcn, resgcn,', ['gcn', 'resgcn']),
+        ('gcn+{none,res},mlp', ['gcn+none', 'gcn+res', 'mlp']),
+        ('{gcn,gat}+{a,b}', ['gcn+a', 'gcn+b', 'gat+a', 'gat+b']),
+    ],
+)
+def test_expand(text, specs):
+    assert methods.expand(text) == specs
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('gcn+{res', 'braces do not match'),
+        ('gcn}', 'braces do not match'),
+        ('gcn+{a,{b,c}}', 'braces do not match'),
+        ('', "a name is missing in ''"),
+        (',', "a name is missing in ','"),
+        ('gcn,,mlp', "a name is missing in 'gcn,,mlp'"),
+        (',gcn', 'a name is missing'),
+        ('gcn mlp', "commas must separate names .got 'gcn mlp'"),
+        ('gcn;mlp', 'commas must separate names'),
+    ],
+)
+def test_expand_errors(text, message):
+    with pytest.raises(UsageError, match=message):
+        methods.expand(text)
+
+
+def test_broken_file_of_aliases(monkeypatch):
+    """A file of the package that was changed by hand is named."""
+    methods.aliases.cache_clear()
+    monkeypatch.setattr(methods, 'read_file', lambda path: {'a': 'gccn'})
+    with pytest.raises(UsageError, match=r"methods.yaml: a .*got 'gccn'"):
+        methods.aliases()
+    methods.aliases.cache_clear()
+
+
+@pytest.mark.parametrize('edges', methods.DROPS)
+def test_dropped_edges(ring, edges):
+    method = methods.parse(f'gcn+{edges}')
+    augment = methods.EDGES[edges]
+    network = methods.Network(method, 2, {'hidden_channels': 8}, augment)
+    redraw = network.redraw(network.prepare(ring, 0))
+    torch.manual_seed(0)
+    first = redraw()
+    torch.manual_seed(0)
+    assert torch.equal(redraw().to_dense(), first.to_dense())
+    loops_only = torch.eye(20)
+    full = network.adjacency(ring).to_dense()
+    assert 20 < (first.to_dense() > 0).sum() < (full > 0).sum()
+    assert torch.equal(loops_only, loops_only * (first.to_dense() > 0))
+
+
+def test_sums_over_neighbors(ring):
+    adj = backbones.sum_adj(ring.edge_index, None, 20)
+    assert torch.equal(adj.to_dense().sum(1), torch.full((20,), 2.0))
+
+
+@pytest.mark.parametrize('spec', ['gcn+dropmessage', 'gcn+dropedge'])
+def test_messages_are_dropped_on_edge_indices(ring, spec):
+    """Whether a remedy says so or an option does."""
+    sizes = {'hidden_channels': 8, 'message_dropout': 0.3}
+    network = methods.Network(methods.parse(spec), 2, sizes, {})
+    model = network.build(4, 3)
+    assert torch.equal(network.adjacency(ring), ring.edge_index)
+    first, second = (model(ring.x, network.adjacency(ring)) for _ in range(2))
+    assert not torch.allclose(first, second)

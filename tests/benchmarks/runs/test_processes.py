@@ -1,0 +1,112 @@
+import multiprocessing
+import subprocess
+import sys
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.errors import UsageError
+from benchmarks.reports import page
+from benchmarks.runs import processes, sweep
+from benchmarks.runs.store import Store
+from benchmarks.speed import measure
+from benchmarks.training import nodes
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """No fork server, and no module that knows the memory of a process."""
+    right = multiprocessing.get_context
+
+    def get_context(method=None):
+        if method in ('fork', 'forkserver'):
+            raise ValueError(f'cannot find context for {method!r}')
+        return right(method)
+
+    monkeypatch.setattr(multiprocessing, 'get_context', get_context)
+    monkeypatch.setattr(processes, 'resource', None)
+
+
+def test_start_methods(windows):
+    with processes.pool(1, 'benchmarks.runs.processes') as pool:
+        assert pool.schedule(sys.getrecursionlimit).result() > 0
+    assert processes._context((), 'cpu').get_start_method() == 'spawn'
+
+
+def test_fork_server_where_there_is_one():
+    if 'forkserver' not in multiprocessing.get_all_start_methods():
+        pytest.skip('this system has no fork server')
+    context = processes._context(('benchmarks.runs.processes',), 'cpu')
+    assert context.get_start_method() == 'forkserver'
+
+
+def test_no_fork_where_cuda_is_used():
+    context = processes._context(('benchmarks.runs.processes',), 'cuda:1')
+    assert context.get_start_method() == 'spawn'
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+def test_cuda(tmp_path):
+    cell = sweep.plan('digits', ['gcn'], [2], 1, 'classic', {'epochs': 3})
+    rows = list(sweep.sweep(cell, Store(tmp_path), None, 1, 'cuda'))
+    assert [row['status'] for row in rows] == ['ok'], rows
+
+
+def test_processes_that_do_not_start():
+    cause = ConnectionRefusedError(111, 'Connection refused')
+    message = 'no process can be started: Connection refused'
+    with pytest.raises(UsageError, match=message), processes.pool(1):
+        raise BrokenProcessPool from cause
+
+
+def test_sweep_without_fork_server(windows, tmp_path, cell):
+    rows = sweep.sweep([cell()], Store(tmp_path), None, 4, 'cpu')
+    assert next(rows)['status'] == 'ok'
+
+
+def test_memory_that_is_not_known(windows):
+    assert nodes.peak_mb(torch.device('cpu')) is None
+    assert measure.peak_mb('cpu') != measure.peak_mb('cpu')  # no number
+
+
+def test_a_run_whose_memory_is_not_known(tmp_path, cell):
+    store = Store(tmp_path)
+    [row] = sweep.sweep([cell()], store, None, 1, 'cpu')
+    other = {**row, 'seed': 1, 'peak_mb': None}
+    assert store.append(other)
+    assert other in Store(tmp_path).read()
+    assert page.write([row, other], tmp_path)['runs'].tolist() == [2]
+
+
+def test_memory_that_is_known():
+    pytest.importorskip('resource')
+    assert 50 < processes.peak_mb() < 50_000
+    assert measure.peak_mb('cpu') == nodes.peak_mb(torch.device('cpu'))
+
+
+def test_modules_that_not_all_systems_have():
+    """Where the package imports one, it bears its absence."""
+    code = (
+        'import sys, matplotlib.pyplot, numba, pandas, pebble, rich.console\n'
+        'import scipy.stats, torch_geometric\n'
+        'gone = ["resource", "fcntl", "pwd", "grp", "termios"]\n'
+        'sys.modules.update(dict.fromkeys(gone))\n'
+        'from benchmarks.__main__ import main\n'
+        'sys.exit(main(["list"]))'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_cores():
+    assert processes.cores() >= 1
