@@ -20,17 +20,22 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from . import speed
+from . import environment, speed
 from .cli.options import BLOCKS, DILATION, parser
 from .data import datasets, protocols
 from .errors import UsageError, check_name, find_name, reason
-from .methods import spec
+from .methods import backbones, remedies, spec
+from .methods.edges import EDGES
 from .output import Screen, shown, write_any_character, write_text
 from .recipes import presets
 from .reports import edges, layers, page, verdict
-from .runs import ray, sweep, work
+from .reports.summary import changes as changes_of
+from .reports.summary import select, together
+from .runs import processes, ray, sweep, tuning, work
+from .runs.cells import Cell, plan
 from .runs.store import Row, Store, config_hash, key
-from .training import distributed, nodes
+from .training import distributed
+from .training.fit import Diverged
 
 PROBES = 'probe.jsonl'  # a store of its own
 WIDE = 12  # columns that a terminal has room for
@@ -46,7 +51,7 @@ def depth(args: argparse.Namespace) -> int:
         console.print(f'dataset: {dataset}, because {why}')
     overrides = _overrides(args)
     workers = _workers(args)
-    cells = sweep.plan(
+    cells = plan(
         dataset,
         [
             method if kind == 'none' else f'{method}+{kind}'
@@ -77,7 +82,7 @@ def depth(args: argparse.Namespace) -> int:
     rows = _sweep(cells, args, workers, store)
     if rows is None:
         return 130
-    fit, left_out = page.together(store.read(), cells[0].row(), overrides)
+    fit, left_out = together(store.read(), cells[0].row(), overrides)
     seen = None
     if not many and data.edge_index is not None and not points:
         seen = page.reach(data, max(row['depth'] for row in fit))
@@ -126,15 +131,15 @@ def _set(args: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def _workers(args: argparse.Namespace) -> Callable[..., sweep.Results]:
+def _workers(args: argparse.Namespace) -> Callable[..., processes.Results]:
     """What does the runs."""
     if args.engine == 'ray':
         ray.check(args.jobs, args.device)
         return partial(ray.tasks, address=args.address)
     if args.address is not None:
         raise UsageError(f'--address is for --engine ray (got {args.address})')
-    sweep.check_device(args.device)
-    return sweep.processes
+    environment.check_device(args.device)
+    return processes.processes
 
 
 def _joins_points(method: str) -> bool:
@@ -142,9 +147,9 @@ def _joins_points(method: str) -> bool:
 
 
 def _sweep(
-    cells: list[sweep.Cell],
+    cells: list[Cell],
     args: argparse.Namespace,
-    workers: Callable[..., sweep.Results],
+    workers: Callable[..., processes.Results],
     store: Store,
     probed: bool = False,
 ) -> list[Row] | None:
@@ -178,7 +183,7 @@ def _sweep(
 def compare_edges(args: argparse.Namespace) -> int:
     """Tunes each model on each kind of edges, then compares them."""
     tried = [
-        edges.candidates(dataset, model, kind, args.protocol)
+        tuning.candidates(dataset, model, kind, args.protocol)
         for dataset in args.dataset
         for model in args.models
         for kind in args.augment
@@ -200,7 +205,7 @@ def compare_edges(args: argparse.Namespace) -> int:
     cells = [
         cell
         for group in tried
-        for cell in edges.chosen(group, rows, args.seeds)
+        for cell in tuning.chosen(group, rows, args.seeds)
     ]
     cells.sort(key=lambda cell: cell.seed)
     rows = _sweep(cells, args, workers, store)
@@ -228,7 +233,7 @@ def train_one(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         say(f'stopped: the same command with --resume goes on in {args.out}')
         return 130
-    except nodes.Diverged as error:
+    except Diverged as error:
         say(f'failed: {error}')
         return 1
     say(
@@ -251,11 +256,11 @@ def points(args: argparse.Namespace) -> int:
 
 
 def _watch(
-    cells: list[sweep.Cell],
+    cells: list[Cell],
     store: Store,
     args: argparse.Namespace,
     stored: list[Row],
-    workers: Callable[..., sweep.Results],
+    workers: Callable[..., processes.Results],
     probed: bool,
 ) -> None:
     """Runs the sweep behind a live bar with the running means."""
@@ -323,7 +328,7 @@ def _report(
     """Shows the table, then writes the report, which may not be possible."""
     summary = page.summary_of(rows)
     console.print(page.table(summary))
-    changes = page.changes(rows)
+    changes = changes_of(rows)
     if changes:
         console.print(f'changed from the preset: {shown(", ".join(changes))}')
     for words in left_out:
@@ -368,7 +373,7 @@ def redo(args: argparse.Namespace) -> int:
         if (value := getattr(args, name)) is not None:
             there = {row[name] for row in stored}
             wanted[name] = find_name(f'{name} in {path}', value, there)
-    rows = page.select(stored, wanted)
+    rows = select(stored, wanted)
     others = len(stored) - len(rows)
     left_out = [f'{others} runs, as was asked for'] if others else []
     code = _report(rows, args.out, left_out=left_out)
@@ -387,8 +392,8 @@ def judge(args: argparse.Namespace) -> int:
 
 def time_peers(args: argparse.Namespace) -> int:
     """Runs one of the speed files and prints its rows."""
-    args.device = sweep.pick_device(args.device)
-    sweep.check_device(args.device)
+    args.device = environment.pick_device(args.device)
+    environment.check_device(args.device)
     torch.set_num_threads(args.threads)
     rows = speed.FILES[args.file].run(args)
     if not rows:
@@ -405,14 +410,14 @@ def time_peers(args: argparse.Namespace) -> int:
     for line in lines:
         out.add_row(*line)
     console.print(out)
-    device = sweep.device_name(args.device, args.threads)
+    device = environment.device_name(args.device, args.threads)
     given = {k: v for k, v in vars(args).items() if k not in ('root', 'json')}
     options = ', '.join(f'{k}={v}' for k, v in given.items())
     console.print(f'on {device}; {options}')
     if args.json:
         stamp = {
             'device': device,
-            'versions': sweep.versions(),
+            'versions': environment.versions(),
             'options': given,
         }
         text = json.dumps({**stamp, 'rows': rows}, indent=1)
@@ -432,7 +437,7 @@ def show(args: argparse.Namespace) -> int:
             for d in datasets.DATASETS.values()
         ],
         'method': [
-            *((n, f'depth: {b.unit}') for n, b in spec.BACKBONES.items()),
+            *((n, f'depth: {b.unit}') for n, b in backbones.BACKBONES.items()),
             *((n, f'the same as {s}') for n, s in spec.aliases().items()),
         ],
         'remedy': [
@@ -443,11 +448,11 @@ def show(args: argparse.Namespace) -> int:
                     for k, v in {**remedy.fixed, **remedy.default}.items()
                 ),
             )
-            for name, remedy in spec.REMEDIES.items()
+            for name, remedy in remedies.REMEDIES.items()
         ],
         'edges': [
             (f'+{name}', ', '.join(f'{k}={v}' for k, v in keys.items()))
-            for name, keys in spec.EDGES.items()
+            for name, keys in EDGES.items()
         ],
         'preset': [(n, presets.read(n)['source']) for n in presets.names()],
         'protocol': [

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from .data import datasets
-from .data.download import check_address, find_root
+from .data.download import check_address
+from .data.folders import find_root
 from .errors import UsageError, check_words, find_name
 from .methods import spec as methods
 from .values import is_number

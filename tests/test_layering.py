@@ -28,7 +28,21 @@ LAYERS = [
     ['pyg_ext/metrics'],
     ['pyg_ext/nn/__init__.py'],
     ['pyg_ext/__init__.py'],
-    ['benchmarks'],
+    ['benchmarks/errors.py'],
+    [
+        'benchmarks/environment.py',
+        'benchmarks/output.py',
+        'benchmarks/pool.py',
+        'benchmarks/values.py',
+    ],
+    ['benchmarks/data', 'benchmarks/methods'],
+    ['benchmarks/recipes'],
+    ['benchmarks/words.py'],
+    ['benchmarks/training'],
+    ['benchmarks/runs', 'benchmarks/speed'],
+    ['benchmarks/reports'],
+    ['benchmarks/cli'],
+    ['benchmarks/__main__.py', 'benchmarks/__init__.py'],
 ]
 
 
@@ -47,11 +61,15 @@ FILES = {name_of(path): path for path in modules()}
 
 def imports(path):
     """The modules of this project that a file imports, most precisely."""
+    package = path.relative_to(ROOT).parent.parts
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            names = [f'{node.module}.{alias.name}' for alias in node.names]
+            above = package[: len(package) - node.level + 1]
+            start = [*above] if node.level else []
+            start += [node.module] if node.module else []
+            names = ['.'.join([*start, alias.name]) for alias in node.names]
         else:
             continue
         for name in names:
@@ -69,10 +87,21 @@ def layer(name):
     raise AssertionError(f'{path} stands in no layer')
 
 
+def room(name):
+    """The folder or file of a layer that a module stands in."""
+    path = FILES[name].relative_to(ROOT).as_posix()
+    places = LAYERS[layer(name)]
+    return next(p for p in places if path == p or path.startswith(f'{p}/'))
+
+
 @pytest.mark.parametrize('name', FILES)
 def test_imports_from_above(name):
     for used in imports(FILES[name]):
         assert layer(used) <= layer(name), f'{name} imports {used} below it'
+        if layer(used) == layer(name):
+            rooms = {room(used), room(name)}
+            folders = {r for r in rooms if not r.endswith('.py')}
+            assert len(folders) < 2, f'{name} imports {used} beside it'
 
 
 @pytest.mark.parametrize('name', [n for n in FILES if n[:3] == 'ben'])

@@ -4,11 +4,11 @@ import argparse
 
 from .. import speed, words
 from ..data import datasets
-from ..methods import spec
+from ..methods.edges import EDGES
 from ..recipes import presets, recipe
 from ..reports import verdict
 
-KINDS = ('none', *spec.EDGES)
+KINDS = ('none', *EDGES)
 BLOCKS = {'plain': 'deepgcn', 'res': 'deepgcn+res', 'dense': 'deepgcn+dense'}
 DILATION = {'on': '+dilated', 'off': ''}
 

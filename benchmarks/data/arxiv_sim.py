@@ -19,7 +19,8 @@ from ogb.io import DatasetSaver
 from torch_geometric.data import Data
 
 from . import ogb
-from .download import cache_folder, reading
+from .download import reading
+from .folders import cache_folder
 
 NODES, EDGES, CLASSES = 169_343, 1_166_243, 40  # of ogbn-arxiv
 YEARS = {2017: 90_941, 2018: 29_799, 2019: 48_603}  # up to, in, from

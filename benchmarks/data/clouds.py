@@ -16,7 +16,8 @@ from torch_geometric.transforms import NormalizeScale, SamplePoints
 
 from ..errors import UsageError
 from .archives import check_zip
-from .download import made_once, reading
+from .download import reading
+from .folders import cache_folder, find_root, made_once
 from .graphs import Graphs
 
 POINTS = 256  # of a cloud
@@ -201,3 +202,25 @@ def _split(parts: list[str]) -> dict[str, Tensor]:
         name: torch.tensor([part == name for part in parts]).nonzero().view(-1)
         for name in ('train', 'val', 'test')
     }
+
+
+def room(root: str | Path | None = None) -> Tensor:
+    """A lidar scan of a room, 112,586 points, ``[N, 3]``.
+
+    Raises:
+        UsageError: If ``PointClouds/room_scan1.npy`` is not in the root.
+    """
+    file = (find_root(root) or cache_folder()) / 'PointClouds/room_scan1.npy'
+    if not file.is_file():
+        raise UsageError(
+            f'{file} is missing: convert room_scan1.pcd of '
+            f'github.com/PointCloudLibrary/data, or leave its row out with '
+            f'--profile fast'
+        )
+    with reading(file):
+        points = np.load(file, allow_pickle=False)
+        if points.shape[1:] != (3,) or not np.isfinite(points).all():
+            raise ValueError(
+                f'it must hold points in 3 dimensions (got {points.shape})'
+            )
+        return torch.from_numpy(points)

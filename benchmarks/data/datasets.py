@@ -4,28 +4,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
 from torch_geometric.data import Data
-from torch_geometric.transforms import LargestConnectedComponents
-from torch_geometric.utils import index_to_mask
 
 from ..errors import UsageError, check_name
-from . import clouds, planetoid, shchur
-from .download import (
-    DataWarning,
-    cache_folder,
-    check_address,
-    find_root,
-    reachable,
-    reading,
-)
+from . import clouds, digits, planetoid, shchur, splits
+from .download import DataWarning, check_address, reachable, reading
+from .folders import cache_folder, find_root
 from .graphs import Graphs, check
-
-# Of the GDC paper's code:
-DEVELOPMENT_SEED, DEVELOPMENT_NODES = 1684992425, 1500
-TUNED_SEED = 123  # of the scripts of Classic GNNs are Strong Baselines
 
 
 @dataclass(frozen=True)
@@ -113,50 +98,10 @@ def _read_strictly(
 def _split(data: Data | Graphs, protocol: str, seed: int) -> Data | Graphs:
     """The split of a protocol, where it is not that of the files."""
     if protocol == 'gdc-lcc':
-        return _split_gdc(data, seed)
+        return splits.gdc(data, seed)
     if protocol == 'shchur-20-per-class':
-        return shchur.split(data, seed)
-    return _split_tuned(data) if protocol == 'tunedgnn-random' else data
-
-
-def _split_gdc(data: Data, seed: int) -> Data:
-    """The largest component and a split of the GDC paper: the nodes to
-    develop on are always the same, and the seed says which of them train.
-    """
-    data = LargestConnectedComponents()(data)
-    size, labels = data.num_nodes, data.y.numpy()
-    draw = np.random.RandomState(DEVELOPMENT_SEED).choice
-    develop = draw(size, DEVELOPMENT_NODES, replace=False)
-    draw = np.random.RandomState(seed).choice
-    train = [
-        draw(develop[labels[develop] == label], 20, replace=False)
-        for label in range(labels.max() + 1)
-    ]
-    masks = np.zeros((3, size), dtype=bool)
-    masks[0, np.concatenate(train)] = True
-    masks[1, develop] = True
-    masks[1] &= ~masks[0]
-    masks[2] = ~masks[:2].any(0)
-    for split, mask in zip(('train', 'val', 'test'), masks, strict=True):
-        data[f'{split}_mask'] = torch.from_numpy(mask)
-    return data
-
-
-def _split_tuned(data: Data) -> Data:
-    """The one random split of the paper's scripts."""
-    draw = torch.Generator().manual_seed(TUNED_SEED)
-    train, rest = [], []
-    for label in range(int(data.y.max()) + 1):
-        nodes = (data.y == label).nonzero().view(-1)
-        nodes = nodes[torch.randperm(len(nodes), generator=draw)]
-        train.append(nodes[:20])
-        rest.append(nodes[20:])
-    rest = torch.cat(rest)
-    rest = rest[torch.randperm(len(rest), generator=draw)]
-    parts = torch.cat(train), rest[:500], rest[500:1500]
-    for split, nodes in zip(('train', 'val', 'test'), parts, strict=True):
-        data[f'{split}_mask'] = index_to_mask(nodes, data.num_nodes)
-    return data
+        return splits.shchur(data, seed)
+    return splits.tuned(data) if protocol == 'tunedgnn-random' else data
 
 
 def choose(root: str | Path | None = None) -> tuple[str, str]:
@@ -167,53 +112,6 @@ def choose(root: str | Path | None = None) -> tuple[str, str]:
     if reachable(f'{planetoid.Planetoid.url}/ind.cora.x'):
         return 'cora', f'it can be downloaded to {raw}'
     return 'digits', f'Cora is neither in {raw} nor can it be downloaded'
-
-
-def _digits(root: Path | None, mirrors: Sequence[str]) -> Data:
-    from sklearn.datasets import load_digits
-    from sklearn.neighbors import kneighbors_graph
-
-    pixels, labels = load_digits(return_X_y=True)
-    adj = kneighbors_graph(pixels, n_neighbors=10)
-    row, col = adj.maximum(adj.T).nonzero()
-    order = np.random.default_rng(0).permutation(labels.size)
-    train = np.concatenate(
-        [order[labels[order] == digit][:5] for digit in range(10)]
-    )
-    rest = order[~np.isin(order, train)]
-    data = Data(
-        x=torch.from_numpy(pixels).float() / 16,
-        y=torch.from_numpy(labels).long(),
-        edge_index=torch.from_numpy(np.stack([row, col])).long(),
-    )
-    splits = {'train': train, 'val': rest[:500], 'test': rest[500:]}
-    for split, index in splits.items():
-        mask = torch.zeros(labels.size, dtype=torch.bool)
-        mask[torch.from_numpy(index)] = True
-        data[f'{split}_mask'] = mask
-    return data
-
-
-def room(root: str | Path | None = None) -> Tensor:
-    """A lidar scan of a room, 112,586 points, ``[N, 3]``.
-
-    Raises:
-        UsageError: If ``PointClouds/room_scan1.npy`` is not in the root.
-    """
-    file = (find_root(root) or cache_folder()) / 'PointClouds/room_scan1.npy'
-    if not file.is_file():
-        raise UsageError(
-            f'{file} is missing: convert room_scan1.pcd of '
-            f'github.com/PointCloudLibrary/data, or leave its row out with '
-            f'--profile fast'
-        )
-    with reading(file):
-        points = np.load(file, allow_pickle=False)
-        if points.shape[1:] != (3,) or not np.isfinite(points).all():
-            raise ValueError(
-                f'it must hold points in 3 dimensions (got {points.shape})'
-            )
-        return torch.from_numpy(points)
 
 
 def _citations(name: str, size: str) -> Dataset:
@@ -283,7 +181,7 @@ DATASETS = {
             '1,797 handwritten digits, each joined to its 10 nearest '
             '(scikit-learn)',
             ('digits-5-per-class',),
-            _digits,
+            digits.read,
         ),
         _points(
             'geometricshapes',

@@ -33,7 +33,8 @@ from torch_geometric.utils import (
 from ..errors import UsageError, reason
 from . import pickles
 from .archives import check_gzip, unpack
-from .download import DataWarning, cache_folder, fetch, made_once, reading
+from .download import DataWarning, fetch, reading
+from .folders import cache_folder, made_once
 from .graphs import Graphs, check_categories, check_index, check_split
 
 DIRECTED = ('ogbn-arxiv', 'arxiv-sim')  # as given

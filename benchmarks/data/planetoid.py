@@ -17,7 +17,8 @@ from torch_geometric.io.planetoid import read_planetoid_data
 
 from ..errors import UsageError
 from . import pickles
-from .download import DataWarning, cache_folder, fetch, reading
+from .download import DataWarning, fetch, reading
+from .folders import cache_folder
 from .graphs import Sizes, check_sizes
 
 PARTS = ('x', 'tx', 'allx', 'y', 'ty', 'ally', 'graph', 'test.index')

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch_geometric.data import Data
 from torch_geometric.datasets import Coauthor
 from torch_geometric.io.npz import parse_npz
-from torch_geometric.utils import index_to_mask
 
 from .archives import check_zip
-from .download import cache_folder, fetch, reading
+from .download import fetch, reading
+from .folders import cache_folder
 from .graphs import Sizes, check_sizes, csr
 
 FILES = {
@@ -32,7 +31,6 @@ SIZES = {
     'amazon-photo': Sizes(7650, 745, 238162, 8),
 }
 PARTS = ('data', 'indices', 'indptr', 'shape')  # of a sparse matrix
-TRAIN, VAL = 20, 30  # nodes of a class
 
 
 def read(name: str, root: Path | None, mirrors: Sequence[str] = ()) -> Data:
@@ -82,19 +80,4 @@ def _read(file: Path, sizes: Sizes) -> Data:
             raise ValueError(f'it must hold {sizes.nodes} labels')
         data = parse_npz(parts, to_undirected=True)
         check_sizes(data, sizes)
-    return data
-
-
-def split(data: Data, seed: int) -> Data:
-    """Draws nodes of each class to train and to validate; the rest test."""
-    draw = torch.Generator().manual_seed(seed)
-    order = torch.randperm(data.num_nodes, generator=draw)
-    classes = [order[data.y[order] == c] for c in data.y.unique()]
-    parts = {
-        'train': torch.cat([nodes[:TRAIN] for nodes in classes]),
-        'val': torch.cat([nodes[TRAIN : TRAIN + VAL] for nodes in classes]),
-        'test': torch.cat([nodes[TRAIN + VAL :] for nodes in classes]),
-    }
-    for name, nodes in parts.items():
-        data[f'{name}_mask'] = index_to_mask(nodes, data.num_nodes)
     return data

@@ -9,10 +9,11 @@ from torch_geometric.data import Data
 
 from ..data.datasets import DATASETS
 from ..errors import UsageError, check_name, reason
-from ..methods.spec import EDGES, Method, Network, parse
-from ..training import parts
+from ..methods.edges import EDGES
+from ..methods.network import Network
+from ..methods.spec import Method, parse
 from ..values import KEYS, Loader, check, read_file
-from .recipe import BATCHES, Recipe, parameter_groups
+from .recipe import BATCHES, Recipe, check_batch, parameter_groups
 from .recipe import KINDS as RECIPE
 
 FOLDER = Path(__file__).with_name('presets')
@@ -200,7 +201,7 @@ def _check_batch(config: dict[str, Any], method: Method, dataset: str) -> None:
         )
     if 'batch' not in config:
         return
-    parts.check(kind)
+    check_batch(kind)
     if method.edges or method.backbone.joins_points or 'label_rate' in config:
         raise UsageError(
             f'{method.name} makes edges or inputs of the whole graph, and '

@@ -5,7 +5,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch_geometric.typing import WITH_TORCH_SPARSE
 
+from ..errors import UsageError
 from ..values import (
     FLAG,
     NOT_NEGATIVE,
@@ -168,3 +170,15 @@ def parameter_groups(
         {'params': parameters, 'weight_decay': decay[prefix]}
         for prefix, parameters in groups.items()
     ]
+
+
+SPARSE = ('neighbor', 'saint')  # need torch_sparse
+
+
+def check_batch(kind: str) -> None:
+    """Raises an error if a kind of batches cannot be made here."""
+    if kind in SPARSE and not WITH_TORCH_SPARSE:
+        raise UsageError(
+            f'batch={kind} needs torch_sparse, which is not installed; '
+            f'`make sparse` builds it'
+        )

@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..output import make_folder, write_text
 from ..recipes import presets
 from ..runs.store import Row, Store, key
-from . import claims, page, tables
+from . import claims, summary, tables
 from .published import CELL, beside, margins, reference
 
 RESULTS = Path(__file__).parents[1] / 'results'
@@ -53,7 +53,7 @@ def judge(rows: list[Row]) -> pd.DataFrame:
         raise UsageError('no run follows its preset to the letter')
     frame = pd.DataFrame(rows)
     summaries = [
-        page.summarize(group.to_dict('records'))
+        summary.summarize(group.to_dict('records'))
         for _, group in frame.groupby(CELL[:3], sort=False)
     ]
     return beside(pd.concat(summaries, ignore_index=True))

@@ -1,72 +1,49 @@
-"""Processes that do the work of this one."""
+"""Runs as processes of this machine."""
 
-import multiprocessing
-import os
-import sys
-from collections.abc import Iterator
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.context import BaseContext
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, as_completed
+from typing import Any
 
 import pebble
 
-from ..errors import UsageError, reason
+from ..environment import check_device, cores, pick_device
+from ..pool import pool
+from .cells import Cell
 
-try:
-    import resource
-except ImportError:  # as on Windows
-    resource = None
+Work = Callable[[Cell], dict[str, Any]]  # does a run
+Results = Iterator[tuple[Cell, dict[str, Any]]]
+WORKER = f'{__package__}.work'  # what each process has from the start
 
 
-@contextmanager
-def pool(
-    size: int, *preload: str, device: str = 'cpu'
-) -> Iterator[pebble.ProcessPool]:
-    """Processes, each for one task; what they still do at the end is stopped.
+def processes(
+    work: Work, cells: list[Cell], jobs: int | None, device: str
+) -> Results:
+    """Does each run in a process of its own on this machine, so many at a
+    time; as many as there are cores if not said.
 
-    Args:
-        size: How many at a time.
-        preload: Modules that each process has from the start, where the
-            system can do that, and the device bears it.
-        device: What they work on.
+    Returns:
+        Each run with its result, as it is done.
 
     Raises:
-        UsageError: If processes cannot be started.
+        UsageError: If there is no such device here.
     """
-    made = pebble.ProcessPool(
-        size, max_tasks=1, context=_context(preload, device)
-    )
+    check_device(device)
+    size = min(jobs or cores(), len(cells))
+    with pool(size, WORKER, device=pick_device(device)) as started:
+        futures = {started.schedule(work, args=[cell]): cell for cell in cells}
+        for future in as_completed(futures):
+            yield futures[future], _result(future)
+
+
+def _result(future: pebble.ProcessFuture) -> dict[str, Any]:
     try:
-        yield made
-    except BrokenProcessPool as error:
-        cause = reason(error.__cause__ or error)
-        raise UsageError(f'no process can be started: {cause}') from error
-    finally:
-        made.stop()
-        made.join()
-
-
-def _context(preload: tuple[str, ...], device: str) -> BaseContext:
-    if device.startswith('cuda'):  # once it was asked for, no fork can use it
-        return multiprocessing.get_context('spawn')
-    try:
-        context = multiprocessing.get_context('forkserver')
-    except ValueError:  # as on Windows
-        return multiprocessing.get_context('spawn')
-    context.set_forkserver_preload([*preload])
-    return context
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def peak_mb() -> float | None:
-    """The most memory that this process had, where the system tells."""
-    if resource is None:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == 'darwin' else 2**10)
+        return {'status': 'ok', **future.result()}
+    except pebble.ProcessExpired as error:
+        reason = f'its process died with exit code {error.exitcode}'
+    except CancelledError:
+        raise
+    except Exception as error:  # whatever the model raised
+        last = traceback.format_exception_only(error)[-1]
+        reason = last.strip()
+    return {'status': 'failed', 'error': reason}

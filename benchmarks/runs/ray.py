@@ -8,7 +8,8 @@ from typing import Any
 import pyg_ext
 
 from ..errors import UsageError
-from .sweep import Cell, Results, Work, processes
+from .cells import Cell
+from .processes import Results, Work, processes
 
 RETRIES = 3  # of a run whose node is lost
 VISIBLE = 'CUDA_VISIBLE_DEVICES'

@@ -1,24 +1,38 @@
-"""One training, by one process or by all that torchrun started."""
+"""One run: a process of its own does it, or all that torchrun started."""
 
 import argparse
 import dataclasses
+import multiprocessing
+import os
+import signal
+import threading
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..data import datasets
 from ..data.protocols import PROTOCOLS
+from ..environment import (
+    check_device,
+    device_name,
+    pick_device,
+    stamp,
+    versions,
+)
 from ..errors import UsageError
 from ..methods import spec
 from ..recipes import presets
-from ..training import checkpoint, distributed, nodes
-from . import sweep
+from ..training import checkpoint, distributed, graphs, nodes
+from .cells import Cell
+from .cells import plan as plan_cells
 from .store import Row, Store, key
 
 
-def plan(args: argparse.Namespace, overrides: dict[str, Any]) -> sweep.Cell:
+def plan(args: argparse.Namespace, overrides: dict[str, Any]) -> Cell:
     """The run that is asked for.
 
     Raises:
@@ -34,7 +48,7 @@ def plan(args: argparse.Namespace, overrides: dict[str, Any]) -> sweep.Cell:
     processes = distributed.started().size
     if processes > 1:
         overrides['processes'] = processes
-    [cell] = sweep.plan(
+    [cell] = plan_cells(
         args.dataset,
         [args.method],
         [args.depth],
@@ -47,7 +61,7 @@ def plan(args: argparse.Namespace, overrides: dict[str, Any]) -> sweep.Cell:
 
 
 def run(
-    cell: sweep.Cell, args: argparse.Namespace, say: Callable[[str], None]
+    cell: Cell, args: argparse.Namespace, say: Callable[[str], None]
 ) -> Row:
     """Trains, from the checkpoint in the folder if there is one.
 
@@ -61,8 +75,8 @@ def run(
             infinite or no number.
     """
     store, row = Store(args.out), cell.row()
-    device = distributed.own_device(sweep.pick_device(args.device))
-    sweep.check_device(device)
+    device = distributed.own_device(pick_device(args.device))
+    check_device(device)
 
     def found() -> Row | None:
         same = (r for r in store.read() if key(r) == key(row))
@@ -101,9 +115,37 @@ def run(
         row |= {
             'status': 'ok',
             **scores,
-            'device': sweep.device_name(device, torch.get_num_threads()),
-            **sweep.stamp(),
+            'device': device_name(device, torch.get_num_threads()),
+            **stamp(),
         }
         if distributed.first():
             store.append(row)
         return row
+
+
+def _work(
+    cell: Cell, root: Path | None, device: str, probed: bool
+) -> dict[str, Any]:
+    """Runs in the child: one thread, and no longer than the parent lives."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    device = pick_device(device)
+    method = spec.parse(cell.method)
+    network, recipe = presets.split(cell.config, method, cell.depth)
+    protocol = PROTOCOLS[cell.protocol]
+    with warnings.catch_warnings(action='ignore'):  # said before any run
+        data = datasets.load(cell.dataset, root, cell.protocol, cell.seed)
+    given = (network, data, recipe, protocol, cell.seed, device)
+    if datasets.DATASETS[cell.dataset].many:
+        scores = graphs.run(*given)
+    else:
+        scores = nodes.run(*given, probed)
+    return {**scores, 'device': device_name(device), 'versions': versions()}
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

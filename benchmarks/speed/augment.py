@@ -26,7 +26,7 @@ from pyg_ext.utils import (
 
 from .. import words
 from ..data import datasets
-from ..runs.processes import pool
+from ..pool import pool
 from .measure import interleave, peak_mb
 
 ALPHA, T, K = 0.15, 5.0, 64

@@ -19,6 +19,7 @@ from pyg_ext.utils import gcn_adj
 from .. import words
 from ..data import datasets
 from ..data.metrics import METRICS
+from ..recipes.recipe import Recipe
 from ..training import nodes
 from .measure import interleave
 
@@ -74,7 +75,7 @@ def measure(name: str, depth: int, args: argparse.Namespace) -> dict[str, Any]:
         RuntimeError: If outputs or gradients differ.
     """
     data = datasets.load(name, args.root)
-    recipe = nodes.Recipe(row_normalize=True)
+    recipe = Recipe(row_normalize=True)
     shared, y, index = nodes.prepare(data, recipe, args.device)
     adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes).to(args.device)
     dense = shared.to_dense() if shared.layout != torch.strided else shared

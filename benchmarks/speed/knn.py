@@ -15,8 +15,8 @@ from torch import Tensor
 from pyg_ext.utils import knn_index
 
 from .. import words
-from ..data import datasets
-from ..runs.processes import pool
+from ..data import clouds
+from ..pool import pool
 from .measure import interleave, peak_mb
 
 Case = tuple[int | str, int, int]  # points or what they are, dimensions, k
@@ -78,7 +78,7 @@ def points(case: Case, args: argparse.Namespace) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     what, dims, _ = case
     if what == 'room':
-        x = datasets.room(args.root)
+        x = clouds.room(args.root)
     elif what == 'ragged':
         sizes = torch.linspace(SMALLEST, LARGEST, CLOUDS).long()
         batch = torch.arange(CLOUDS).repeat_interleave(sizes)

@@ -18,8 +18,9 @@ from pyg_ext.utils import CSRTensor, gcn_adj
 
 from .. import words
 from ..data import datasets
+from ..environment import resource
 from ..errors import UsageError
-from ..runs.processes import pool, resource
+from ..pool import pool
 from .measure import peak_mb
 
 KINDS = (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from ..runs import processes
+from .. import environment
 
 
 def interleave(
@@ -33,10 +33,6 @@ def _wait() -> None:
 
 
 def peak_mb(device: str) -> float:
-    """Peak memory so far: of the device, or resident of the process; NaN
-    where the system does not tell.
-    """
-    if device.startswith('cuda'):
-        return torch.cuda.max_memory_allocated() / 2**20
-    own = processes.peak_mb()
-    return math.nan if own is None else own
+    """Peak memory so far; NaN where the system does not tell."""
+    peak = environment.peak_mb(device)
+    return math.nan if peak is None else peak

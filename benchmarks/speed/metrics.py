@@ -12,7 +12,7 @@ from torch import Tensor
 from pyg_ext import metrics
 
 from .. import words
-from ..runs.processes import pool
+from ..pool import pool
 from .augment import heavy_tailed
 from .measure import peak_mb
 

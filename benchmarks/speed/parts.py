@@ -13,6 +13,7 @@ from pyg_ext.utils import dropout, gcn_adj
 
 from .. import words
 from ..data import datasets
+from ..recipes.recipe import Recipe
 from ..training import nodes
 from .measure import interleave
 
@@ -43,7 +44,7 @@ def measure(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
         RuntimeError: If the two products differ.
     """
     data = datasets.load(name, args.root)
-    recipe = nodes.Recipe(row_normalize=True)
+    recipe = Recipe(row_normalize=True)
     features, _, _ = nodes.prepare(data, recipe, args.device)
     adj = gcn_adj(data.edge_index, num_nodes=data.num_nodes).to(args.device)
     dense = data.x.to(args.device)

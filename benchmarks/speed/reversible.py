@@ -18,7 +18,7 @@ from pyg_ext.nn import GNNBlock, ReversibleSequential
 from pyg_ext.utils import CSRTensor, gcn_adj
 
 from .. import words
-from ..runs.processes import pool
+from ..pool import pool
 from .measure import interleave, peak_mb
 
 PEERS = ('ours', 'pyg', 'plain', 'checkpoint', 'residual')

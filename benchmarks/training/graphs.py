@@ -18,9 +18,10 @@ from torch_geometric.typing import Adj
 from ..data.graphs import Graphs, one_hot
 from ..data.metrics import METRICS, Metric, num_outputs
 from ..data.protocols import Protocol
-from ..methods.spec import Network
+from ..environment import peak_mb
+from ..methods.network import Network
 from ..recipes.recipe import Recipe
-from .nodes import fit, peak_mb
+from .fit import fit
 
 SEEN = 2**14  # nodes at a time in evaluation
 
@@ -144,5 +145,5 @@ def run(
     return {
         **scores,
         'seconds': time.perf_counter() - start,
-        'peak_mb': peak_mb(torch.device(device)),
+        'peak_mb': peak_mb(device),
     }

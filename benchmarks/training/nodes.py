@@ -1,5 +1,4 @@
 import dataclasses
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,20 +15,17 @@ from pyg_ext.utils import CSRTensor
 from ..data.graphs import split_of
 from ..data.metrics import METRICS, Metric, log_cross_entropy, num_outputs
 from ..data.protocols import Protocol
-from ..methods.spec import Network
-from ..recipes.recipe import Recipe, parameter_groups
-from ..reports import layers
-from ..runs import processes
+from ..environment import peak_mb
+from ..methods.network import Network
+from ..recipes.recipe import Recipe
+from . import layers
 from . import parts as batches
 from .checkpoint import Journal
 from .distributed import ALONE, Team
+from .fit import fit
 from .label_reuse import LabelReuse
 
 SPARSE_BELOW = 0.2  # share of non-zeros under which features are kept sparse
-
-
-class Diverged(Exception):
-    """The training loss is no longer finite."""
 
 
 def prepare(
@@ -109,75 +105,6 @@ def judge(
     return val_loss.item(), scores
 
 
-def fit(
-    model: torch.nn.Module,
-    once: Callable[[torch.optim.Optimizer], tuple],
-    recipe: Recipe,
-    protocol: Protocol,
-    journal: Journal | None = None,
-) -> dict[str, Any]:
-    """Trains a model and returns its scores.
-
-    Args:
-        model: What to train, whose names of parameters weight decay knows.
-        once: Trains for an epoch and returns what :func:`epoch` returns.
-        recipe: How to train.
-        protocol: What to measure.
-        journal: Where to go on from, and what to write down.
-
-    Raises:
-        Diverged: If the training loss becomes infinite or no number.
-    """
-    sign = 1.0 if protocol.direction == 'max' else -1.0
-    groups = parameter_groups(model, recipe.weight_decay)
-    if recipe.optimizer == 'rmsprop':
-        optimizer = torch.optim.RMSprop(groups, lr=recipe.lr)
-    else:
-        optimizer = torch.optim.Adam(groups, lr=recipe.lr, fused=True)
-    number, best = 0, {}
-    if journal is not None:
-        number, best = journal.begin(model, optimizer)
-
-    def tired() -> bool:
-        if not (recipe.patience and best):
-            return False
-        return number - best[recipe.select]['epoch'] >= recipe.patience
-
-    while number < recipe.epochs and not tired():
-        number += 1
-        if journal is not None:
-            journal.seed(number)
-        if recipe.warmup is not None:
-            rate = recipe.lr * min(1.0, number / recipe.warmup)
-            for group in optimizer.param_groups:
-                group['lr'] = rate
-        loss, val_loss, scores = once(optimizer)
-        if not math.isfinite(loss):
-            raise Diverged(f'the loss is {loss} in epoch {number}')
-        goals = {
-            'loss': -val_loss,
-            'metric': sign * scores['val'],
-            'last': number,
-        }
-        for name, value in goals.items():
-            if name not in best or value > best[name]['goal']:
-                best[name] = {'goal': value, 'epoch': number, **scores}
-        if journal is not None:
-            line = f'loss {loss:.4g}, validation {scores["val"]:.4f}'
-            journal.end(number, model, optimizer, best, line)
-
-    judged = best[recipe.select]
-    return {
-        'val': judged['val'],
-        'test': judged['test'],
-        'test_at_best_loss': best['loss']['test'],
-        'test_at_best_metric': best['metric']['test'],
-        'train': judged['train'],
-        'best_epoch': judged['epoch'],
-        'epochs': number,
-    }
-
-
 class OnEdges(torch.nn.Module):
     """A network on a graph whose edges have features."""
 
@@ -191,15 +118,6 @@ class OnEdges(torch.nn.Module):
     ) -> Tensor:
         given = self.edge_attr if edge_attr is None else edge_attr
         return self.model(x, adj, edge_attr=given)
-
-
-def peak_mb(device: torch.device) -> float | None:
-    """Peak memory: of the device, or of this process with its libraries,
-    where the system tells.
-    """
-    if device.type == 'cuda':
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return processes.peak_mb()
 
 
 def run(

@@ -18,27 +18,15 @@ from torch_geometric.loader import (
     NeighborLoader,
     RandomNodeLoader,
 )
-from torch_geometric.typing import WITH_TORCH_SPARSE
 from torch_geometric.utils import remove_self_loops, to_undirected
 from torch_geometric.utils.sparse import index2ptr
 
 from ..data.metrics import Metric
-from ..errors import UsageError
-from ..methods.spec import Network
+from ..methods.network import Network
 from ..recipes.recipe import Recipe
 from .distributed import ALONE, Team
 
-SPARSE = ('neighbor', 'saint')  # need torch_sparse
 COVERAGE = 20  # samples of a node that GraphSAINT estimates its norms from
-
-
-def check(kind: str) -> None:
-    """Raises an error if a kind of batches cannot be made here."""
-    if kind in SPARSE and not WITH_TORCH_SPARSE:
-        raise UsageError(
-            f'batch={kind} needs torch_sparse, which is not installed; '
-            f'`make sparse` builds it'
-        )
 
 
 def clusters(data: Data, parts: int) -> Tensor:

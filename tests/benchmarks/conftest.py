@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.runs.sweep import Cell
+from benchmarks.runs.cells import Cell
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ import pytest
 from benchmarks.data import datasets
 from benchmarks.recipes import presets
 from benchmarks.recipes.recipe import BATCHES, Recipe
-from benchmarks.reports import edges, verdict
+from benchmarks.reports import verdict
+from benchmarks.runs import tuning
 from benchmarks.runs.store import config_hash
 
 GOLDEN = Path(__file__).with_name('golden')
@@ -98,7 +99,7 @@ def candidates():
     return {
         f'{model} {kind}': [
             config_hash(cells[0].config)
-            for cells in edges.candidates('cora', model, kind)
+            for cells in tuning.candidates('cora', model, kind)
         ]
         for model in content['recipes']['cora']
         for kind in content['candidates']

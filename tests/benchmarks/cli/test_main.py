@@ -10,7 +10,7 @@ import torch
 from benchmarks.__main__ import console, main
 from benchmarks.data import datasets
 from benchmarks.data.datasets import DATASETS
-from benchmarks.methods import spec
+from benchmarks.methods import backbones, spec
 from benchmarks.recipes import presets
 from benchmarks.reports import verdict
 from benchmarks.runs.store import Store
@@ -163,7 +163,7 @@ def test_list(capsys):
     assert code == 0
     for name in (
         *DATASETS,
-        *spec.BACKBONES,
+        *backbones.BACKBONES,
         *spec.aliases(),
         *presets.names(),
     ):

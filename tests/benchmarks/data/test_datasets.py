@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from benchmarks.data import datasets, graphs, planetoid, shchur
+from benchmarks.data import clouds, datasets, graphs, planetoid, shchur
 from benchmarks.data.download import DataWarning
 from benchmarks.errors import UsageError
 
@@ -319,13 +319,13 @@ def test_damaged_room(damage, tmp_path):
     file = tmp_path / 'PointClouds' / 'room_scan1.npy'
     file.parent.mkdir()
     np.save(file, np.zeros((5, 3)))
-    assert datasets.room(tmp_path).size() == (5, 3)
+    assert clouds.room(tmp_path).size() == (5, 3)
     if damage == 'object':
         np.save(file, np.array([[{}] * 3]), allow_pickle=True)
     else:
         file.write_bytes(DAMAGES[damage](file.read_bytes()))
     with pytest.raises(UsageError, match=r'room_scan1\.npy cannot be read'):
-        datasets.room(tmp_path)
+        clouds.room(tmp_path)
 
 
 def test_an_address_that_is_none():

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from benchmarks.data import download
+from benchmarks.data import download, folders
 from benchmarks.errors import UsageError
 
 CONTENT = np.random.default_rng(0).bytes(3 * 2**20 + 17)
@@ -395,19 +395,19 @@ def test_reading_names_the_file_in_one_line(tmp_path):
 def test_without_a_home(home, tmp_path, monkeypatch):
     """The files of one user lie apart from those of others."""
     monkeypatch.delenv('XDG_CACHE_HOME')
-    monkeypatch.setattr(download.tempfile, 'tempdir', str(tmp_path))
+    monkeypatch.setattr(folders.tempfile, 'tempdir', str(tmp_path))
     if home is None:
         monkeypatch.setattr(download.Path, 'home', fail)
     else:
         (tmp_path / 'file').touch()
         monkeypatch.setenv('HOME', str(tmp_path / home))
     with pytest.warns(UserWarning, match='XDG_CACHE_HOME names another'):
-        folder = download.cache_folder()
+        folder = folders.cache_folder()
     assert folder.parent == tmp_path
     assert folder.stat().st_mode & 0o777 == 0o700
     folder.chmod(0o777)  # as another user might have made it
     with pytest.raises(UsageError, match='may be changed by other users'):
-        download.cache_folder()
+        folders.cache_folder()
 
 
 def fail():
@@ -423,8 +423,8 @@ def test_roots_that_are_no_folders(root, tmp_path, monkeypatch):
     (tmp_path / 'dangling').symlink_to(tmp_path / 'nowhere')
     (tmp_path / 'loop').symlink_to(tmp_path / 'loop')
     with pytest.raises(UsageError, match='is no folder'):
-        download.find_root(root)
+        folders.find_root(root)
     if '\0' not in root:
         monkeypatch.setenv('PYG_EXT_DATA', root)
         with pytest.raises(UsageError, match='is no folder'):
-            download.find_root(None)
+            folders.find_root(None)

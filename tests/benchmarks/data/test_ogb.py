@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks.data import arxiv_sim, datasets, ogb
+from benchmarks.data import arxiv_sim, datasets
+from benchmarks.data import ogb as ogb_data
 from benchmarks.errors import UsageError
 
 # As ogb and PyG say them when reading raw files:
@@ -85,7 +86,7 @@ def check(data, papers):
     given = set(zip(*papers.edge_index.tolist(), strict=True))
     both = given | {(j, i) for i, j in given}
     assert set(zip(*data.edge_index.tolist(), strict=True)) == both
-    for ours, theirs in ogb.SPLITS.items():
+    for ours, theirs in ogb_data.SPLITS.items():
         nodes = data[f'{ours}_mask'].nonzero().view(-1)
         assert np.array_equal(nodes, papers.split[theirs])
 
@@ -135,7 +136,7 @@ def test_pickle_protocol_4(tmp_path):
         pytest.raises(pickle.UnpicklingError, match='149'),
     ):
         torch.load(file)
-    found = ogb.load_below(file.parent, file)
+    found = ogb_data.load_below(file.parent, file)
     assert np.array_equal(found['graph']['edge_index'], [[0, 1], [2, 3]])
 
 
@@ -144,7 +145,7 @@ def test_only_files_of_the_dataset_are_trusted(tmp_path, arxiv):
     torch.save({'data': np.arange(2)}, outside)
     for path in (outside, arxiv / '..' / '..' / '..' / 'outside.pt'):
         with pytest.raises(ValueError, match='only files below'):
-            ogb.load_below(arxiv, path)
+            ogb_data.load_below(arxiv, path)
     load(arxiv)
     with pytest.raises(pickle.UnpicklingError):
         torch.load(outside)  # as before
@@ -153,7 +154,7 @@ def test_only_files_of_the_dataset_are_trusted(tmp_path, arxiv):
 def test_nothing_global_is_changed_meanwhile(arxiv, monkeypatch):
     """Another thread sees torch and ogb as they are while a graph loads."""
     seen = []
-    true = ogb.load_below, torch.load, ogb.nodeproppred.dataset_pyg.torch
+    true = ogb_data.load_below, torch.load, ogb.nodeproppred.dataset_pyg.torch
 
     def watch(root, path, **kwargs):
         def look():
@@ -164,7 +165,7 @@ def test_nothing_global_is_changed_meanwhile(arxiv, monkeypatch):
         thread.join()
         return true[0](root, path, **kwargs)
 
-    monkeypatch.setattr(ogb, 'load_below', watch)
+    monkeypatch.setattr(ogb_data, 'load_below', watch)
     load(arxiv)
     assert seen
     assert set(seen) == {true[1:]}

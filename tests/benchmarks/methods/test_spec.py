@@ -3,16 +3,18 @@ import torch
 from torch_geometric.data import Data
 
 from benchmarks.errors import UsageError
-from benchmarks.methods import backbones
+from benchmarks.methods import backbones, remedies
 from benchmarks.methods import spec as methods
+from benchmarks.methods.edges import DROPS, EDGES, SIMILARITIES
+from benchmarks.methods.network import Network
 
 OTHERS = ('dilated', 'unshared')  # remedies that a GCN does not know
 SPECS = [
-    *methods.BACKBONES,
+    *backbones.BACKBONES,
     *methods.aliases(),
     'gcn+res+jump',
     'resgcn+ppr',
-    *(f'gcn+{remedy}' for remedy in methods.REMEDIES if remedy not in OTHERS),
+    *(f'gcn+{remedy}' for remedy in remedies.REMEDIES if remedy not in OTHERS),
     'mlp+initial+pair',
     'gat+gate+skipnode',
 ]
@@ -25,7 +27,7 @@ def test_build(spec, depth):
     options = {'hidden_channels': 16}
     if 'hidden_channels' not in method.options():
         options = {}
-    model = methods.Network(method, depth, options).build(4, 3)
+    model = Network(method, depth, options).build(4, 3)
     edges = torch.tensor([[0, 1, 2], [1, 2, 0]])
     assert model(torch.rand(3, 4), edges).size() == (3, 3)
     assert getattr(model, method.backbone.depth) == depth
@@ -54,9 +56,7 @@ def test_names_in_any_case(spec, name):
 
 
 def test_depth_counts_graph_convolutions():
-    network = methods.Network(
-        methods.parse('jknet'), 6, {'hidden_channels': 8}
-    )
+    network = Network(methods.parse('jknet'), 6, {'hidden_channels': 8})
     model = network.build(4, 3)
     assert len(model.convs) == 6
 
@@ -103,21 +103,21 @@ def ring():
 
 
 @pytest.mark.parametrize('backbone', ['gcn', 'gat', 'sage', 'appnp'])
-@pytest.mark.parametrize('edges', methods.EDGES)
+@pytest.mark.parametrize('edges', EDGES)
 def test_edges(ring, backbone, edges):
     """Each model gets the other edges in the form that it takes best."""
     method = methods.parse(f'{backbone}+{edges}')
-    augment = {**methods.EDGES[edges]}
-    if edges in methods.SIMILARITIES:
+    augment = {**EDGES[edges]}
+    if edges in SIMILARITIES:
         augment['k'] = 5
-    network = methods.Network(method, 2, {'hidden_channels': 8}, augment)
+    network = Network(method, 2, {'hidden_channels': 8}, augment)
     data = network.prepare(ring, seed=0)
     adj = network.adjacency(data)
     model = network.build(4, 3).eval()
     out = model(data.x, adj)
     plain = model(data.x, ring.edge_index)
     redraw = network.redraw(data)
-    if edges in methods.DROPS:
+    if edges in DROPS:
         assert torch.allclose(out, plain, atol=1e-6)  # tested on all edges
         torch.manual_seed(0)
         first, second = model(data.x, redraw()), model(data.x, redraw())
@@ -130,14 +130,14 @@ def test_edges(ring, backbone, edges):
 
 
 def test_data_are_left_alone(ring):
-    network = methods.Network(methods.parse('deepgcn'), 2, {})
+    network = Network(methods.parse('deepgcn'), 2, {})
     assert network.prepare(ring, 0).edge_index is None
     assert ring.num_edges == 40
 
 
 def test_walks_go_by_the_seed(ring):
     method = methods.parse('gcn+walk')
-    network = methods.Network(method, 2, {}, {'k': 3, 'num_walks': 2})
+    network = Network(method, 2, {}, {'k': 3, 'num_walks': 2})
     one, same, other = (network.prepare(ring, seed) for seed in (1, 1, 2))
     assert torch.equal(one.edge_weight, same.edge_weight)
     assert not torch.equal(one.edge_index, other.edge_index)
@@ -145,7 +145,7 @@ def test_walks_go_by_the_seed(ring):
 
 def test_no_other_edges_for_what_is_kept(ring):
     method = methods.parse('sgc+dropedge')
-    network = methods.Network(method, 2, {'cached': True}, {'p': 0.5})
+    network = Network(method, 2, {'cached': True}, {'p': 0.5})
     with pytest.raises(ValueError, match='no other edges can be drawn'):
         network.redraw(ring)
 
@@ -162,9 +162,9 @@ def test_remedies_that_say_the_same_go_together():
 def test_a_default_of_a_remedy_may_be_set():
     method = methods.parse('gcn+skipnode')
     sizes = {'hidden_channels': 8}
-    assert methods.Network(method, 3, sizes).build(4, 3).skip_node.p == 0.5
+    assert Network(method, 3, sizes).build(4, 3).skip_node.p == 0.5
     sizes['skip_node'] = 0.9
-    assert methods.Network(method, 3, sizes).build(4, 3).skip_node.p == 0.9
+    assert Network(method, 3, sizes).build(4, 3).skip_node.p == 0.9
 
 
 @pytest.mark.parametrize(
@@ -207,11 +207,11 @@ def test_broken_file_of_aliases(monkeypatch):
     methods.aliases.cache_clear()
 
 
-@pytest.mark.parametrize('edges', methods.DROPS)
+@pytest.mark.parametrize('edges', DROPS)
 def test_dropped_edges(ring, edges):
     method = methods.parse(f'gcn+{edges}')
-    augment = methods.EDGES[edges]
-    network = methods.Network(method, 2, {'hidden_channels': 8}, augment)
+    augment = EDGES[edges]
+    network = Network(method, 2, {'hidden_channels': 8}, augment)
     redraw = network.redraw(network.prepare(ring, 0))
     torch.manual_seed(0)
     first = redraw()
@@ -232,7 +232,7 @@ def test_sums_over_neighbors(ring):
 def test_messages_are_dropped_on_edge_indices(ring, spec):
     """Whether a remedy says so or an option does."""
     sizes = {'hidden_channels': 8, 'message_dropout': 0.3}
-    network = methods.Network(methods.parse(spec), 2, sizes, {})
+    network = Network(methods.parse(spec), 2, sizes, {})
     model = network.build(4, 3)
     assert torch.equal(network.adjacency(ring), ring.edge_index)
     first, second = (model(ring.x, network.adjacency(ring)) for _ in range(2))

@@ -5,9 +5,11 @@ import torch
 
 from benchmarks import values
 from benchmarks.errors import UsageError
+from benchmarks.methods import backbones
 from benchmarks.methods import spec as methods
+from benchmarks.methods.edges import EDGES
 from benchmarks.recipes import presets
-from benchmarks.training import parts
+from benchmarks.recipes.recipe import SPARSE
 
 ALL = [
     (preset, dataset, method)
@@ -21,7 +23,7 @@ ALL = [
 def test_every_recipe_fits_its_method(preset, dataset, method):
     parsed = methods.parse(method)
     given = presets.read(preset)['recipes'][dataset][method]
-    if given.get('batch') in parts.SPARSE:
+    if given.get('batch') in SPARSE:
         pytest.importorskip('torch_sparse')
     config = presets.configure(preset, dataset, parsed, {})
     network, recipe = presets.split(config, parsed, 4)
@@ -48,12 +50,12 @@ def test_edges_beside_the_recipe_of_the_method():
     """Options of the command line, the preset and the defaults are merged."""
     ppr = methods.parse('gcn+ppr')
     config = presets.configure('classic', 'cora', ppr, {'augment': {'k': 9}})
-    assert config['augment'] == {**methods.EDGES['ppr'], 'k': 9}
+    assert config['augment'] == {**EDGES['ppr'], 'k': 9}
     plain = presets.configure('classic', 'cora', methods.parse('gcn'), {})
     assert config == {**plain, 'augment': config['augment']}
     config = presets.configure('gdc', 'cora', ppr, {})
     assert config['augment'] == {
-        **methods.EDGES['ppr'],
+        **EDGES['ppr'],
         'k': 128,
         'alpha': 0.05,
     }
@@ -134,7 +136,7 @@ def test_what_a_network_refuses(spec, overrides, depth, message):
         presets.configure('classic', 'cora', method, overrides, depth)
 
 
-@pytest.mark.parametrize('name', methods.BACKBONES)
+@pytest.mark.parametrize('name', backbones.BACKBONES)
 def test_options_have_kinds(name):
     """Defaults are of the kind that is asked for."""
     method = methods.parse(name)
@@ -147,10 +149,10 @@ def test_options_have_kinds(name):
     values.check(defaults, method.kinds())
 
 
-@pytest.mark.parametrize('edges', methods.EDGES)
+@pytest.mark.parametrize('edges', EDGES)
 def test_options_of_edges_have_kinds(edges):
     kinds = methods.parse(f'gcn+{edges}').edge_kinds()
-    values.check(methods.EDGES[edges], kinds)
+    values.check(EDGES[edges], kinds)
     assert not {'edge_index', 'num_nodes', 'training'} & {*kinds}
 
 

@@ -3,9 +3,10 @@ from scipy import stats
 
 from benchmarks.__main__ import console, main
 from benchmarks.errors import UsageError
-from benchmarks.methods.spec import EDGES
+from benchmarks.methods.edges import EDGES
 from benchmarks.recipes import presets
 from benchmarks.reports import edges
+from benchmarks.runs import tuning
 from benchmarks.runs.store import Store
 
 PRESET = """
@@ -30,7 +31,7 @@ def test_every_kind_of_edges_is_tuned_alike():
     assert set(given) == {'none', *EDGES}
     assert len({len(changes) for changes in given.values()}) == 1
     tried = {
-        (model, kind): edges.candidates('cora', model, kind)
+        (model, kind): tuning.candidates('cora', model, kind)
         for model in ('gcn', 'gat', 'sage', 'appnp')
         for kind in given
     }
@@ -39,11 +40,11 @@ def test_every_kind_of_edges_is_tuned_alike():
         assert len(set(configs)) == len(configs)
         assert cells[0][0].depth == (10 if model == 'appnp' else 2)
         assert cells[0][0].method == model + f'+{kind}' * (kind != 'none')
-        assert [c.seed for c in cells[0]] == [*edges.TUNING]
+        assert [c.seed for c in cells[0]] == [*tuning.TUNING]
 
 
 def test_best_on_validation_nodes(row):
-    cells = edges.candidates('cora', 'gcn', 'dropedge')
+    cells = tuning.candidates('cora', 'gcn', 'dropedge')
 
     def tuned(values):
         return [
@@ -53,12 +54,12 @@ def test_best_on_validation_nodes(row):
         ]
 
     rows = tuned([(0.5, 0.6), (0.9, 0.3), (0.7, 0.6), (0.6, 0.7)])
-    assert edges.best(cells, rows) == cells[2][0].config  # first of equals
+    assert tuning.best(cells, rows) == cells[2][0].config  # first of equals
     rows[4]['status'] = 'failed'
-    assert edges.best(cells, rows) == cells[3][0].config
+    assert tuning.best(cells, rows) == cells[3][0].config
     with pytest.raises(UsageError, match=r'all candidates of gcn\+dropedge'):
-        edges.best(cells, [{**row, 'status': 'failed'} for row in rows])
-    runs = edges.chosen(cells, rows, 3)
+        tuning.best(cells, [{**row, 'status': 'failed'} for row in rows])
+    runs = tuning.chosen(cells, rows, 3)
     assert [cell.seed for cell in runs] == [0, 1, 2]
     assert all(cell.config == cells[3][0].config for cell in runs)
 
@@ -113,7 +114,7 @@ def test_end_to_end(capsys, tmp_path, monkeypatch):
     assert 'gcn   │ ppr' in same
     rows = Store(tmp_path).read()
     assert len(rows) == 2 * 2 * 2 + 2 * 2
-    assert {row['seed'] for row in rows} == {0, 1, *edges.TUNING}
+    assert {row['seed'] for row in rows} == {0, 1, *tuning.TUNING}
     assert 'k=' in (tmp_path / 'augment.md').read_text()
     assert (tmp_path / 'augment.csv').read_text().count('\n') == 3
 

@@ -10,6 +10,7 @@ from benchmarks.recipes import presets
 from benchmarks.reports import layers as probe
 from benchmarks.runs.store import Store
 from benchmarks.training import nodes
+from benchmarks.training.layers import DRAWN, _plain
 
 COMMAND = (
     *('depth', '--dataset', 'digits', '--methods', 'gcn,revgcn'),
@@ -109,13 +110,13 @@ def test_points_have_no_graph(capsys, tmp_path):
 def test_numbers_that_json_cannot_hold():
     layer = {'layer': 1, 'mad': float('nan'), 'module': 'state', 'x': 0.5}
     want = {'layer': 1, 'mad': None, 'module': 'state', 'x': 0.5}
-    assert probe._plain(layer) == want
+    assert _plain(layer) == want
 
 
 @pytest.mark.parametrize('missing', ['gradient', 'mad'])
 def test_missing_values_are_drawn_as_gaps(tmp_path, missing):
     layers = [
-        {'layer': i, 'module': 'x', **dict.fromkeys(probe.DRAWN, 0.5)}
+        {'layer': i, 'module': 'x', **dict.fromkeys(DRAWN, 0.5)}
         for i in range(3)
     ]
     layers[1][missing] = None

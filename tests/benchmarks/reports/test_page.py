@@ -13,6 +13,7 @@ from benchmarks.errors import UsageError
 from benchmarks.methods import spec
 from benchmarks.recipes import presets
 from benchmarks.reports import page as report
+from benchmarks.reports import summary
 from benchmarks.runs.store import Store
 
 
@@ -63,7 +64,7 @@ def test_files(tmp_path, row):
 
 def test_departures_from_the_preset_are_named(tmp_path, row):
     rows = [row(), row(seed=1)]
-    assert report.changes(rows) == ['epochs=3', 'hidden_channels=8']
+    assert summary.changes(rows) == ['epochs=3', 'hidden_channels=8']
     report.write(rows, tmp_path)
     page = (tmp_path / 'report.md').read_text()
     assert 'changed from the preset: epochs=3, hidden_channels=8' in page
@@ -95,11 +96,13 @@ def test_refuses_to_mix(tmp_path, row, other, message):
 
 def test_select(row):
     rows = [row(), row(preset='gcnii'), row(config={'epochs': 4})]
-    assert report.select(rows, {'preset': 'gcnii'}) == [rows[1]]
-    assert report.select(rows, {'epochs': 4}) == [rows[2]]
-    assert report.select(rows, {'preset': 'classic', 'epochs': 3}) == [rows[0]]
+    assert summary.select(rows, {'preset': 'gcnii'}) == [rows[1]]
+    assert summary.select(rows, {'epochs': 4}) == [rows[2]]
+    assert summary.select(rows, {'preset': 'classic', 'epochs': 3}) == [
+        rows[0]
+    ]
     with pytest.raises(UsageError, match='no run'):
-        report.check_one_kind(report.select(rows, {'epochs': 5}))
+        summary.check_one_kind(summary.select(rows, {'epochs': 5}))
 
 
 def test_warns_of_mixed_commits(tmp_path, row):
@@ -135,7 +138,7 @@ def test_all_that_fits_together(row):
         row(method='nothing'),
         {**row(method='sgc'), 'config': sgc},
     ]
-    found, words = report.together([*others, *fits], row(), overrides)
+    found, words = summary.together([*others, *fits], row(), overrides)
     assert found == fits
     assert words == [
         '2 runs of preset gcnii',
@@ -204,13 +207,13 @@ def test_what_a_configuration_lacks_is_another_recipe(row):
     config = row()['config']
     config = {k: v for k, v in config.items() if k != 'dropout'}
     rows = [{**row(), 'config': config}, row(seed=1)]
-    assert report.changes(rows) == [
+    assert summary.changes(rows) == [
         'dropout=nothing',
         'epochs=3',
         'hidden_channels=8',
     ]
     with pytest.raises(UsageError, match=r'dropout=nothing and dropout=0\.5'):
-        report.check_one_kind(rows)
+        summary.check_one_kind(rows)
 
 
 @pytest.fixture
@@ -218,7 +221,7 @@ def published(row):
     """Runs of a cell that is published as 81.0, as their preset has them, or
     with some changes.
     """
-    method = methods.parse('sgc')
+    method = spec.parse('sgc')
 
     def make(**changes):
         config = presets.configure('sgc', 'cora', method, changes)
@@ -290,7 +293,7 @@ def test_a_method_of_one_depth(row):
     method = spec.parse('gin+identity')
     config = presets.configure('classic', 'digits', method, {}, 1)
     mine = {**row(method='gin+identity', depth=1), 'config': config}
-    assert report.together([mine], mine, {}) == ([mine], [])
+    assert summary.together([mine], mine, {}) == ([mine], [])
 
 
 def test_any_backend_of_matplotlib(tmp_path, row):

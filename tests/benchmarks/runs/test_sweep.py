@@ -11,6 +11,7 @@ import torch
 
 from benchmarks.errors import UsageError
 from benchmarks.runs import sweep as engine
+from benchmarks.runs.cells import plan
 from benchmarks.runs.store import Store, key
 
 ROOT = Path(__file__).parents[3]
@@ -21,14 +22,14 @@ def sweep(cells, store, **kwargs):
 
 
 def test_plan():
-    cells = engine.plan('digits', ['jknet', 'gcn'], [2, 4], 3, 'classic', {})
+    cells = plan('digits', ['jknet', 'gcn'], [2, 4], 3, 'classic', {})
     assert len(cells) == 12
     assert [c.seed for c in cells] == [0] * 4 + [1] * 4 + [2] * 4
     assert {c.method for c in cells} == {'jknet', 'gcn'}
-    same = engine.plan('digits', ['jknet', 'gcn+jump'], [2], 1, 'classic', {})
+    same = plan('digits', ['jknet', 'gcn+jump'], [2], 1, 'classic', {})
     assert len(same) == 1  # two names of one method
     with pytest.raises(UsageError, match='unknown method'):
-        engine.plan('digits', ['gcn', 'gccn'], [2], 1, 'classic', {})
+        plan('digits', ['gcn', 'gccn'], [2], 1, 'classic', {})
 
 
 def test_sweep_fails_soft_and_resumes(tmp_path, cell):
@@ -81,10 +82,11 @@ def test_process_that_dies_is_a_failed_run(tmp_path, cell, monkeypatch):
 
 THREADS = """
 import torch
-from benchmarks.runs import sweep as engine
-(cell,) = engine.plan('digits', ['gcn'], [2], 1, 'classic', {'epochs': 1})
+from benchmarks.runs.cells import plan
+from benchmarks.runs.work import _work
+(cell,) = plan('digits', ['gcn'], [2], 1, 'classic', {'epochs': 1})
 torch.set_num_threads(2)
-engine._work(cell, None, 'cpu', False)
+_work(cell, None, 'cpu', False)
 print(torch.get_num_threads())
 """
 

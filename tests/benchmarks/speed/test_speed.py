@@ -5,7 +5,7 @@ import torch
 from torch_geometric.utils import is_undirected
 
 from benchmarks.__main__ import main
-from benchmarks.data import datasets
+from benchmarks.data import clouds, datasets
 from benchmarks.errors import UsageError
 from benchmarks.speed import augment, epoch, knn, layers, measure, reversible
 from pyg_ext.utils import gcn_adj
@@ -207,11 +207,11 @@ def test_knn_names_and_files(monkeypatch, tmp_path):
     assert main(['speed', 'knn', '--peers', 'fais']) == 2
     monkeypatch.delenv('PYG_EXT_DATA', raising=False)
     with pytest.raises(UsageError, match=r'room_scan1.npy is missing'):
-        datasets.room()
+        clouds.room()
 
 
 def test_knn_room(root):
-    assert datasets.room(root).size() == (112_586, 3)
+    assert clouds.room(root).size() == (112_586, 3)
 
 
 def test_drift(capsys, tmp_path):

@@ -5,12 +5,15 @@ from contextlib import nullcontext
 import pytest
 import torch
 from torch import nn
+from torch_geometric.typing import WITH_TORCH_SPARSE
 
 from benchmarks.__main__ import main
 from benchmarks.data import datasets
 from benchmarks.data.metrics import METRICS
-from benchmarks.methods.spec import BACKBONES, Network, parse
-from benchmarks.recipes.recipe import Recipe
+from benchmarks.methods.backbones import BACKBONES
+from benchmarks.methods.network import Network
+from benchmarks.methods.spec import parse
+from benchmarks.recipes.recipe import SPARSE, Recipe
 from benchmarks.training import nodes
 from benchmarks.training import parts as batches
 from benchmarks.training.distributed import ALONE, group, started
@@ -136,11 +139,7 @@ def learn_apart(kind, team):
 
 
 def test_each_process_learns_from_its_own_parts(tmp_path):
-    kinds = [
-        kind
-        for kind in PARTS
-        if kind not in batches.SPARSE or batches.WITH_TORCH_SPARSE
-    ]
+    kinds = [kind for kind in PARTS if kind not in SPARSE or WITH_TORCH_SPARSE]
     ranks = by_two(tmp_path, learn_apart, kinds)
     train_nodes = datasets.load('digits').train_mask
     for kind, (a, loss, weights), (b, same_loss, same) in zip(

@@ -1,12 +1,13 @@
 import pytest
 import torch
 
-from benchmarks.data import datasets, graphs
+from benchmarks.data import datasets, graphs, metrics
 from benchmarks.data.metrics import log_cross_entropy
 from benchmarks.data.protocols import PROTOCOLS
-from benchmarks.methods.spec import Network, parse
+from benchmarks.methods.network import Network
+from benchmarks.methods.spec import parse
 from benchmarks.recipes.recipe import Recipe
-from benchmarks.training import nodes
+from benchmarks.training import fit, nodes
 from benchmarks.training.label_reuse import LabelReuse
 
 
@@ -61,7 +62,7 @@ def test_the_loss_is_of_labels_that_were_not_seen():
 
     model = LabelReuse(OnNodes(), y, index['train'], 10, 0.5, 0)
     taken = []
-    metric = nodes.METRICS['accuracy']
+    metric = metrics.METRICS['accuracy']
 
     def loss(out, target):
         taken.append(len(target))
@@ -115,7 +116,7 @@ def test_warmup(monkeypatch):
         return 1.0, 1.0, dict.fromkeys(graphs.SPLITS, 0.5)
 
     recipe = Recipe(lr=0.4, epochs=6, warmup=4)
-    nodes.fit(model, once, recipe, PROTOCOLS['digits-5-per-class'])
+    fit.fit(model, once, recipe, PROTOCOLS['digits-5-per-class'])
     assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
 
 

@@ -4,21 +4,25 @@ import torch
 from benchmarks.data import datasets, graphs
 from benchmarks.data.metrics import METRICS
 from benchmarks.data.protocols import PROTOCOLS
+from benchmarks.methods import backbones
 from benchmarks.methods import spec as methods
+from benchmarks.methods.network import Network
 from benchmarks.recipes import presets
-from benchmarks.recipes.recipe import Recipe
+from benchmarks.recipes.recipe import Recipe, parameter_groups
 from benchmarks.training import nodes
+from benchmarks.training.fit import Diverged
+from benchmarks.training.fit import fit as train
 from pyg_ext.utils import CSRTensor
 
 DIGITS = PROTOCOLS['digits-5-per-class']
 
 
 def build(spec, depth, **options):
-    return methods.Network(methods.parse(spec), depth, options).build
+    return Network(methods.parse(spec), depth, options).build
 
 
 ON_GRAPHS = [
-    *(name for name, b in methods.BACKBONES.items() if not b.joins_points),
+    *(name for name, b in backbones.BACKBONES.items() if not b.joins_points),
     *methods.aliases(),
 ]
 
@@ -71,7 +75,7 @@ def test_same_seed_same_bits():
     def scores(seed):
         model = []
 
-        class Kept(methods.Network):
+        class Kept(Network):
             def build(self, *sizes):
                 model.append(super().build(*sizes))
                 return model[0]
@@ -111,7 +115,7 @@ def fit(script, **recipe):
     def once(optimizer):
         return nodes.epoch(model, None, None, y, index, optimizer, metric)
 
-    return nodes.fit(model, once, Recipe(**recipe), DIGITS)
+    return train(model, once, Recipe(**recipe), DIGITS)
 
 
 # (right answers of 4, how sure): val loss falls with surer right answers.
@@ -144,14 +148,14 @@ def test_patience():
 
 
 def test_divergence_is_an_error():
-    with pytest.raises(nodes.Diverged, match='the loss is nan in epoch 2'):
+    with pytest.raises(Diverged, match='the loss is nan in epoch 2'):
         fit([(4, 1.0), (4, float('nan'))], epochs=2)
 
 
 def test_weight_decay_by_prefix():
     model = build('gcnii', 2, hidden_channels=8)(4, 3)
     decay = {'convs': 0.1, 'convs.1': 0.3, 'lin_in': 0.2, 'lin_out': 0.0}
-    groups = nodes.parameter_groups(model, decay)
+    groups = parameter_groups(model, decay)
     found = {
         name: group['weight_decay']
         for group in groups

@@ -3,15 +3,17 @@ import math
 import pytest
 import torch
 from torch_geometric.data import Data
+from torch_geometric.typing import WITH_TORCH_SPARSE
 
 from benchmarks.data import datasets
 from benchmarks.data.metrics import METRICS
 from benchmarks.data.protocols import PROTOCOLS
 from benchmarks.errors import UsageError
 from benchmarks.methods import spec as methods
-from benchmarks.methods.spec import Network, parse
-from benchmarks.recipes import presets
-from benchmarks.recipes.recipe import BATCHES, Recipe
+from benchmarks.methods.network import Network
+from benchmarks.methods.spec import parse
+from benchmarks.recipes import presets, recipe
+from benchmarks.recipes.recipe import BATCHES, SPARSE, Recipe
 from benchmarks.training import nodes
 from benchmarks.training import parts as batches
 
@@ -25,14 +27,14 @@ RECIPES = {
     'saint': {'parts': 3, 'batch_size': 100, 'walk_length': 3},
 }
 KINDS = [
-    pytest.param(kind, marks=[pytest.mark.sparse] * (kind in batches.SPARSE))
+    pytest.param(kind, marks=[pytest.mark.sparse] * (kind in SPARSE))
     for kind in RECIPES
 ]
 
 
 @pytest.fixture
 def kind(request):
-    if request.param in batches.SPARSE:
+    if request.param in SPARSE:
         pytest.importorskip('torch_sparse')
     return request.param
 
@@ -152,8 +154,8 @@ def test_clusters_of_a_graph_with_loops_and_one_way_edges():
 
 
 def test_without_torch_sparse(monkeypatch):
-    monkeypatch.setattr(batches, 'WITH_TORCH_SPARSE', False)
-    for kind in batches.SPARSE:
+    monkeypatch.setattr(recipe, 'WITH_TORCH_SPARSE', False)
+    for kind in SPARSE:
         changes = {'batch': kind, **RECIPES[kind]}
         with pytest.raises(UsageError, match='needs torch_sparse'):
             presets.configure('classic', 'cora', parse('gcn'), changes)
@@ -202,7 +204,7 @@ def test_kinds_have_defaults_and_replace_those_of_a_preset():
         return presets.configure(preset, dataset, parse('revgcn'), changes)
 
     for kind, keys in BATCHES.items():
-        if kind in batches.SPARSE and not batches.WITH_TORCH_SPARSE:
+        if kind in SPARSE and not WITH_TORCH_SPARSE:
             continue
         config = configure('ogb', 'ogbn-products', batch=kind)
         assert config == {

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks import environment, pool
 from benchmarks.errors import UsageError
 from benchmarks.reports import page
-from benchmarks.runs import processes, sweep
+from benchmarks.runs import sweep
+from benchmarks.runs.cells import plan
 from benchmarks.runs.store import Store
 from benchmarks.speed import measure
-from benchmarks.training import nodes
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -28,31 +29,31 @@ def windows(monkeypatch):
         return right(method)
 
     monkeypatch.setattr(multiprocessing, 'get_context', get_context)
-    monkeypatch.setattr(processes, 'resource', None)
+    monkeypatch.setattr(environment, 'resource', None)
 
 
 def test_start_methods(windows):
-    with processes.pool(1, 'benchmarks.runs.processes') as pool:
-        assert pool.schedule(sys.getrecursionlimit).result() > 0
-    assert processes._context((), 'cpu').get_start_method() == 'spawn'
+    with pool.pool(1, 'benchmarks.pool') as started:
+        assert started.schedule(sys.getrecursionlimit).result() > 0
+    assert pool._context((), 'cpu').get_start_method() == 'spawn'
 
 
 def test_fork_server_where_there_is_one():
     if 'forkserver' not in multiprocessing.get_all_start_methods():
         pytest.skip('this system has no fork server')
-    context = processes._context(('benchmarks.runs.processes',), 'cpu')
+    context = pool._context(('benchmarks.pool',), 'cpu')
     assert context.get_start_method() == 'forkserver'
 
 
 def test_no_fork_where_cuda_is_used():
-    context = processes._context(('benchmarks.runs.processes',), 'cuda:1')
+    context = pool._context(('benchmarks.pool',), 'cuda:1')
     assert context.get_start_method() == 'spawn'
 
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
 def test_cuda(tmp_path):
-    cell = sweep.plan('digits', ['gcn'], [2], 1, 'classic', {'epochs': 3})
+    cell = plan('digits', ['gcn'], [2], 1, 'classic', {'epochs': 3})
     rows = list(sweep.sweep(cell, Store(tmp_path), None, 1, 'cuda'))
     assert [row['status'] for row in rows] == ['ok'], rows
 
@@ -60,7 +61,7 @@ def test_cuda(tmp_path):
 def test_processes_that_do_not_start():
     cause = ConnectionRefusedError(111, 'Connection refused')
     message = 'no process can be started: Connection refused'
-    with pytest.raises(UsageError, match=message), processes.pool(1):
+    with pytest.raises(UsageError, match=message), pool.pool(1):
         raise BrokenProcessPool from cause
 
 
@@ -70,7 +71,7 @@ def test_sweep_without_fork_server(windows, tmp_path, cell):
 
 
 def test_memory_that_is_not_known(windows):
-    assert nodes.peak_mb(torch.device('cpu')) is None
+    assert environment.peak_mb() is None
     assert measure.peak_mb('cpu') != measure.peak_mb('cpu')  # no number
 
 
@@ -85,8 +86,8 @@ def test_a_run_whose_memory_is_not_known(tmp_path, cell):
 
 def test_memory_that_is_known():
     pytest.importorskip('resource')
-    assert 50 < processes.peak_mb() < 50_000
-    assert measure.peak_mb('cpu') == nodes.peak_mb(torch.device('cpu'))
+    assert 50 < environment.peak_mb() < 50_000
+    assert measure.peak_mb('cpu') == environment.peak_mb()
 
 
 def test_modules_that_not_all_systems_have():
@@ -109,4 +110,4 @@ def test_modules_that_not_all_systems_have():
 
 
 def test_cores():
-    assert processes.cores() >= 1
+    assert environment.cores() >= 1

@@ -1,0 +1,122 @@
+"""A method at a depth, to be built and fed."""
+
+import copy
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, Data
+from torch_geometric.typing import Adj
+
+from pyg_ext.transforms import AddRandomWalkEdges
+
+from .backbones import plain_edges
+from .edges import DROPS, SIMILARITIES
+from .spec import Method
+
+
+@dataclass(frozen=True)
+class Network:
+    """A method at a depth with all its options, ready to be trained."""
+
+    method: Method
+    depth: int
+    options: dict[str, Any]
+    augment: dict[str, Any] = field(default_factory=dict)
+
+    def build(
+        self,
+        in_channels: int,
+        out_channels: int,
+        edge_dim: int | None = None,
+    ) -> torch.nn.Module:
+        """Returns a new model; for edges with features, if it can take them
+        and there are any.
+        """
+        backbone = self.method.backbone
+        edges = {}
+        if edge_dim is not None and self.method.sees_edges:
+            edges['edge_dim'] = edge_dim
+        return backbone.model(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            **{backbone.depth: self.depth},
+            **self.method.keywords,
+            **{**self.method.defaults, **self.options},
+            **edges,
+        )
+
+    def prepare(self, data: Data, seed: int) -> Data:
+        """The data with the edges that the method asks for.
+
+        Raises:
+            ValueError: If an option of what changes the edges makes no sense.
+            TypeError: If an option is unknown.
+        """
+        method, augment, data = self.method, self.augment, copy.copy(data)
+        if method.backbone.joins_points:
+            data.edge_index = None
+        if method.edges == 'walk':
+            augment = {'seed': seed, **augment}
+        if method.edges in SIMILARITIES:
+            return AddRandomWalkEdges(method.edges, **augment)(data)
+        return data
+
+    def adjacency(self, data: Data) -> Adj | None:
+        """The edges as the model takes them best."""
+        if data.edge_index is None:
+            return None
+        if self.edge_inputs(data):
+            return data.edge_index
+        return self._convert(
+            data.edge_index, data.get('edge_weight'), data.num_nodes
+        )
+
+    def _convert(self, *edges: Any) -> Adj:
+        options = {**self.method.defaults, **self.options}
+        if options.get('message_dropout', 0.0) > 0.0:  # needs messages
+            return plain_edges(*edges)
+        return self.method.backbone.adjacency(*edges)
+
+    def inputs(self, batch: Batch) -> dict[str, Any]:
+        """Further inputs of the model for many graphs in one: what it takes
+        of the features of edges, of which graph a node is of, and of places.
+        """
+        takes = inspect.signature(self.method.backbone.model.forward)
+        out = self.edge_inputs(batch)
+        for name in ('batch', 'pos'):
+            if name in takes.parameters and name in batch:
+                out[name] = batch[name]
+        return out
+
+    def edge_inputs(self, data: Data) -> dict[str, Tensor]:
+        """The features of edges, where there are some and the model takes
+        them.
+        """
+        if data.edge_attr is None or not self.method.sees_edges:
+            return {}
+        return {'edge_attr': data.edge_attr}
+
+    def redraw(self, data: Data) -> Callable[[], Adj] | None:
+        """What gives the edges of a training step, where they change."""
+        drop = DROPS.get(self.method.edges)
+        if drop is None:
+            return None
+        if self.options.get('cached'):
+            raise ValueError(
+                'cached=True keeps what the first edges gave, so that no '
+                'other edges can be drawn'
+            )
+
+        given = {'num_nodes': data.num_nodes, **self.augment}
+        if self.method.edges == 'dropedge':
+            given = {'force_undirected': True, **self.augment}
+
+        def dropped() -> Adj:
+            some = drop(data.edge_index, **given)[0]
+            return self._convert(some, None, data.num_nodes)
+
+        return dropped

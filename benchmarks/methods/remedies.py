@@ -1,0 +1,32 @@
+"""What specification strings add to a model."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyg_ext.nn import NORMS
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What a remedy says to the model, and what a recipe may change."""
+
+    fixed: dict[str, Any] = field(default_factory=dict)
+    default: dict[str, Any] = field(default_factory=dict)
+
+
+REMEDIES = {
+    'res': Remedy({'skip': 'res'}),
+    'residual': Remedy({'skip': 'residual'}),
+    'initial': Remedy({'skip': 'initial', 'lin_in': True}),
+    'dense': Remedy({'skip': 'dense'}),
+    'gate': Remedy({'skip': 'gate'}),
+    'jump': Remedy({'jk': 'cat'}),
+    'dilated': Remedy({'dilated': True}),
+    'unshared': Remedy({'shared_weights': False}),
+    'identity': Remedy({'lin_in': True}, {'theta': 0.5}),
+    **{norm: Remedy({'norm': norm}) for norm in NORMS},
+    'message': Remedy({'norm': 'message', 'lin_in': True}),
+    'virtual': Remedy({'virtual_node': True, 'lin_in': True, 'lin_out': True}),
+    'skipnode': Remedy(default={'skip_node': 0.5}),
+    'dropmessage': Remedy(default={'message_dropout': 0.5}),
+}
