@@ -9,16 +9,21 @@ class UsageError(Exception):
     """Something in the request is wrong; the message says what was meant."""
 
 
-def check_name(kind: str, name: str, known: Iterable[str]) -> None:
-    """Raises an error with the nearest known name for an unknown one."""
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error of an unknown name, with the nearest known one."""
     known = sorted(known)
-    if name in known:
-        return
     near = difflib.get_close_matches(str(name).lower(), known, n=1)
     hint = f'did you mean {near[0]!r}? ' if near else ''
-    raise UsageError(
+    return UsageError(
         f'unknown {kind} {name!r}: {hint}known are {", ".join(known)}'
     )
+
+
+def check_name(kind: str, name: str, known: Iterable[str]) -> None:
+    """Raises an error for a name that is not known."""
+    known = [*known]
+    if name not in known:
+        raise unknown(kind, name, known)
 
 
 def find_name(kind: str, name: str, known: Iterable[str]) -> str:
@@ -31,8 +36,7 @@ def find_name(kind: str, name: str, known: Iterable[str]) -> str:
     for one in known:
         if one.lower() == name.lower():
             return one
-    check_name(kind, name, known)
-    return name
+    raise unknown(kind, name, known)
 
 
 def check_words(text: str, words: list[str]) -> list[str]:

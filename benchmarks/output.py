@@ -113,3 +113,6 @@ def write_text(path: Path, text: str) -> None:
     """Replaces a text file."""
     with replacing(path) as part:
         part.write_text(text, encoding='utf-8', errors='backslashreplace')
+
+
+console = Screen()  # the one that commands and bars write to

@@ -112,6 +112,7 @@ KEYS = Kind(
     lambda v: isinstance(v, dict) and all(isinstance(k, str) for k in v),
 )
 NOTHING = Kind('nothing', lambda v: v is None)
+ANY = Kind('anything', lambda v: True)
 
 KINDS = {
     int: whole(1),
@@ -136,6 +137,8 @@ RANGES = {
 
 def kind_of(name: str, annotation: Any) -> Kind:
     """What an argument may be, by its annotation and perhaps its name."""
+    if isinstance(annotation, Kind):
+        return annotation
     union = get_origin(annotation) in (Union, UnionType)
     types = get_args(annotation) if union else (annotation,)
     types = [get_origin(one) or one for one in types]

@@ -9,13 +9,14 @@ import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from .data import datasets
+import yaml
+
 from .data.download import check_address
 from .data.folders import find_root
 from .errors import UsageError, check_words, find_name
-from .methods import spec as methods
-from .values import is_number
+from .values import Loader, is_number
 
 MOST_SEEDS = 1000  # those from there on choose between candidates
 DEEPEST = 10_000
@@ -63,11 +64,14 @@ def names(kind: str, known: Iterable[str]) -> Callable[[str], list[str]]:
 
 
 def _specs(text: str) -> list[str]:
-    parsed = map(methods.parse, methods.expand(text))
+    from .methods import spec
+
+    parsed = map(spec.parse, spec.expand(text))
     return [*dict.fromkeys(method.name for method in parsed)]
 
 
-def _spec(text: str) -> str:
+def one_method(text: str) -> str:
+    """The name of one method."""
     found = _specs(text)
     if len(found) > 1:
         raise UsageError(f'one method is meant (got {text!r})')
@@ -75,12 +79,24 @@ def _spec(text: str) -> str:
 
 
 specs = _said(_specs)  # methods
-spec = _said(_spec)  # one method
+
+
+def _edges(text: str) -> list[str]:
+    from .methods.edges import EDGES
+
+    known = ('none', *EDGES)
+    found = [find_name('kind of edges', word, known) for word in split(text)]
+    return [*dict.fromkeys(found)]
+
+
+edges = _said(_edges)  # kinds of edges
 
 
 def _graph(text: str) -> str:
+    from .data import datasets
+
     found = find_name('dataset', text.strip(), datasets.DATASETS)
-    if datasets.DATASETS[found].many:
+    if datasets.find(found).many:
         raise UsageError(f'one graph is meant, and {found} has many')
     return found
 
@@ -158,6 +174,17 @@ nodes = whole(100, MOST_NODES)
 channels = whole(4, 10**6, even=True)
 
 
+def shard(text: str) -> tuple[int, int]:
+    """``I/N`` with I from 1 to N."""
+    first, _, second = text.partition('/')
+    share, shares = _whole(first), _whole(second)
+    if share is None or shares is None or not 1 <= share <= shares:
+        raise ArgumentTypeError(
+            f'must be I/N with I from 1 to N, as in 1/4 (got {text!r})'
+        )
+    return share, shares
+
+
 def positive(text: str) -> float:
     """A positive number."""
     try:
@@ -174,6 +201,18 @@ def setting(text: str) -> str:
     if not text.partition('=')[0].strip() or '=' not in text:
         raise ArgumentTypeError(f'must be KEY=VALUE (got {text!r})')
     return text
+
+
+def read_value(text: str) -> tuple[str, Any]:
+    """Reads ``key=value``; the value is YAML."""
+    key, equals, value = text.partition('=')
+    key = key.strip()
+    if not (key and equals):
+        raise UsageError(f'--set needs key=value (got {text!r})')
+    try:
+        return key, yaml.load(value, Loader)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise UsageError(f'--set {text!r} is no valid YAML') from error
 
 
 def device(text: str) -> str:

@@ -32,6 +32,7 @@ LAYERS = [
     [
         'benchmarks/environment.py',
         'benchmarks/output.py',
+        'benchmarks/plugins.py',
         'benchmarks/pool.py',
         'benchmarks/values.py',
     ],
@@ -41,8 +42,10 @@ LAYERS = [
     ['benchmarks/training'],
     ['benchmarks/runs', 'benchmarks/speed'],
     ['benchmarks/reports'],
+    ['benchmarks/interface'],
+    ['benchmarks/__init__.py'],
     ['benchmarks/cli'],
-    ['benchmarks/__main__.py', 'benchmarks/__init__.py'],
+    ['benchmarks/__main__.py'],
 ]
 
 

@@ -1,3 +1,5 @@
+"""The registry of datasets."""
+
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,8 +8,8 @@ from pathlib import Path
 
 from torch_geometric.data import Data
 
-from ..errors import UsageError, check_name
-from . import clouds, digits, planetoid, shchur, splits
+from ..errors import UsageError, check_name, unknown
+from . import clouds, digits, planetoid, protocols, shchur
 from .download import DataWarning, check_address, reachable, reading
 from .folders import cache_folder, find_root
 from .graphs import Graphs, check
@@ -15,29 +17,66 @@ from .graphs import Graphs, check
 
 @dataclass(frozen=True)
 class Dataset:
-    """A named graph, the protocols it is judged by, and how it is read, with
-    the split of the first protocol.
+    """Named data, the protocols they are judged by, and how they are read,
+    with the split of the first protocol.
+
+    Args:
+        name: What rows and tables call them.
+        about: What they are, in words.
+        protocols: Their names, the usual one first.
+        read: Reads them, from a root and perhaps from mirrors.
+        kind: ``graph``, or ``graphs`` for many, or ``points`` for many
+            clouds, which have no edges.
+        digest: Of the content, where somebody brings their own data: runs on
+            other content are other runs.
     """
 
     name: str
     about: str
     protocols: tuple[str, ...]
     read: Callable[[Path | None, Sequence[str]], Data | Graphs]
-    many: bool = False  # whether it is of many graphs
-    points: bool = False  # whether those have no edges
+    kind: str = 'graph'
+    digest: str | None = None
+
+    @property
+    def many(self) -> bool:
+        """Whether it is of many graphs or clouds."""
+        return self.kind != 'graph'
+
+    def need_one_graph(self, what: str) -> None:
+        """Raises an error for what is done to one graph alone."""
+        if self.many:
+            raise UsageError(
+                f'{what} is for one graph, and {self.name} has many'
+            )
+
+    def protocol(self, name: str | None = None) -> str:
+        """The protocol that is named, or the first.
+
+        Raises:
+            UsageError: On one that it does not have.
+        """
+        if name is None:
+            return self.protocols[0]
+        if self.digest is not None:  # any split that can be drawn
+            return protocols.find(name).name
+        check_name(f'protocol of {self.name}', name, self.protocols)
+        return name
 
 
-def protocol_of(name: str, protocol: str | None = None) -> str:
-    """The protocol of a dataset: the one named, or its first.
+REGISTERED: dict[str, Dataset] = {}  # what users bring
+
+
+def find(name: str) -> Dataset:
+    """A dataset by its name: built in, or registered in this process.
 
     Raises:
-        UsageError: On an unknown dataset, or a protocol it does not have.
+        UsageError: If it is not known.
     """
-    check_name('dataset', name, DATASETS)
-    known = DATASETS[name].protocols
-    protocol = known[0] if protocol is None else protocol
-    check_name(f'protocol of {name}', protocol, known)
-    return protocol
+    known = {**DATASETS, **REGISTERED}
+    if name not in known:
+        raise unknown('dataset', name, known)
+    return known[name]
 
 
 def load(
@@ -70,16 +109,18 @@ def load(
     Warns:
         DataWarning: Of files that are not known to be the published ones.
     """
-    protocol = protocol_of(name, protocol)
+    dataset = find(name)
+    split = protocols.find(dataset.protocol(protocol))
     for url in mirrors:
         check_address(url)
     folder = find_root(root)
-    with reading(f'{name} in {folder or cache_folder()}'):
+    place = '' if dataset.digest else f' in {folder or cache_folder()}'
+    with reading(f'{name}{place}'):
         if strict:
-            data = _read_strictly(DATASETS[name], folder, mirrors)
+            data = _read_strictly(dataset, folder, mirrors)
         else:
-            data = DATASETS[name].read(folder, mirrors)
-        data = _split(data, protocol, seed)
+            data = dataset.read(folder, mirrors)
+        data = split.split(data, seed)
         check(data)
     return data
 
@@ -93,15 +134,6 @@ def _read_strictly(
             return dataset.read(root, mirrors)
         except DataWarning as warning:
             raise UsageError(f'{warning}, which --strict refuses') from warning
-
-
-def _split(data: Data | Graphs, protocol: str, seed: int) -> Data | Graphs:
-    """The split of a protocol, where it is not that of the files."""
-    if protocol == 'gdc-lcc':
-        return splits.gdc(data, seed)
-    if protocol == 'shchur-20-per-class':
-        return splits.shchur(data, seed)
-    return splits.tuned(data) if protocol == 'tunedgnn-random' else data
 
 
 def choose(root: str | Path | None = None) -> tuple[str, str]:
@@ -134,7 +166,7 @@ def _points(
     def read_below(root: Path | None, mirrors: Sequence[str]) -> Graphs:
         return read(root or cache_folder())
 
-    return Dataset(name, about, (protocol,), read_below, True, True)
+    return Dataset(name, about, (protocol,), read_below, 'points')
 
 
 def _nodes(name: str, about: str, split: str) -> Dataset:
@@ -159,7 +191,9 @@ def _molecules(name: str, about: str, metric: str = 'rocauc') -> Dataset:
         return ogb.read_molecules(f'ogbg-mol{name}', root, mirrors)
 
     protocols = (f'ogb-scaffold-{metric}',)
-    return Dataset(f'ogbg-mol{name}', f'{about} (ogb)', protocols, read, True)
+    return Dataset(
+        f'ogbg-mol{name}', f'{about} (ogb)', protocols, read, 'graphs'
+    )
 
 
 DATASETS = {

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
+from .splits import in_order, with_masks
+
 
 def read(root: Path | None, mirrors: Sequence[str]) -> Data:
     """The graph, which comes with scikit-learn, with its split."""
@@ -26,9 +28,5 @@ def read(root: Path | None, mirrors: Sequence[str]) -> Data:
         y=torch.from_numpy(labels).long(),
         edge_index=torch.from_numpy(np.stack([row, col])).long(),
     )
-    splits = {'train': train, 'val': rest[:500], 'test': rest[500:]}
-    for split, index in splits.items():
-        mask = torch.zeros(labels.size, dtype=torch.bool)
-        mask[torch.from_numpy(index)] = True
-        data[f'{split}_mask'] = mask
-    return data
+    parts = map(torch.from_numpy, (train, rest[:500], rest[500:]))
+    return with_masks(data, in_order(*parts))

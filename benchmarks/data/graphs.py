@@ -2,6 +2,7 @@
 must be to be trained on.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 SPLITS = ('train', 'val', 'test')
+CONTENT = ('x', 'edge_index', 'edge_weight', 'edge_attr', 'y', 'pos')
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Graphs:
     """
 
     graphs: Sequence[Data]
-    split: dict[str, Tensor]
+    split: dict[str, Tensor] = field(default_factory=dict)
     node_sizes: list[int] = field(default_factory=list)
     edge_sizes: list[int] = field(default_factory=list)
 
@@ -116,9 +118,31 @@ def check_index(what: str, index: Tensor, size: int) -> None:
         )
 
 
+def labels(data: Data | Graphs) -> Tensor:
+    """All labels, of nodes or of graphs."""
+    if isinstance(data, Graphs):
+        return torch.cat([graph.y for graph in data.graphs])
+    return data.y
+
+
 def split_of(data: Data) -> dict[str, Tensor]:
     """The nodes of each split, from masks."""
     return {s: data[f'{s}_mask'].nonzero().view(-1) for s in SPLITS}
+
+
+def digest(data: Data | Graphs) -> str:
+    """A short name of the content of data, whatever their split."""
+    out = hashlib.sha1()
+    some = data.graphs if isinstance(data, Graphs) else [data]
+    for graph in some:
+        for name in CONTENT:
+            value = graph.get(name)
+            if value is None:
+                continue
+            value = torch.as_tensor(value).detach().cpu().contiguous()
+            out.update(f'{name} {value.dtype} {[*value.shape]}'.encode())
+            out.update(value.numpy().data)
+    return out.hexdigest()[:12]
 
 
 def check_split(split: Mapping[str, Tensor], size: int) -> None:
@@ -147,12 +171,15 @@ def check(data: Data | Graphs) -> None:
     """
     if isinstance(data, Data):
         _check_graph(data, data.num_nodes)
-        check_split(split_of(data), data.num_nodes)
+        split = split_of(data)
+        check_split(split, data.num_nodes)
+        _check_labels(data.y[torch.cat([*split.values()])])
         return
     check_split(data.split, len(data.graphs))
     if not data.node_sizes:
         for graph in data.graphs:
             _check_graph(graph, len(graph.y))
+            _check_labels(graph.y)
 
 
 def _check_graph(data: Data, num_labels: int) -> None:
@@ -168,7 +195,10 @@ def _check_graph(data: Data, num_labels: int) -> None:
         )
     if len(y) != num_labels or y.isinf().any():
         raise ValueError(f'labels must be {num_labels} (got {len(y)})')
-    if not y.is_floating_point() and y.numel() and y.min() < 0:
-        raise ValueError(f'labels must be at least 0 (got {int(y.min())})')
     if data.edge_index is not None:
         check_index('edges', data.edge_index, size)
+
+
+def _check_labels(y: Tensor) -> None:
+    if not y.is_floating_point() and y.numel() and y.min() < 0:
+        raise ValueError(f'labels must be at least 0 (got {int(y.min())})')

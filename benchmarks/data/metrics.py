@@ -1,20 +1,46 @@
-"""What a metric means: its score, and the loss to train it with."""
+"""What a metric means: its score, its direction, its loss."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A score of outputs, ``[N, C]``, against the truth, and its loss."""
+    """A score of outputs against the truth, and what is minimized for it.
 
+    Args:
+        name: What tables call it.
+        score: Of outputs, ``[N, C]``, and the truth, ``[N]`` or ``[N, C]``.
+        loss: Of the same, and perhaps a weight of each row, ``[N]``.
+        direction: ``max`` if more is better, else ``min``.
+        scale: What tables multiply it with: shares are in percent there.
+        classes: Whether the truth is one class of each row.
+    """
+
+    name: str
     score: Callable[[Tensor, Tensor], float]
-    loss: Callable[[Tensor, Tensor], Tensor]
+    loss: Callable[..., Tensor]
+    direction: str = 'max'
+    scale: float = 100.0
+    classes: bool = False
+
+    @property
+    def sign(self) -> float:
+        """What makes more of it better."""
+        return 1.0 if self.direction == 'max' else -1.0
+
+    @property
+    def title(self) -> str:
+        """Its name as tables have it, with unit and direction."""
+        unit = ' in percent' if self.scale == 100 else ''
+        better = ' (lower is better)' if self.direction == 'min' else ''
+        return f'{self.name}{unit}{better}'
 
 
 def accuracy(out: Tensor, y: Tensor) -> float:
@@ -30,32 +56,50 @@ def miou(out: Tensor, y: Tensor) -> float:
     return float(jaccard_score(y.cpu(), guess, average='macro'))
 
 
-def log_cross_entropy(out: Tensor, y: Tensor) -> Tensor:
-    """The mean of log(e + cross entropy) - log e, with e = 1 - log 2, which
-    outliers pull less (arXiv 2103.13355).
-    """
-    shift = 1 - math.log(2)
-    each = F.cross_entropy(out, y, reduction='none')
-    return (each + shift).log().mean() - math.log(shift)
-
-
 def num_outputs(y: Tensor) -> int:
     """The outputs to give for a truth: one for each class, or each task."""
     return int(y.max()) + 1 if y.dim() == 1 else y.size(1)
 
 
-def _known(out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the truth is known: it has NaN where it is not."""
+def cross_entropy(
+    out: Tensor, y: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """The mean over rows, by their weights if there are some."""
+    if weight is None:
+        return F.cross_entropy(out, y)
+    return _mean(F.cross_entropy(out, y, reduction='none'), weight)
+
+
+def log_cross_entropy(
+    out: Tensor, y: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """The mean of log(e + cross entropy) - log e, with e = 1 - log 2, which
+    outliers pull less (arXiv 2103.13355).
+    """
+    shift = 1 - math.log(2)
+    each = F.cross_entropy(out, y, reduction='none')
+    return _mean((each + shift).log(), weight) - math.log(shift)
+
+
+def _tasks(
+    function: Callable[..., Tensor],
+    out: Tensor,
+    y: Tensor,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """The mean over rows and tasks whose truth is known: it is NaN else."""
+    y = y.to(out.dtype)
     known = ~y.isnan()
-    return out[known], y[known]
+    if weight is None:
+        return function(out[known], y[known])
+    each = function(out[known], y[known], reduction='none')
+    return _mean(each, weight.view(-1, 1).expand_as(y)[known])
 
 
-def _cross_entropies(out: Tensor, y: Tensor) -> Tensor:
-    return F.binary_cross_entropy_with_logits(*_known(out, y.to(out.dtype)))
-
-
-def _squares(out: Tensor, y: Tensor) -> Tensor:
-    return F.mse_loss(*_known(out, y))
+def _mean(each: Tensor, weight: Tensor | None) -> Tensor:
+    if weight is None:
+        return each.mean()
+    return (weight * each).sum() / weight.sum()
 
 
 def _of_ogb(name: str, like: str, out: Tensor, y: Tensor) -> float:
@@ -68,12 +112,34 @@ def _of_ogb(name: str, like: str, out: Tensor, y: Tensor) -> float:
     return float(evaluator.eval(given)[name])
 
 
+BINARY = partial(_tasks, F.binary_cross_entropy_with_logits)
+SQUARES = partial(_tasks, F.mse_loss)
+
 METRICS = {
-    'accuracy': Metric(accuracy, F.cross_entropy),
-    'miou': Metric(miou, F.cross_entropy),
-    'rocauc': Metric(
-        partial(_of_ogb, 'rocauc', 'ogbg-molhiv'), _cross_entropies
-    ),
-    'ap': Metric(partial(_of_ogb, 'ap', 'ogbg-molpcba'), _cross_entropies),
-    'rmse': Metric(partial(_of_ogb, 'rmse', 'ogbg-molesol'), _squares),
+    m.name: m
+    for m in (
+        Metric('accuracy', accuracy, cross_entropy, classes=True),
+        Metric('miou', miou, cross_entropy, classes=True),
+        Metric('rocauc', partial(_of_ogb, 'rocauc', 'ogbg-molhiv'), BINARY),
+        Metric('ap', partial(_of_ogb, 'ap', 'ogbg-molpcba'), BINARY),
+        Metric(
+            'rmse',
+            partial(_of_ogb, 'rmse', 'ogbg-molesol'),
+            SQUARES,
+            'min',
+            1.0,
+        ),
+    )
 }
+
+
+def natural(y: Tensor) -> Metric:
+    """The metric of labels that come without one: accuracy of classes,
+    ROC-AUC of several tasks of 0 and 1, RMSE of other numbers.
+    """
+    if not y.is_floating_point() and y.dim() == 1:
+        return METRICS['accuracy']
+    known = y[~y.isnan()] if y.is_floating_point() else y
+    if bool(torch.isin(known, torch.tensor([0, 1], device=y.device)).all()):
+        return METRICS['rocauc']
+    return METRICS['rmse']

@@ -24,14 +24,13 @@ from ogb.utils.features import get_atom_feature_dims, get_bond_feature_dims
 from torch import Tensor
 from torch_geometric.data import Data, InMemoryDataset
 from torch_geometric.utils import (
-    index_to_mask,
     one_hot,
     scatter,
     to_undirected,
 )
 
 from ..errors import UsageError, reason
-from . import pickles
+from . import pickles, splits
 from .archives import check_gzip, unpack
 from .download import DataWarning, fetch, reading
 from .folders import cache_folder, made_once
@@ -359,9 +358,7 @@ def with_masks(dataset: InMemoryDataset, name: str) -> Data:
         data.x = torch.cat([mean, one_hot(species).to(mean.dtype)], dim=1)
     if data.y.size(1) == 1:
         data.y = data.y.view(-1)
-    for name, index in split.items():
-        data[f'{name}_mask'] = index_to_mask(index, data.num_nodes)
-    return data
+    return splits.with_masks(data, split)
 
 
 def _split(dataset: InMemoryDataset, size: int) -> dict[str, Tensor]:

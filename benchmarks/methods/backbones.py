@@ -48,12 +48,13 @@ def sum_adj(
 class Backbone:
     """A model and what depth means for it."""
 
-    model: type[torch.nn.Module]
+    model: Callable[..., torch.nn.Module]
     depth: str  # the keyword that depth sets
     unit: str
     joins_points: bool = False  # makes its own graph of nearest neighbors
     adjacency: Callable[..., Adj] = gcn_adj  # what it takes best
     sparse_features: bool = True
+    code: str | None = None  # digest of the source of a user's own
 
 
 CONVS = 'graph convolutions, the first and last included'

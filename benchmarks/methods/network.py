@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Data
 from torch_geometric.typing import Adj
 
 from pyg_ext.transforms import AddRandomWalkEdges
@@ -69,7 +69,7 @@ class Network:
         """The edges as the model takes them best."""
         if data.edge_index is None:
             return None
-        if self.edge_inputs(data):
+        if self.takes_edge_attr(data):
             return data.edge_index
         return self._convert(
             data.edge_index, data.get('edge_weight'), data.num_nodes
@@ -81,24 +81,22 @@ class Network:
             return plain_edges(*edges)
         return self.method.backbone.adjacency(*edges)
 
-    def inputs(self, batch: Batch) -> dict[str, Any]:
-        """Further inputs of the model for many graphs in one: what it takes
-        of the features of edges, of which graph a node is of, and of places.
-        """
-        takes = inspect.signature(self.method.backbone.model.forward)
-        out = self.edge_inputs(batch)
-        for name in ('batch', 'pos'):
-            if name in takes.parameters and name in batch:
-                out[name] = batch[name]
-        return out
+    def takes_edge_attr(self, data: Data) -> bool:
+        """Whether there are features of edges, and the model takes them."""
+        return data.edge_attr is not None and self.method.sees_edges
 
-    def edge_inputs(self, data: Data) -> dict[str, Tensor]:
-        """The features of edges, where there are some and the model takes
-        them.
+    def inputs(self, model: torch.nn.Module, data: Data) -> dict[str, Tensor]:
+        """Further inputs of the model, of those that it takes: features of
+        edges, of which graph a node is, and places; weights where the
+        adjacency does not hold them.
         """
-        if data.edge_attr is None or not self.method.sees_edges:
-            return {}
-        return {'edge_attr': data.edge_attr}
+        takes = inspect.signature(model.forward).parameters
+        names = ['batch', 'pos']
+        if self.takes_edge_attr(data):
+            names.append('edge_attr')
+        if self.method.backbone.code is not None:
+            names.append('edge_weight')
+        return {n: data[n] for n in names if n in takes and n in data}
 
     def redraw(self, data: Data) -> Callable[[], Adj] | None:
         """What gives the edges of a training step, where they change."""

@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 
+from pyg_ext.nn import ConvStack
 from pyg_ext.transforms import AddRandomWalkEdges
 from pyg_ext.utils import similarity_graph
 
 from ..errors import UsageError, check_words, find_name
-from ..values import Kind, kind_of, read_file
+from ..values import ANY, Kind, kind_of, read_file
+from . import own
 from .backbones import BACKBONES, Backbone
 from .edges import DROPS, EDGES, GRAPH, SIMILARITIES
 from .remedies import REMEDIES
@@ -54,6 +56,9 @@ class Method:
         data = {'in_channels', 'out_channels', 'edge_dim'}
         fixed = {*data, self.backbone.depth, *self.keywords}
         known = _parameters(self.backbone.model)
+        if self.backbone.code is not None:  # of its own arguments, anything
+            usual = _annotations(ConvStack)
+            known = {k: usual.get(k, ANY) for k in known}
         return {k: kind_of(k, a) for k, a in known.items() if k not in fixed}
 
     def edge_kinds(self) -> dict[str, Kind]:
@@ -73,7 +78,7 @@ class Method:
         return 'edge_dim' in _parameters(self.backbone.model)
 
 
-def _parameters(model: type[torch.nn.Module]) -> dict[str, Any]:
+def _parameters(model: Callable[..., torch.nn.Module]) -> dict[str, Any]:
     """What a model's constructor takes, and its convolutions'."""
     known = _annotations(model)
     if hasattr(model, 'init_conv'):
@@ -83,7 +88,19 @@ def _parameters(model: type[torch.nn.Module]) -> dict[str, Any]:
 
 def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters.values()
-    return {p.name: p.annotation for p in parameters if p.name != 'kwargs'}
+    return {
+        p.name: p.annotation for p in parameters if p.kind != p.VAR_KEYWORD
+    }
+
+
+def backbones_of(remedy: str) -> list[str]:
+    """The backbones that know a remedy."""
+    asks = {*REMEDIES[remedy].fixed, *REMEDIES[remedy].default}
+    return [
+        name
+        for name, backbone in own.known().items()
+        if asks <= _parameters(backbone.model).keys()
+    ]
 
 
 def expand(text: str) -> list[str]:
@@ -110,7 +127,8 @@ def expand(text: str) -> list[str]:
 
 def parse(spec: str) -> Method:
     """Reads a specification string such as ``gcn+res`` or ``jknet+ppr``; a
-    part ``none`` says nothing.
+    part ``none`` says nothing. It may begin with a user's own network, by its
+    registered name or as ``[NAME=]FILE.py:NAME`` or ``[NAME=]MODULE:NAME``.
 
     Raises:
         UsageError: On an unknown backbone or remedy, a remedy that the
@@ -122,14 +140,16 @@ def parse(spec: str) -> Method:
             f'a part of the method {spec!r} is missing: a backbone and '
             f'perhaps remedies are meant, as in gcn or gcn+res+jump'
         )
-    first = find_name('method', first, [*BACKBONES, *aliases()])
+    first = own.resolve(first)
+    backbones = own.known()
+    first = find_name('method', first, [*backbones, *aliases()])
     name, *more = aliases().get(first, first).split('+')
     remedies = [
         find_name('remedy', part, ['none', *REMEDIES, *EDGES])
         for part in (*more, *rest)
     ]
     remedies = [remedy for remedy in remedies if remedy != 'none']
-    known = _parameters(BACKBONES[name].model).keys()
+    known = _parameters(backbones[name].model).keys()
     keywords: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     edges = None
@@ -137,7 +157,7 @@ def parse(spec: str) -> Method:
         if remedies.count(remedy) > 1:
             raise UsageError(f'{remedy!r} stands twice in {spec!r}')
         if remedy in EDGES:
-            if edges is not None or BACKBONES[name].joins_points:
+            if edges is not None or backbones[name].joins_points:
                 raise UsageError(
                     f'{remedy!r} cannot change the edges in {spec!r}: '
                     f'{edges or name} does'
@@ -172,7 +192,7 @@ def parse(spec: str) -> Method:
     base = '+'.join(full)
     return Method(
         base if edges is None else f'{base}+{edges}',
-        BACKBONES[name],
+        backbones[name],
         keywords,
         defaults,
         edges,

@@ -1,18 +1,22 @@
+"""Presets: what to set for which dataset and method, with its source."""
+
 import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch_geometric.data import Data
 
-from ..data.datasets import DATASETS
-from ..errors import UsageError, check_name, reason
+from ..data.datasets import DATASETS, Dataset, find
+from ..errors import UsageError, check_name, find_name, reason, unknown
+from ..methods.backbones import Backbone
 from ..methods.edges import EDGES
 from ..methods.network import Network
 from ..methods.spec import Method, parse
-from ..values import KEYS, Loader, check, read_file
+from ..values import KEYS, check, read_file
 from .recipe import BATCHES, Recipe, check_batch, parameter_groups
 from .recipe import KINDS as RECIPE
 
@@ -20,37 +24,108 @@ FOLDER = Path(__file__).with_name('presets')
 NOTHING = Data(edge_index=torch.empty(2, 0).long(), num_nodes=1)
 BATCH_KEYS = {key for keys in BATCHES.values() for key in keys}
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Recipe)}
+ANY = '*'  # for datasets and methods that have no recipe of their own
+LIKE = {'graph': 'cora', 'graphs': 'ogbg-molhiv', 'points': 'geometricshapes'}
+METHOD = 'gcn'  # whose recipe a user's network takes
+
+Recipes = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Preset:
+    """A published recipe, or one that somebody brings.
+
+    Args:
+        name: What rows and tables call it.
+        source: Where it is from.
+        recipes: Keys and values for each dataset and method.
+        candidates: Keys and values to choose from, for each kind of edges.
+    """
+
+    name: str
+    source: str
+    recipes: Recipes
+    candidates: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
+
+
+REGISTERED: dict[str, Preset] = {}
 
 
 def names() -> list[str]:
-    """The names of all presets."""
+    """The names of all built-in presets."""
     return sorted(path.stem for path in FOLDER.glob('*.yaml'))
 
 
-@cache
-def read(preset: str) -> dict[str, Any]:
-    """Reads ``presets/NAME.yaml``: its source, a recipe for each dataset and
-    method, and perhaps candidates to choose from for each kind of edges.
+def read(name: str) -> Preset:
+    """A preset by its name: built in, or registered in this process.
 
     Raises:
-        UsageError: On an unknown preset, or unknown keys in the file.
+        UsageError: On an unknown name, or unknown keys in the file.
     """
-    check_name('preset', preset, names())
-    path = FOLDER / f'{preset}.yaml'
+    if name in REGISTERED:
+        return REGISTERED[name]
+    if name not in names():
+        raise unknown('preset', name, [*names(), *REGISTERED])
+    return _built_in(name)
+
+
+@cache
+def _built_in(name: str) -> Preset:
+    return _read(FOLDER / f'{name}.yaml')
+
+
+def register(preset: str | Path | Mapping[str, Any]) -> str:
+    """Makes a preset known in this process, and returns its name.
+
+    Args:
+        preset: The name of one that is known, the path of a YAML file, or
+            the keys and values of one recipe, which counts for all data and
+            methods. A file holds such keys too, or what the built-in ones
+            hold: ``source``, and ``recipes`` for each dataset and method, of
+            which ``*`` stands for all others.
+
+    Raises:
+        UsageError: If it is none of these, or has the name of a built-in one.
+    """
+    if isinstance(preset, Mapping):
+        found = _of_keys('recipe', 'given as keys and values', dict(preset))
+    elif Path(preset).suffix in ('.yaml', '.yml'):
+        found = _read(Path(preset))
+        if found.name in names():
+            raise UsageError(
+                f'{preset} has the name of a built-in preset: give the file '
+                f'another'
+            )
+    else:
+        return read(find_name('preset', preset, [*names(), *REGISTERED])).name
+    REGISTERED[found.name] = found
+    return found.name
+
+
+def _read(path: Path) -> Preset:
     content = read_file(path)
-    if {*content, 'candidates'} != {'source', 'recipes', 'candidates'}:
+    if 'recipes' not in content:
+        return _of_keys(path.stem, f'the file {path.name}', content)
+    if {*content} - {'candidates'} != {'source', 'recipes'}:
         raise UsageError(
             f'{path.name} must hold source and recipes (got '
             f'{", ".join(map(str, content))})'
         )
     if not isinstance(content['source'], str):
         raise UsageError(f'{path.name}: source must be a text')
+    built_in = path.parent == FOLDER
     for dataset, recipes in _keys(path, content, 'recipes').items():
-        check_name(f'dataset in {path.name}', dataset, DATASETS)
+        if built_in:
+            check_name(f'dataset in {path.name}', dataset, DATASETS)
         for method in _keys(path, content['recipes'], dataset):
-            parse(method)
+            if method != ANY:
+                parse(method)
             _keys(path, recipes, method)
-    return content
+    return Preset(path.stem, **content)
+
+
+def _of_keys(name: str, source: str, keys: dict[str, Any]) -> Preset:
+    return Preset(name, source, {ANY: {ANY: keys}})
 
 
 def _keys(path: Path, content: dict[str, Any], name: str) -> dict[str, Any]:
@@ -59,18 +134,6 @@ def _keys(path: Path, content: dict[str, Any], name: str) -> dict[str, Any]:
             f'{path.name}: {name} must be {KEYS.meant} (got {content[name]!r})'
         )
     return content[name]
-
-
-def read_value(text: str) -> tuple[str, Any]:
-    """Reads ``key=value`` of the command line; the value is YAML."""
-    key, equals, value = text.partition('=')
-    key = key.strip()
-    if not (key and equals):
-        raise UsageError(f'--set needs key=value (got {text!r})')
-    try:
-        return key, yaml.load(value, Loader)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise UsageError(f'--set {text!r} is no valid YAML') from error
 
 
 def configure(
@@ -93,11 +156,14 @@ def configure(
             dataset, if a key is unknown, or if a value cannot be, or not at
             this depth.
     """
-    recipe = _recipe(preset, dataset, method)
+    recipe, borrowed = _recipe(preset, dataset, method)
     full = overrides.get('batch') == 'full'
     if full:
         overrides = {k: v for k, v in overrides.items() if k != 'batch'}
     recipe = {k: v for k, v in recipe.items() if k not in method.keywords}
+    if borrowed is not None:
+        kept = {*DEFAULTS, *method.options(), 'augment'}
+        recipe = {k: v for k, v in recipe.items() if k in kept}
     _check_values(recipe, method)
     _check_values(overrides, method)
     if full or 'batch' in overrides:
@@ -116,13 +182,18 @@ def configure(
             **recipe.get('augment', {}),
             **overrides.get('augment', {}),
         }
-    if DATASETS[dataset].many:
-        _check_many(config, method, dataset)
-    _check_batch(config, method, dataset)
+    found = find(dataset)
+    if found.many:
+        _check_many(config, method, found)
+    _check_batch(config, method, found)
     try:
         network, recipe = split(config, method, depth)
-        with torch.device('meta'):
-            seen = DATASETS[dataset].many or config.get('edge_features')
+        own = method.backbone.code is not None  # may not bear to be half made
+        with (
+            torch.device('cpu' if own else 'meta'),
+            torch.random.fork_rng(devices=[]),
+        ):
+            seen = found.many or config.get('edge_features')
             model = network.build(2, 2, 2 if seen else None)
         parameter_groups(model, recipe.weight_decay)
         network.prepare(NOTHING, 0)
@@ -134,14 +205,39 @@ def configure(
     return config
 
 
-def _recipe(preset: str, dataset: str, method: Method) -> dict[str, Any]:
-    """What a preset says of a method on a dataset."""
-    recipes = read(preset)['recipes']
+def borrowed(preset: str, dataset: str, method: Method) -> str | None:
+    """Whose recipe it is, in words, where a preset has none for a dataset or
+    a method that a user brings; none else.
+
+    Raises:
+        UsageError: As :func:`configure`.
+    """
+    return _recipe(preset, dataset, method)[1]
+
+
+def _recipe(
+    preset: str, dataset: str, method: Method
+) -> tuple[Mapping[str, Any], str | None]:
+    """What a preset says of a method on a dataset; of what a user brings and
+    it does not name, what it says of the usual ones, and of which.
+    """
+    recipes, found = read(preset).recipes, find(dataset)
+    places, parts = [dataset, ANY], [method.parts]
+    if found.digest is not None:
+        places.append(LIKE[found.kind])
+    if method.backbone.code is not None:
+        parts.append({METHOD, *method.parts})
+    for place in places:
+        here = recipes.get(place, {})
+        for some in parts:
+            fits = [name for name in here if _parts(name) <= some]
+            if not fits:
+                continue
+            name = max(fits, key=lambda name: len(_parts(name)))
+            own = place in (dataset, ANY) and some is method.parts
+            return here[name], None if own else f'{name} on {place}'
     here = recipes.get(dataset, {})
-    fits = [name for name in here if parse(name).parts <= method.parts]
-    if fits:
-        return here[max(fits, key=lambda name: len(parse(name).parts))]
-    others = [name for name in names() if dataset in read(name)['recipes']]
+    others = [name for name in names() if dataset in read(name).recipes]
     raise UsageError(
         f'preset {preset!r} has no recipe for {method.name!r} on {dataset}: '
         + (
@@ -151,6 +247,10 @@ def _recipe(preset: str, dataset: str, method: Method) -> dict[str, Any]:
             f'{", ".join(others) or "none"}'
         )
     )
+
+
+def _parts(name: str) -> frozenset[str]:
+    return frozenset() if name == ANY else parse(name).parts
 
 
 def _check_values(given: dict[str, Any], method: Method) -> None:
@@ -170,8 +270,10 @@ def _check_values(given: dict[str, Any], method: Method) -> None:
         raise UsageError(f'{method.name}: {error}') from error
 
 
-def _check_many(config: dict[str, Any], method: Method, dataset: str) -> None:
-    if method.backbone.joins_points and not DATASETS[dataset].points:
+def _check_many(
+    config: dict[str, Any], method: Method, dataset: Dataset
+) -> None:
+    if method.backbone.joins_points and dataset.kind != 'points':
         raise UsageError(f'{method.name} is for points, not for given graphs')
     if method.edges is not None:
         raise UsageError(
@@ -180,19 +282,21 @@ def _check_many(config: dict[str, Any], method: Method, dataset: str) -> None:
     for key in ('row_normalize', 'loss', 'label_rate'):
         if config.get(key):
             raise UsageError(
-                f'{key} is for one graph, and {dataset} has many (got '
+                f'{key} is for one graph, and {dataset.name} has many (got '
                 f'{config[key]!r})'
             )
 
 
-def _check_batch(config: dict[str, Any], method: Method, dataset: str) -> None:
+def _check_batch(
+    config: dict[str, Any], method: Method, dataset: Dataset
+) -> None:
     """Whether what makes a step fits together."""
     if config.get('edge_features') and not method.sees_edges:
         raise UsageError(f'{method.name} takes no features of edges')
     kind = config.get('batch')
     needed = (*BATCHES.get(kind, ()),)
-    if DATASETS[dataset].many:
-        kind, needed = 'the many graphs of ' + dataset, ('batch_size',)
+    if dataset.many:
+        kind, needed = 'the many graphs of ' + dataset.name, ('batch_size',)
     given = BATCH_KEYS & {*config}
     if given != {*needed}:
         raise UsageError(
@@ -209,14 +313,21 @@ def _check_batch(config: dict[str, Any], method: Method, dataset: str) -> None:
         )
 
 
-@cache
 def unchanged(preset: str, dataset: str, method: str) -> dict[str, Any]:
     """The configuration of a method as the preset has it; not to be changed.
 
     Raises:
         UsageError: As :func:`configure`.
     """
-    return configure(preset, dataset, parse(method), {})
+    parsed = parse(method)
+    return _unchanged(read(preset), find(dataset), parsed.backbone, method)
+
+
+@cache
+def _unchanged(
+    preset: Preset, dataset: Dataset, backbone: Backbone, method: str
+) -> dict[str, Any]:
+    return configure(preset.name, dataset.name, parse(method), {})
 
 
 def split(

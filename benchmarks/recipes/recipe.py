@@ -1,12 +1,13 @@
 """How a model is trained."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.typing import WITH_TORCH_SPARSE
 
+from ..data.metrics import Metric, log_cross_entropy
 from ..errors import UsageError
 from ..values import (
     FLAG,
@@ -96,6 +97,12 @@ class Recipe:
                 f'label_steps must be beside a label_rate (got '
                 f'{self.label_steps})'
             )
+
+    def metric(self, metric: Metric) -> Metric:
+        """A metric with the loss that the recipe asks for."""
+        if self.loss == 'log':
+            return replace(metric, loss=log_cross_entropy)
+        return metric
 
 
 WHOLE = whole(1) | NOTHING

@@ -3,14 +3,14 @@
 from functools import cache
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import yaml
-from scipy import stats
 
+from ..data import protocols
 from ..methods import spec
 from ..runs.store import Row
 from . import tables
+from .intervals import interval, welch
 from .published import FOLDER
 
 GROUP = ['dataset', 'protocol', 'preset']
@@ -27,9 +27,11 @@ def check(rows: list[Row]) -> pd.DataFrame:
     difference in points, its 95 % interval, and whether the claim holds.
     """
     frame = pd.DataFrame(rows)
-    frame['test'] *= 100
     lines = []
     for names, group in frame.groupby(GROUP, sort=False):
+        metric = protocols.find(names[1]).metric
+        scores = metric.sign * metric.scale * group['test']
+        group = group.assign(test=scores)
         cells = {
             cell: runs.set_index('seed')['test']
             for cell, runs in group.groupby(['method', 'depth'])
@@ -41,13 +43,14 @@ def check(rows: list[Row]) -> pd.DataFrame:
             ]
             if any(runs is None for runs in pair):
                 continue
-            paired = claim.get('paired', False)
-            if paired:
+            by_seed = claim.get('paired', False)
+            if by_seed:
                 seeds = pair[0].index.intersection(pair[1].index)
                 pair = [runs.loc[seeds] for runs in pair]
             if min(map(len, pair)) < 2:
                 continue
-            low, high = interval(*pair, paired)
+            more, less = pair
+            low, high = interval(more - less) if by_seed else welch(more, less)
             lines.append(
                 {
                     **dict(zip(GROUP, names, strict=True)),
@@ -62,22 +65,6 @@ def check(rows: list[Row]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(lines)
-
-
-def interval(
-    more: pd.Series, less: pd.Series, paired: bool
-) -> tuple[float, float]:
-    """The 95 % interval of a difference of means, Welch's unless paired."""
-    parts = [more - less] if paired else [more, -less]
-    if not any(map(np.ptp, parts)):  # nothing that a test could divide by
-        gain = float(sum(part.iloc[0] for part in parts))
-        return gain, gain
-    if paired:
-        test = stats.ttest_1samp(parts[0], 0.0)
-    else:
-        test = stats.ttest_ind(more, less, equal_var=False)
-    low, high = test.confidence_interval()
-    return float(low), float(high)
 
 
 def verdict(low: float, high: float, at_least: float) -> str:

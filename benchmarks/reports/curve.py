@@ -1,14 +1,15 @@
 """The curves."""
 
-import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ..data.protocols import PROTOCOLS
 from ..output import replacing
+from .summary import metric_of
 
-os.environ['MPLBACKEND'] = 'agg'  # files only, no window, whatever was set
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, told apart by all common kinds of colour vision.
 COLORS = (
@@ -23,21 +24,18 @@ COLORS = (
 MARKERS = 'osD^vPX'
 
 
-def draw(
-    summary: pd.DataFrame, folder: Path, seen: pd.DataFrame | None = None
-) -> None:
-    """Writes ``curve.png`` and ``curve.svg``, with the receptive field below
-    the curves if it is given.
-    """
+def figure(
+    summary: pd.DataFrame, seen: pd.DataFrame | None = None
+) -> 'Figure':
+    """The curves, with the receptive field below if it is given."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     first = summary.iloc[0]
-    protocol = PROTOCOLS[first['protocol']]
-    with rc_context({'font.size': 11, 'svg.hashsalt': 'pyg_ext'}):
+    with rc_context({'font.size': 11}):
         panels = 1 if seen is None else 2
-        figure = Figure((7, 3.5 + panels), layout='constrained')
-        grid = figure.subplots(
+        out = Figure((7, 3.5 + panels), layout='constrained')
+        grid = out.subplots(
             panels,
             sharex=True,
             squeeze=False,
@@ -54,7 +52,7 @@ def draw(
                 color=color,
                 marker=MARKERS[i % len(MARKERS)],
                 linestyle=('-', '--', ':')[i // len(COLORS) % 3],
-                label=method,
+                label=shown(method),
             )
             known = curve[curve['verified'] == 'yes']
             axes.plot(
@@ -89,7 +87,7 @@ def draw(
             low.grid(alpha=0.3)
             low.spines[['top', 'right']].set_visible(False)
         (below or [axes])[-1].set_xlabel('depth (layers or propagation steps)')
-        axes.set_ylabel(f'test {protocol.measure}')
+        axes.set_ylabel(f'test {metric_of(summary).title}')
         low, high = good['runs'].min(), good['runs'].max()
         runs = f'{low}' if low == high else f'{low} to {high}'
         if (good['verified'] == 'yes').any():
@@ -97,17 +95,27 @@ def draw(
         else:
             runs += ' seeds'
         axes.set_title(
-            f'{first["dataset"]}, {first["protocol"]}, preset '
-            f'{first["preset"]}\nmean ± std of {runs}',
+            f'{", ".join(names)}\nmean ± std of {runs}',
             fontsize=10,
         )
         axes.grid(alpha=0.3)
         axes.spines[['top', 'right']].set_visible(False)
         if not good.empty:
-            figure.legend(loc='outside right center', frameon=False)
+            out.legend(loc='outside right center', frameon=False)
+    return out
+
+
+def draw(
+    summary: pd.DataFrame, folder: Path, seen: pd.DataFrame | None = None
+) -> None:
+    """Writes ``curve.png`` and ``curve.svg``."""
+    from matplotlib import rc_context
+
+    with rc_context({'svg.hashsalt': 'pyg_ext'}):
+        drawn = figure(summary, seen)
         for kind in ('png', 'svg'):
             with replacing(folder / f'curve.{kind}') as part:
-                figure.savefig(
+                drawn.savefig(
                     part,
                     dpi=150,
                     metadata={'Date': None} if kind == 'svg' else None,

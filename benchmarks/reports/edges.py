@@ -1,27 +1,32 @@
 """Does a kind of edges help? Paired by seed and split, tuned alike."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.table import Table
-from scipy import stats
 
 from ..data import protocols
 from ..errors import UsageError
 from ..methods import spec
 from ..output import escaped, make_folder, write_text
 from ..recipes import presets
+from ..runs.identity import key
 from ..runs.store import Row
 from ..runs.tuning import PRESET, TUNING, best, candidates
 from . import tables
+from .intervals import paired
 
 
-def together(rows: list[Row]) -> list[Row]:
+def together(
+    rows: list[Row], overrides: Mapping[str, Any] | None = None
+) -> list[Row]:
     """All runs of a store that count, of whatever graph, model and kind of
-    edges: those with the best configuration.
+    edges: those with the best configuration, of candidates with what is set
+    for all of them.
     """
-    known = presets.read(PRESET)['candidates']
+    known = presets.read(PRESET).candidates
     names = ('dataset', 'protocol', 'method')
     groups: dict[tuple, list[Row]] = {}
     for row in rows:
@@ -35,15 +40,14 @@ def together(rows: list[Row]) -> list[Row]:
             kind = method.edges or 'none'
             if kind not in known:
                 continue
-            tried = candidates(dataset, method.base, kind, protocol)
-            config = best(tried, group)
+            tried = candidates(dataset, method.base, kind, protocol, overrides)
+            cell = best(tried, group)[0]
         except UsageError:  # of another version, or not tuned to the end
             continue
-        depth = tried[0][0].depth
         out += [
             row
             for row in group
-            if (row['config'], row['depth']) == (config, depth)
+            if key({**row, 'seed': cell.seed}) == key(cell.row())
             and row['seed'] not in TUNING
         ]
     return out
@@ -61,10 +65,11 @@ def compare(rows: Iterable[Row]) -> pd.DataFrame:
     parsed = frame['method'].map(spec.parse)
     frame['model'] = [method.base for method in parsed]
     frame['edges'] = [method.edges or 'none' for method in parsed]
-    frame['test'] *= 100
     lines = []
     groups = ['dataset', 'protocol', 'model']
     for names, group in frame.groupby(groups, sort=False):
+        metric = protocols.find(names[1]).metric
+        group = group.assign(test=metric.scale * group['test'])
         wide = group.pivot(index='seed', columns='edges', values='test')
         for kind in wide.columns.sort_values(key=lambda c: c != 'none'):
             line = dict(zip(groups, names, strict=True)) | {
@@ -78,16 +83,7 @@ def compare(rows: Iterable[Row]) -> pd.DataFrame:
             }
             if kind != 'none' and 'none' in wide:
                 pairs = wide[[kind, 'none']].dropna()
-                gain = pairs[kind] - pairs['none']
-                test = stats.ttest_1samp(gain, 0.0)
-                low, high = test.confidence_interval()
-                line |= {
-                    'pairs': len(gain),
-                    'gain': gain.mean(),
-                    'ci95_low': low,
-                    'ci95_high': high,
-                    'p': test.pvalue,
-                }
+                line |= paired(metric.sign * (pairs[kind] - pairs['none']))
             lines.append(line)
     return pd.DataFrame(lines)
 
@@ -124,7 +120,7 @@ def markdown(lines: pd.DataFrame) -> str:
     out = [
         '# Do other edges help?',
         '',
-        f'Preset `{PRESET}`: {presets.read(PRESET)["source"].strip()}',
+        f'Preset `{PRESET}`: {presets.read(PRESET).source.strip()}',
         '',
         f'In the table: {WHAT}. With {(lines["edges"] != "none").sum()} '
         f'comparisons, about one in twenty falls below p = 0.05 by chance.',
@@ -143,7 +139,7 @@ def markdown(lines: pd.DataFrame) -> str:
         '## Protocols',
         '',
         *(
-            f'- `{name}`: {protocols.PROTOCOLS[name].split}'
+            f'- `{name}`: {protocols.find(name).about}'
             for name in lines['protocol'].unique()
         ),
     ]

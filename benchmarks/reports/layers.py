@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UsageError
-from ..output import make_folder, replacing, write_text
+from ..output import replacing
 from ..runs.store import Row
 from ..training.layers import DRAWN
 from . import tables
@@ -106,16 +106,16 @@ def draw(lines: pd.DataFrame, method: str, folder: Path) -> str:
     return file
 
 
-def write(rows: list[Row], folder: str | Path) -> list[str]:
-    """Writes ``probe.csv`` and a figure for each method, and adds them to
-    ``report.md``. Returns the names of the files.
+def write(rows: list[Row], folder: Path) -> tuple[list[str], list[str]]:
+    """Writes ``probe.csv`` and a figure for each method; returns the lines
+    of a page on them, and the names of the files: none of either if no run
+    was looked at.
     """
     good = [row for row in rows if row['status'] == 'ok']
     for row in good:
         _check(row)
     if not good:
-        return []
-    folder = make_folder(folder)
+        return [], []
     lines = frame(good)
     tables.write_csv(lines, folder / 'probe.csv', '%.6g')
     figures = {
@@ -148,7 +148,4 @@ def write(rows: list[Row], folder: str | Path) -> list[str]:
         '',
         *(f'![layers of {m}]({file})\n' for m, file in figures.items()),
     ]
-    report = folder / 'report.md'
-    before = report.read_text('utf-8') if report.exists() else ''
-    write_text(report, before + '\n'.join(text))
-    return ['probe.csv', *figures.values()]
+    return text, ['probe.csv', *figures.values()]

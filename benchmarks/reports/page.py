@@ -11,49 +11,28 @@ from torch_geometric.data import Data
 from pyg_ext.metrics import receptive_field
 
 from ..data import datasets
-from ..errors import reason
+from ..errors import UsageError, reason
 from ..methods import spec
 from ..output import escaped, make_folder, write_text
 from ..recipes import presets
+from ..runs.identity import key
 from ..runs.store import Row
-from . import curve, tables
+from . import curve, layers, tables
 from .published import beside
 from .summary import (
-    _protocol,
+    GONE,
     changes,
     check_one_kind,
+    grid,
+    protocol_of,
     summarize,
-    usual_runs,
     what_cells_hold,
 )
 
 REACH_NODES = 256  # whose receptive fields are looked at
 
 REACH = 'receptive_field.csv'
-
-
-def cell_text(line: pd.Series, usual: int) -> str:
-    """``mean ± std``, and the number of runs where it is not the usual."""
-    if not line['runs']:
-        return 'failed'
-    text = f'{line["mean"]:.2f}'
-    if line['runs'] > 1:
-        text += f' ± {line["std"]:.2f}'
-    if line['runs'] != usual:
-        text += f' ({line["runs"]:.0f})'
-    if line['failed']:
-        text += f', {line["failed"]:.0f} failed'
-    return text
-
-
-def grid(summary: pd.DataFrame) -> pd.DataFrame:
-    """Methods by depths, each cell as text."""
-    usual = usual_runs(summary)
-    texts = [cell_text(line, usual) for _, line in summary.iterrows()]
-    wide = summary.assign(text=texts).pivot(
-        index='method', columns='depth', values='text'
-    )
-    return wide.loc[summary['method'].unique()].fillna('')
+REACH_COLUMNS = 'dataset', 'hops', 'percent'
 
 
 def table(summary: pd.DataFrame) -> Table:
@@ -73,28 +52,30 @@ def table(summary: pd.DataFrame) -> Table:
     return out
 
 
-def reach(data: Data, hops: int) -> pd.DataFrame:
+def reach(dataset: str, data: Data, hops: int) -> pd.DataFrame:
     """The share of nodes that reach a node, in percent, by convolutions;
     the mean over at most 256 random nodes.
     """
     some = min(REACH_NODES, data.num_nodes)
     draw = torch.Generator().manual_seed(0)
     shares = receptive_field(data.edge_index, hops, data.num_nodes, some, draw)
-    return pd.DataFrame({'hops': range(hops + 1), 'percent': 100 * shares})
+    columns = {'hops': range(hops + 1), 'percent': 100 * shares}
+    return pd.DataFrame({'dataset': dataset, **columns})
 
 
-def _read_reach(file: Path) -> pd.DataFrame | None:
-    """What an earlier report of the folder wrote, if it did."""
+def _read_reach(file: Path, dataset: str) -> pd.DataFrame | None:
+    """What an earlier report of the folder wrote of the dataset, if it did."""
     if not file.is_file():
         return None
     try:
-        seen = pd.read_csv(file, dtype=float)
-        wrong = [*seen] != ['hops', 'percent'] or seen.isna().any(axis=None)
-        why = 'no columns hops and percent' if wrong else None
+        seen = pd.read_csv(file, dtype=dict.fromkeys(REACH_COLUMNS[1:], float))
+        wrong = (*seen,) != REACH_COLUMNS or seen.isna().any(axis=None)
+        why = f'no columns {", ".join(REACH_COLUMNS)}' if wrong else None
     except (OSError, ValueError) as error:  # the parser's is one
         why = reason(error)
     if why is None:
-        return seen
+        fits = bool((seen['dataset'] == dataset).all())
+        return seen if fits else None
     warnings.warn(f'{file} is not drawn: {why}', stacklevel=3)
     return None
 
@@ -104,18 +85,19 @@ def markdown(
     rows: list[Row],
     seen: pd.DataFrame | None = None,
     left_out: Iterable[str] = (),
+    more: Iterable[str] = (),
 ) -> str:
-    """The report as a page."""
+    """The report as a page, with more sections behind."""
     first = summary.iloc[0]
-    protocol = _protocol(summary)
+    protocol = protocol_of(rows[0])
     wide = grid(summary)
     head = [f'{name}' for name in ('depth', *wide.columns)]
     lines = [
-        f'# Test score against depth: {first["dataset"]}',
+        f'# Test score against depth: {escaped(first["dataset"])}',
         '',
-        f'Data: {datasets.DATASETS[first["dataset"]].about}.',
-        f'Protocol `{protocol.name}`: {protocol.split}. Preset '
-        f'`{first["preset"]}`: {presets.read(first["preset"])["source"]}',
+        f'Data: {escaped(_about(first["dataset"]))}.',
+        f'Protocol `{protocol.name}`: {protocol.about}. Preset '
+        f'`{first["preset"]}`: {escaped(_source(first["preset"]))}',
         '',
         f'By depth, {what_cells_hold(summary)}, at the epoch that the preset '
         f'selects on the validation part:',
@@ -142,11 +124,12 @@ def markdown(
     ]
     changed = ', '.join(changes(rows)) or 'nothing'
     lines.append(f'- changed from the preset: {escaped(changed)}')
+    lines += [f'- {escaped(words)}' for words in own_words(rows)]
     lines += [
         f'- in the same store, and not in this report: {escaped(words)}'
         for words in left_out
     ]
-    for name in ('commit', 'device', 'versions'):
+    for name in ('commit', 'device', 'versions', 'data'):
         found = {
             ', '.join(f'{k} {v}' for k, v in value.items())
             if isinstance(value, dict)
@@ -163,7 +146,34 @@ def markdown(
             f'{row["seed"]}: {escaped(row.get("error", "unknown"))}'
             for row in failures
         ]
-    return '\n'.join(lines) + '\n'
+    return '\n'.join([*lines, *more]) + '\n'
+
+
+def _about(dataset: str) -> str:
+    try:
+        return datasets.find(dataset).about
+    except UsageError:
+        return GONE
+
+
+def _source(preset: str) -> str:
+    try:
+        return presets.read(preset).source
+    except UsageError:
+        return GONE
+
+
+def own_words(rows: list[Row]) -> list[str]:
+    """Of what users bring: whose recipe it took, and which code it was."""
+    found = {}
+    for row in rows:
+        if 'recipe_of' in row:
+            text = f'{row["method"]} takes the recipe of {row["recipe_of"]}'
+            found[f'{text}, for the preset has none of its own'] = None
+        if 'code' in row:
+            text = f'{row["method"]} is known by {row["code"]}'
+            found[f'{text}: other code or data are other runs'] = None
+    return [*found]
 
 
 def _reach_text(seen: pd.DataFrame | None) -> list[str]:
@@ -205,7 +215,10 @@ def _beside_text(summary: pd.DataFrame) -> list[str]:
 
 def _depth_text(method: str, rows: list[Row]) -> str:
     config = next(r['config'] for r in rows if r['method'] == method)
-    parsed = spec.parse(method)
+    try:
+        parsed = spec.parse(method)
+    except UsageError:
+        return f'- `{method}`: {GONE}'
     text = f'- `{method}`: {parsed.backbone.unit}'
     if parsed.keywords.get('skip') == 'dense' and 'growth' in config:
         text += f', each adding {escaped(config["growth"])} channels'
@@ -231,16 +244,21 @@ def write(
     folder: str | Path,
     seen: pd.DataFrame | None = None,
     left_out: Iterable[str] = (),
-) -> pd.DataFrame:
+    probed: Iterable[Row] = (),
+) -> list[str]:
     """Writes ``summary.csv``, ``curve.png``, ``curve.svg``, ``report.md``,
     and ``receptive_field.csv`` if it is given; else that of the folder is
-    drawn, if there is one. A file that cannot be written is what it was.
+    drawn, if there is one. Of runs whose layers were looked at, there are
+    ``probe.csv`` and a figure for each method. A file that cannot be written
+    is what it was. Returns the names of the files.
 
     Args:
         rows: The runs.
         folder: Where to.
         seen: What :func:`reach` gives.
         left_out: What stands in the store besides, in words.
+        probed: Runs whose layers were looked at, of which those like the
+            others count.
 
     Raises:
         UsageError: If the rows must not stand in one table, or are none.
@@ -257,9 +275,18 @@ def write(
     if seen is not None:
         tables.write_csv(seen, file, '%.4f')
     else:
-        seen = _read_reach(file)
-    page = markdown(summary, rows, seen, left_out)
+        seen = _read_reach(file, summary['dataset'].iloc[0])
+    more, files = layers.write(_like(rows, probed), folder)
+    page = markdown(summary, rows, seen, left_out, more)
     tables.write_csv(summary, folder / 'summary.csv', '%.4f')
     curve.draw(summary, folder, seen)
     write_text(folder / 'report.md', page)
-    return summary
+    return ['summary.csv', 'curve.png', 'curve.svg', 'report.md', *files]
+
+
+def _like(rows: Iterable[Row], probed: Iterable[Row]) -> list[Row]:
+    """The runs of which others stand in the report."""
+    kinds = {key({**row, 'depth': 0, 'seed': 0}) for row in rows}
+    return [
+        row for row in probed if key({**row, 'depth': 0, 'seed': 0}) in kinds
+    ]

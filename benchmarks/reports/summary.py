@@ -1,17 +1,22 @@
 """Rows of a store as a data frame: a line for each method and depth."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from ..data import datasets, protocols
+from ..data import protocols
+from ..data.metrics import METRICS, Metric
 from ..errors import UsageError, check_name
-from ..methods import spec
 from ..recipes import presets
-from ..runs.store import NUMBERS, SCORES, Row, config_hash
+from ..runs.cells import Cell, plan, settings
+from ..runs.identity import config_hash
+from ..runs.store import NUMBERS, SCORES, Row
+from .intervals import interval
+
+GONE = 'not known here'
 
 
 def select(rows: list[Row], wanted: dict[str, Any]) -> list[Row]:
@@ -25,7 +30,7 @@ def select(rows: list[Row], wanted: dict[str, Any]) -> list[Row]:
 
 
 def together(
-    rows: list[Row], like: Row, overrides: dict[str, Any]
+    rows: list[Row], like: Row, overrides: Mapping[str, Any]
 ) -> tuple[list[Row], list[str]]:
     """The rows that may stand in one table with a sweep's, and in words how
     many others there are.
@@ -38,7 +43,7 @@ def together(
     """
     fit: list[Row] = []
     others: Counter[str] = Counter()
-    wanted: dict[str, Any] = {}
+    wanted: dict[str, Cell | None] = {}
     for row in rows:
         differ = [
             f'{name} {row[name]}'
@@ -50,16 +55,17 @@ def together(
             continue
         method = row['method']
         if method not in wanted:
-            wanted[method] = _configured(like, method, overrides)
-        config = wanted[method]
-        if config == row['config']:
-            fit.append(row)
-        elif config is None:
+            wanted[method] = _as_here(like, method, overrides)
+        cell = wanted[method]
+        if cell is None:
             others[f'of {method}, which this sweep cannot run'] += 1
+        elif cell.config != row['config']:
+            unlike = ', '.join(_unlike(row['config'], cell.config))
+            others[f'of {method} with {unlike}'] += 1
+        elif cell.code != row.get('code'):
+            others[f'of {method}, of other code or data'] += 1
         else:
-            others[
-                f'of {method} with {", ".join(_unlike(row["config"], config))}'
-            ] += 1
+            fit.append(row)
     words = [
         f'{number} run{"s" * (number > 1)} {what}'
         for what, number in others.items()
@@ -67,16 +73,16 @@ def together(
     return fit, words
 
 
-def _configured(
-    like: Row, method: str, overrides: dict[str, Any]
-) -> dict[str, Any] | None:
+def _as_here(
+    like: Row, method: str, overrides: Mapping[str, Any]
+) -> Cell | None:
     """How a method would have been run in a sweep; none if it could not."""
+    names = (like['preset'], settings(overrides, method), like['protocol'])
     try:
-        parsed = spec.parse(method)
-        names = (like['preset'], like['dataset'], parsed)
-        return presets.configure(*names, dict(overrides), like['depth'])
+        [cell] = plan(like['dataset'], [method], [like['depth']], 1, *names)
     except UsageError:
         return None
+    return cell
 
 
 def _unlike(config: dict[str, Any], other: dict[str, Any]) -> list[str]:
@@ -104,15 +110,23 @@ def check_one_kind(rows: list[Row]) -> None:
                 f'the runs are of {len(found)} {name}s, which one table must '
                 f'not mix ({", ".join(found)}): choose one with --{name}'
             )
-    check_name('dataset', rows[0]['dataset'], datasets.DATASETS)
-    check_name('protocol', rows[0]['protocol'], protocols.PROTOCOLS)
+    contents = sorted({row['data'] for row in rows if 'data' in row})
+    if len(contents) > 1:
+        raise UsageError(
+            f'the runs are of {len(contents)} contents of the data, which one '
+            f'table must not mix ({", ".join(contents)}): choose one with '
+            f'--set data=NAME'
+        )
     for method in dict.fromkeys(row['method'] for row in rows):
-        spec.parse(method)
-        configs = {
-            config_hash(row['config']): row['config']
-            for row in rows
-            if row['method'] == method
-        }
+        mine = [row for row in rows if row['method'] == method]
+        codes = sorted({row.get('code', 'none') for row in mine})
+        if len(codes) > 1:
+            raise UsageError(
+                f'the runs of {method} are of {len(codes)} versions of its '
+                f'code or data: choose with --set code={codes[0]} or '
+                f'{codes[1]}'
+            )
+        configs = {config_hash(row['config']): row['config'] for row in mine}
         if len(configs) > 1:
             first, second, *_ = configs.values()
             both = zip(
@@ -125,6 +139,20 @@ def check_one_kind(rows: list[Row]) -> None:
             )
 
 
+def protocol_of(row: Row) -> protocols.Protocol:
+    """The protocol of a run, of which less is known if it is gone.
+
+    Raises:
+        UsageError: If its metric is gone, too.
+    """
+    try:
+        return protocols.find(row['protocol'])
+    except UsageError:
+        metric = row.get('metric', 'none')
+        check_name('metric', metric, METRICS)
+        return protocols.Protocol(row['protocol'], GONE, METRICS[metric])
+
+
 def summarize(rows: list[Row]) -> pd.DataFrame:
     """One line for each method and depth; scores as tables have them.
 
@@ -134,25 +162,24 @@ def summarize(rows: list[Row]) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     for name in NUMBERS:  # failed runs have none
         frame[name] = frame[name].astype(float) if name in frame else np.nan
-    protocol = protocols.PROTOCOLS[rows[0]['protocol']]
-    frame[[*SCORES]] *= protocol.scale
+    metric = protocol_of(rows[0]).metric
+    frame[[*SCORES]] *= metric.scale
     lines = []
     for (method, depth), cell in frame.groupby(['method', 'depth']):
         good = cell[cell['status'] == 'ok']
-        mean, runs = good['test'].mean(), len(good)
-        half = stats.t.ppf(0.975, runs - 1) * good['test'].sem()
+        low, high = interval(good['test'])
         lines.append(
             {
                 **cell[['dataset', 'protocol', 'preset']].iloc[0],
-                'metric': protocol.metric,
+                'metric': metric.name,
                 'method': method,
                 'depth': depth,
-                'runs': runs,
-                'failed': len(cell) - runs,
-                'mean': mean,
+                'runs': len(good),
+                'failed': len(cell) - len(good),
+                'mean': good['test'].mean(),
                 'std': good['test'].std(),
-                'ci95_low': mean - half,
-                'ci95_high': mean + half,
+                'ci95_low': low,
+                'ci95_high': high,
                 **good[[*NUMBERS]].mean().drop('test'),
             }
         )
@@ -168,16 +195,16 @@ def usual_runs(summary: pd.DataFrame) -> int:
     return int(summary['runs'].mode().iloc[-1])
 
 
-def _protocol(summary: pd.DataFrame) -> protocols.Protocol:
-    return protocols.PROTOCOLS[summary['protocol'].iloc[0]]
+def metric_of(summary: pd.DataFrame) -> Metric:
+    """What a summary is of."""
+    return METRICS[summary['metric'].iloc[0]]
 
 
 def what_cells_hold(summary: pd.DataFrame) -> str:
     """A table's cells in words."""
     return (
-        f'test {_protocol(summary).measure}, mean ± standard '
-        f'deviation of {usual_runs(summary)} runs (or of as many as stand in '
-        f'brackets)'
+        f'test {metric_of(summary).title}, mean ± standard deviation of '
+        f'{usual_runs(summary)} runs (or of as many as stand in brackets)'
     )
 
 
@@ -186,5 +213,34 @@ def changes(rows: list[Row]) -> list[str]:
     found = set()
     for row in rows:
         names = (row['preset'], row['dataset'], row['method'])
-        found |= {*_unlike(row['config'], presets.unchanged(*names))}
+        try:
+            as_published = presets.unchanged(*names)
+        except UsageError:
+            found.add(f'all of {row["method"]}, as far as is known here')
+            continue
+        found |= {*_unlike(row['config'], as_published)}
     return sorted(found)
+
+
+def cell_text(line: pd.Series, usual: int) -> str:
+    """``mean ± std``, and the number of runs where it is not the usual."""
+    if not line['runs']:
+        return 'failed'
+    text = f'{line["mean"]:.2f}'
+    if line['runs'] > 1:
+        text += f' ± {line["std"]:.2f}'
+    if line['runs'] != usual:
+        text += f' ({line["runs"]:.0f})'
+    if line['failed']:
+        text += f', {line["failed"]:.0f} failed'
+    return text
+
+
+def grid(summary: pd.DataFrame) -> pd.DataFrame:
+    """Methods by depths, each cell as text."""
+    usual = usual_runs(summary)
+    texts = [cell_text(line, usual) for _, line in summary.iterrows()]
+    wide = summary.assign(text=texts).pivot(
+        index='method', columns='depth', values='text'
+    )
+    return wide.loc[summary['method'].unique()].fillna('')

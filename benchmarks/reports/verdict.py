@@ -10,9 +10,11 @@ from ..data.protocols import PROTOCOLS
 from ..errors import UsageError
 from ..output import make_folder, write_text
 from ..recipes import presets
-from ..runs.store import Row, Store, key
-from . import claims, summary, tables
+from ..runs.identity import key
+from ..runs.store import Row, Store
+from . import claims, tables
 from .published import CELL, beside, margins, reference
+from .summary import summarize
 
 RESULTS = Path(__file__).parents[1] / 'results'
 
@@ -36,7 +38,7 @@ def read(files: Iterable[str | Path]) -> list[Row]:
 
 def _is_plain(row: Row) -> bool:
     try:
-        if 'candidates' in presets.read(row['preset']):
+        if presets.read(row['preset']).candidates is not None:
             return False
         names = (row['preset'], row['dataset'], row['method'])
         same = presets.unchanged(*names) == row['config']
@@ -53,7 +55,7 @@ def judge(rows: list[Row]) -> pd.DataFrame:
         raise UsageError('no run follows its preset to the letter')
     frame = pd.DataFrame(rows)
     summaries = [
-        summary.summarize(group.to_dict('records'))
+        summarize(group.to_dict('records'))
         for _, group in frame.groupby(CELL[:3], sort=False)
     ]
     return beside(pd.concat(summaries, ignore_index=True))

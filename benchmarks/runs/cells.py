@@ -1,5 +1,6 @@
 """Runs to do."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,12 +8,25 @@ from ..data import datasets, protocols
 from ..errors import UsageError
 from ..methods import spec
 from ..recipes import presets
+from . import identity
 from .store import Row
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run to do: what a row of the store is before it is measured."""
+    """One run to do: what a row of the store is before it is measured.
+
+    Args:
+        dataset: A name of a dataset.
+        method: A specification string.
+        depth: As the method counts it.
+        seed: Of the parameters, and of a split that is drawn.
+        preset: The name of a preset.
+        protocol: The name of a protocol.
+        config: All keys of the recipe and of the model.
+        code: What the run is known by of a user's own data and network.
+        recipe_of: Whose recipe it is, where the preset has none of its own.
+    """
 
     dataset: str
     method: str
@@ -21,50 +35,92 @@ class Cell:
     preset: str
     protocol: str
     config: dict[str, Any]
+    code: str | None = None
+    recipe_of: str | None = None
 
     def row(self) -> Row:
         """The part of the row that is known before the run."""
-        protocol = protocols.PROTOCOLS[self.protocol]
+        metric = protocols.find(self.protocol).metric
+        known = {k: v for k, v in vars(self).items() if v is not None}
         return {
-            **vars(self),
-            'metric': protocol.metric,
-            'direction': protocol.direction,
+            **known,
+            'metric': metric.name,
+            'direction': metric.direction,
         }
 
 
 def plan(
     dataset: str,
-    specs: list[str],
-    depths: list[int],
-    seeds: int,
+    specs: Sequence[str],
+    depths: Sequence[int],
+    seeds: int | Sequence[int],
     preset: str,
-    overrides: dict[str, Any],
+    overrides: Mapping[str, Any],
     protocol: str | None = None,
 ) -> list[Cell]:
     """All runs of a sweep, seed by seed, so that a table fills evenly.
 
-    The protocol is the dataset's first by default.
+    Args:
+        dataset: A name of a dataset.
+        specs: Specification strings of methods.
+        depths: Their depths.
+        seeds: How many there are, from 0 on, or which.
+        preset: The name of a preset.
+        overrides: Keys of the recipe or model to set; ``METHOD:KEY`` for one
+            method.
+        protocol: One of the dataset's, the first by default.
 
     Raises:
         UsageError: If a name or a key is unknown, a value cannot be, or
             nothing is to be run, before any run.
     """
-    if not (specs and depths and seeds > 0):
+    seeds = range(seeds) if isinstance(seeds, int) else seeds
+    if not (specs and depths and seeds):
         raise UsageError(
-            f'a sweep needs methods, depths and seeds (got {specs}, {depths}, '
-            f'{seeds})'
+            f'a sweep needs methods, depths and seeds (got {[*specs]}, '
+            f'{[*depths]}, {[*seeds]})'
         )
-    protocol = datasets.protocol_of(dataset, protocol)
+    found = datasets.find(dataset)
+    protocol = found.protocol(protocol)
     parsed = {m.name: m for m in map(spec.parse, specs)}
-    configs = {
-        name: presets.configure(
-            preset, dataset, method, overrides, min(depths)
+    check_settings(overrides, parsed)
+    shown = {}
+    for name, method in parsed.items():
+        words = presets.borrowed(preset, dataset, method)
+        config = presets.configure(
+            preset,
+            dataset,
+            method,
+            settings(overrides, name),
+            min(depths),
         )
-        for name, method in parsed.items()
-    }
+        shown[name] = config, identity.code(found, method), words
     return [
-        Cell(dataset, name, depth, seed, preset, protocol, config)
-        for seed in range(seeds)
-        for name, config in configs.items()
+        Cell(dataset, name, depth, seed, preset, protocol, *what)
+        for seed in seeds
+        for name, what in shown.items()
         for depth in depths
     ]
+
+
+def settings(overrides: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """What is set for a method: for all of them, or as ``METHOD:KEY``."""
+    split = [(*key.rpartition(':'), value) for key, value in overrides.items()]
+    return {
+        key: value
+        for whose, _, key, value in sorted(split, key=lambda s: bool(s[0]))
+        if not whose or spec.parse(whose).name == method
+    }
+
+
+def check_settings(
+    overrides: Mapping[str, Any], methods: Collection[str]
+) -> None:
+    """Raises an error if something is set for a method that is not run."""
+    for key in overrides:
+        whose = key.rpartition(':')[0]
+        if whose and spec.parse(whose).name not in methods:
+            raise UsageError(
+                f'{key} is for a method that is not run (got '
+                f'{", ".join(methods)})'
+            )

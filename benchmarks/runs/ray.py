@@ -9,7 +9,7 @@ import pyg_ext
 
 from ..errors import UsageError
 from .cells import Cell
-from .processes import Results, Work, processes
+from .processes import Results, Sent, Work, processes
 
 RETRIES = 3  # of a run whose node is lost
 VISIBLE = 'CUDA_VISIBLE_DEVICES'
@@ -43,6 +43,7 @@ def tasks(
             if :obj:`jobs` is given or :obj:`device` names one GPU.
     """
     ray = connect(address, jobs, device)
+    sent = Sent(work)
     try:
         gpus = ray.cluster_resources().get('GPU', 0)
         if device == 'cuda' and not gpus:
@@ -55,7 +56,7 @@ def tasks(
         )
         def task(cell: Cell) -> dict[str, Any]:
             # The process that starts others may have seen another GPU.
-            alone = partial(_run, work, os.environ.get(VISIBLE))
+            alone = partial(_run, sent, os.environ.get(VISIBLE))
             [(_, result)] = processes(alone, [cell], 1, 'cpu')
             return result
 

@@ -1,6 +1,5 @@
 """Runs as lines of a file."""
 
-import hashlib
 import json
 import os
 import re
@@ -16,15 +15,15 @@ from filelock import FileLock
 
 from ..errors import UsageError, reason
 from ..output import make_folder
+from .identity import key
 
-KEYS = ('dataset', 'method', 'depth', 'seed', 'protocol', 'preset')
 NEEDED = {
     **dict.fromkeys(('dataset', 'method', 'protocol', 'preset'), str),
     **dict.fromkeys(('depth', 'seed'), int),
     'config': dict,
     'status': str,
 }
-TEXTS = ('metric', 'direction', 'error', 'commit', 'device')
+TEXTS = ('metric', 'direction', 'error', 'commit', 'device', 'code', 'data')
 SCORES = ('test', 'val', 'train', 'test_at_best_loss', 'test_at_best_metric')
 NUMBERS = (*SCORES, 'best_epoch', 'epochs', 'seconds', 'peak_mb')
 LEVELS = 8  # of lists in lists in a configuration
@@ -34,17 +33,6 @@ ROW = '{"'  # how each begins
 ROOM = 2**16  # bytes that a folder must have room for
 
 Row = dict[str, Any]
-
-
-def config_hash(config: dict[str, Any]) -> str:
-    """A short name of a configuration that does not depend on key order."""
-    text = json.dumps(config, sort_keys=True)
-    return hashlib.sha1(text.encode()).hexdigest()[:12]
-
-
-def key(row: Row) -> tuple:
-    """What makes two rows the same run."""
-    return *(row[k] for k in KEYS), config_hash(row['config'])
 
 
 def fault(row: Any) -> str | None:

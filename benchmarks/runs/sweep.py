@@ -1,13 +1,17 @@
+"""Runs that a store lacks."""
+
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
+from typing import Any
 
 from ..data.folders import find_root
 from ..environment import stamp
 from .cells import Cell
+from .identity import key
 from .processes import Results, processes
-from .store import Row, Store, fault, key
-from .work import _work
+from .store import Row, Store, fault
+from .work import Brought, do_elsewhere
 
 
 def sweep(
@@ -35,8 +39,12 @@ def sweep(
     if not todo:
         return
     store.ready()
-    folder = find_root(root)  # as this process sees it
-    work = partial(_work, root=folder, device=device, probed=probed)
+    given: dict[str, Any] = {
+        'root': find_root(root),  # as this process sees it
+        'device': device,
+        'probed': probed,
+    }
+    work = partial(do_elsewhere, Brought(), **given)
     with closing(workers(work, todo, jobs, device)) as results:
         for cell, result in results:
             row = {**cell.row(), **stamp(), **result}

@@ -1,29 +1,27 @@
 """Tuning on the validation nodes: candidates, and the best of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..data import datasets
+from ..data import protocols
 from ..errors import UsageError
-from ..methods import spec
 from ..recipes import presets
-from .cells import Cell
-from .store import Row, key
+from .cells import Cell, plan
+from .identity import key
+from .store import Row
 
 PRESET = 'augment'
-
-
 DEPTHS = {'appnp': 10}  # all others:
-
-
 DEPTH = 2
-
-
 TUNING = (1000, 1001)  # seeds that are used for nothing else
 
 
 def candidates(
-    dataset: str, model: str, kind: str, protocol: str | None = None
+    dataset: str,
+    model: str,
+    kind: str,
+    protocol: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> list[list[Cell]]:
     """The runs to tune by, for each candidate of the preset.
 
@@ -32,50 +30,78 @@ def candidates(
         model: The method without a kind of edges.
         kind: A kind of edges, or ``none``.
         protocol: The dataset's first by default.
+        overrides: What is set for all of them.
 
     Raises:
         UsageError: On an unknown name.
     """
-    protocol = datasets.protocol_of(dataset, protocol)
-    method = spec.parse(model if kind == 'none' else f'{model}+{kind}')
-    configs = [
-        presets.configure(PRESET, dataset, method, change)
-        for change in presets.read(PRESET)['candidates'][kind]
-    ]
-    depth = DEPTHS.get(model, DEPTH)
+    method = model if kind == 'none' else f'{model}+{kind}'
+    return tries(
+        dataset,
+        method,
+        DEPTHS.get(model, DEPTH),
+        PRESET,
+        presets.read(PRESET).candidates[kind],
+        protocol,
+        overrides or {},
+    )
+
+
+def tries(
+    dataset: str,
+    method: str,
+    depth: int,
+    preset: str,
+    changes: Sequence[Mapping[str, Any]],
+    protocol: str | None,
+    overrides: Mapping[str, Any],
+) -> list[list[Cell]]:
+    """For each candidate of what to set, its runs to tune by."""
     return [
-        [
-            Cell(dataset, method.name, depth, seed, PRESET, protocol, config)
-            for seed in TUNING
-        ]
-        for config in configs
+        plan(
+            dataset,
+            [method],
+            [depth],
+            TUNING,
+            preset,
+            _both(change, overrides),
+            protocol,
+        )
+        for change in changes
     ]
 
 
-def best(tried: list[list[Cell]], rows: Iterable[Row]) -> dict[str, Any]:
-    """The configuration with the best mean score on the validation nodes.
+def _both(
+    change: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A candidate with what is set for all: keys of edges side by side."""
+    out = {**change, **overrides}
+    if 'augment' in change and 'augment' in overrides:
+        out['augment'] = {**change['augment'], **overrides['augment']}
+    return out
+
+
+def best(tried: Sequence[Sequence[Cell]], rows: Iterable[Row]) -> list[Cell]:
+    """The runs of the candidate with the best mean score on validation.
 
     Raises:
         UsageError: If every candidate failed.
     """
     scores = {key(row): row['val'] for row in rows if row['status'] == 'ok'}
+    sign = protocols.find(tried[0][0].protocol).metric.sign
     ranked = [
-        (sum(scores[key(cell.row())] for cell in cells), -place)
+        (sign * sum(scores[key(cell.row())] for cell in cells), -place)
         for place, cells in enumerate(tried)
         if all(key(cell.row()) in scores for cell in cells)
     ]
     if not ranked:
         raise UsageError(f'all candidates of {tried[0][0].method} failed')
-    return tried[-max(ranked)[1]][0].config
+    return tried[-max(ranked)[1]]
 
 
 def chosen(
-    tried: list[list[Cell]], rows: Iterable[Row], seeds: int
+    tried: Sequence[Sequence[Cell]], rows: Iterable[Row], seeds: int
 ) -> list[Cell]:
     """The runs that count, with the best configuration."""
-    config = best(tried, rows)
-    first = vars(tried[0][0])
-    return [
-        Cell(**{**first, 'config': config, 'seed': seed})
-        for seed in range(seeds)
-    ]
+    first = vars(best(tried, rows)[0])
+    return [Cell(**{**first, 'seed': seed}) for seed in range(seeds)]

@@ -1,151 +1,94 @@
-"""One run: a process of its own does it, or all that torchrun started."""
+"""One run, by whatever process or processes do it."""
 
-import argparse
-import dataclasses
-import multiprocessing
-import os
-import signal
-import threading
 import warnings
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..data import datasets
-from ..data.protocols import PROTOCOLS
-from ..environment import (
-    check_device,
-    device_name,
-    pick_device,
-    stamp,
-    versions,
-)
-from ..errors import UsageError
-from ..methods import spec
+from ..data import datasets, protocols
+from ..data.datasets import Dataset
+from ..data.graphs import digest
+from ..environment import device_name, pick_device, versions
+from ..methods import own, spec
+from ..methods.backbones import Backbone
 from ..recipes import presets
-from ..training import checkpoint, distributed, graphs, nodes
+from ..training import graphs, nodes
+from ..training.checkpoint import Journal
+from ..training.distributed import ALONE, Team
 from .cells import Cell
-from .cells import plan as plan_cells
-from .store import Row, Store, key
 
 
-def plan(args: argparse.Namespace, overrides: dict[str, Any]) -> Cell:
-    """The run that is asked for.
+@dataclass(frozen=True)
+class Brought:
+    """What users have registered in this process, for others to know it."""
 
-    Raises:
-        UsageError: If it cannot be done, before any work.
-    """
-    datasets.protocol_of(args.dataset, args.protocol)
-    if datasets.DATASETS[args.dataset].many:
-        raise UsageError(
-            f'train is for one graph, and {args.dataset} has many: see depth'
-        )
-    if args.batch is not None:
-        overrides['batch'] = args.batch
-    processes = distributed.started().size
-    if processes > 1:
-        overrides['processes'] = processes
-    [cell] = plan_cells(
-        args.dataset,
-        [args.method],
-        [args.depth],
-        1,
-        args.preset,
-        overrides,
-        args.protocol,
+    datasets: dict[str, Dataset] = field(
+        default_factory=lambda: {**datasets.REGISTERED}
     )
-    return dataclasses.replace(cell, seed=args.seed)
-
-
-def run(
-    cell: Cell, args: argparse.Namespace, say: Callable[[str], None]
-) -> Row:
-    """Trains, from the checkpoint in the folder if there is one.
-
-    Returns:
-        The row of the store, which the first process has written.
-
-    Raises:
-        UsageError: If the run cannot be done, or not in this folder, such as
-            one where another training is going on.
-        benchmarks.training.nodes.Diverged: If the training loss becomes
-            infinite or no number.
-    """
-    store, row = Store(args.out), cell.row()
-    device = distributed.own_device(pick_device(args.device))
-    check_device(device)
-
-    def found() -> Row | None:
-        same = (r for r in store.read() if key(r) == key(row))
-        return next((r for r in same if r['status'] == 'ok'), None)
-
-    data = datasets.load(
-        cell.dataset,
-        args.root,
-        cell.protocol,
-        cell.seed,
-        args.url,
-        args.strict,
+    backbones: dict[str, Backbone] = field(
+        default_factory=lambda: {**own.REGISTERED}
     )
-    method = spec.parse(cell.method)
-    network, recipe = presets.split(cell.config, method, cell.depth)
-    with ExitStack() as held:
-        if distributed.first() and found() is None:
-            held.enter_context(checkpoint.hold(args.out))
-            store.ready()
-        with distributed.meet(device) as us:
-            done = us.agree(found)
-            if done is not None:
-                return done
-            scores = nodes.run(
-                network,
-                data,
-                recipe,
-                PROTOCOLS[cell.protocol],
-                cell.seed,
-                device,
-                team=us,
-                journal=checkpoint.Journal(
-                    args.out, row, args.resume, us, say
-                ),
-            )
-        row |= {
-            'status': 'ok',
-            **scores,
-            'device': device_name(device, torch.get_num_threads()),
-            **stamp(),
-        }
-        if distributed.first():
-            store.append(row)
-        return row
+
+    def register(self) -> None:
+        """Makes it known here."""
+        datasets.REGISTERED.update(self.datasets)
+        own.REGISTERED.update(self.backbones)
 
 
-def _work(
-    cell: Cell, root: Path | None, device: str, probed: bool
+def do(
+    cell: Cell,
+    root: Path | None = None,
+    device: str = 'auto',
+    probed: bool = False,
+    mirrors: Sequence[str] = (),
+    strict: bool = False,
+    team: Team = ALONE,
+    journal: Journal | None = None,
 ) -> dict[str, Any]:
-    """Runs in the child: one thread, and no longer than the parent lives."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    torch.set_num_threads(1)
+    """Trains, and returns the measured part of the row.
+
+    Args:
+        cell: The run.
+        root: Folder with the data.
+        device: Where to run.
+        probed: Whether to look at each layer of the network, before training
+            and after.
+        mirrors: Addresses to look for missing files at.
+        strict: Whether files must be the published ones.
+        team: The processes that do this run together.
+        journal: Where to go on from, and what to write down.
+    """
     device = pick_device(device)
     method = spec.parse(cell.method)
     network, recipe = presets.split(cell.config, method, cell.depth)
-    protocol = PROTOCOLS[cell.protocol]
-    with warnings.catch_warnings(action='ignore'):  # said before any run
-        data = datasets.load(cell.dataset, root, cell.protocol, cell.seed)
+    protocol = protocols.find(cell.protocol)
+    data = datasets.load(
+        cell.dataset, root, cell.protocol, cell.seed, mirrors, strict
+    )
     given = (network, data, recipe, protocol, cell.seed, device)
-    if datasets.DATASETS[cell.dataset].many:
+    if datasets.find(cell.dataset).many:
         scores = graphs.run(*given)
     else:
-        scores = nodes.run(*given, probed)
-    return {**scores, 'device': device_name(device), 'versions': versions()}
+        scores = nodes.run(*given, probed, team, journal)
+    threads = torch.get_num_threads()
+    return {
+        **scores,
+        'data': digest(data),
+        'date': datetime.now(UTC).isoformat(timespec='seconds'),
+        'device': device_name(device, threads),
+        'threads': threads,
+        'versions': versions(),
+    }
 
 
-def _follow_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def do_elsewhere(brought: Brought, cell: Cell, **given: Any) -> dict[str, Any]:
+    """As :func:`do`, in a process that was started for it; of the files, all
+    has been said before.
+    """
+    brought.register()
+    with warnings.catch_warnings(action='ignore'):
+        return do(cell, **given)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from ..data.protocols import Protocol
+from ..data.metrics import Metric
 from ..recipes.recipe import Recipe, parameter_groups
 from .checkpoint import Journal
 
@@ -15,11 +16,20 @@ class Diverged(Exception):
     """The training loss is no longer finite."""
 
 
+def check_outputs(out: Tensor, y: Tensor) -> None:
+    """Raises a ValueError for outputs that do not fit the truth."""
+    if out.dim() != 2 or len(out) != len(y):
+        raise ValueError(
+            f'a network must give a row of outputs for each of {len(y)} '
+            f'labels (got shape {[*out.shape]})'
+        )
+
+
 def fit(
     model: torch.nn.Module,
     once: Callable[[torch.optim.Optimizer], tuple],
     recipe: Recipe,
-    protocol: Protocol,
+    metric: Metric,
     journal: Journal | None = None,
 ) -> dict[str, Any]:
     """Trains a model and returns its scores.
@@ -28,13 +38,12 @@ def fit(
         model: What to train, whose names of parameters weight decay knows.
         once: Trains for an epoch and returns what :func:`epoch` returns.
         recipe: How to train.
-        protocol: What to measure.
+        metric: What to measure.
         journal: Where to go on from, and what to write down.
 
     Raises:
         Diverged: If the training loss becomes infinite or no number.
     """
-    sign = 1.0 if protocol.direction == 'max' else -1.0
     groups = parameter_groups(model, recipe.weight_decay)
     if recipe.optimizer == 'rmsprop':
         optimizer = torch.optim.RMSprop(groups, lr=recipe.lr)
@@ -62,7 +71,7 @@ def fit(
             raise Diverged(f'the loss is {loss} in epoch {number}')
         goals = {
             'loss': -val_loss,
-            'metric': sign * scores['val'],
+            'metric': metric.sign * scores['val'],
             'last': number,
         }
         for name, value in goals.items():
@@ -81,4 +90,5 @@ def fit(
         'train': judged['train'],
         'best_epoch': judged['epoch'],
         'epochs': number,
+        'parameters': sum(p.numel() for p in model.parameters()),
     }

@@ -16,7 +16,7 @@ from torch_geometric.nn import global_mean_pool
 from torch_geometric.typing import Adj
 
 from ..data.graphs import Graphs, one_hot
-from ..data.metrics import METRICS, Metric, num_outputs
+from ..data.metrics import Metric, num_outputs
 from ..data.protocols import Protocol
 from ..environment import peak_mb
 from ..methods.network import Network
@@ -43,7 +43,9 @@ class Trainee:
         if self.node_sizes:
             batch.x = one_hot(batch.x, self.node_sizes)
             batch.edge_attr = one_hot(batch.edge_attr, self.edge_sizes)
-        out = self.model(batch.x, adj, **self.network.inputs(batch))
+        out = self.model(
+            batch.x, adj, **self.network.inputs(self.model, batch)
+        )
         if len(out) == len(batch.y):
             return out
         return global_mean_pool(out, batch.batch, len(batch.y))
@@ -134,14 +136,14 @@ def run(
     model = network.build(width, num_outputs(y), sum(sizes[1]))
     model.to(device)
     trainee = Trainee(network, model, *sizes)
-    metric = METRICS[protocol.metric]
+    metric = recipe.metric(protocol.metric)
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:
         graphs = parts['train']
         train = give(graphs, batch_sampler=Shuffled(graphs, recipe.batch_size))
         return epoch(trainee, train, seen, optimizer, metric)
 
-    scores = fit(model, once, recipe, protocol)
+    scores = fit(model, once, recipe, metric)
     return {
         **scores,
         'seconds': time.perf_counter() - start,

@@ -1,6 +1,6 @@
-import dataclasses
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch_geometric.typing import Adj
 from pyg_ext.utils import CSRTensor
 
 from ..data.graphs import split_of
-from ..data.metrics import METRICS, Metric, log_cross_entropy, num_outputs
+from ..data.metrics import Metric, num_outputs
 from ..data.protocols import Protocol
 from ..environment import peak_mb
 from ..methods.network import Network
@@ -22,7 +22,7 @@ from . import layers
 from . import parts as batches
 from .checkpoint import Journal
 from .distributed import ALONE, Team
-from .fit import fit
+from .fit import check_outputs, fit
 from .label_reuse import LabelReuse
 
 SPARSE_BELOW = 0.2  # share of non-zeros under which features are kept sparse
@@ -79,8 +79,9 @@ def epoch(
         nodes = plain.draw()
     own = team.share(nodes)
     optimizer.zero_grad()
-    out = model(x, adj if redraw is None else redraw())[own]
-    loss = metric.loss(out, y[own]) * (team.size * len(own) / len(nodes))
+    out = model(x, adj if redraw is None else redraw())
+    check_outputs(out, y)
+    loss = metric.loss(out[own], y[own]) * (team.size * len(own) / len(nodes))
     loss.backward()
     optimizer.step()
 
@@ -100,24 +101,92 @@ def judge(
     model.eval()
     with torch.no_grad():
         out = model(x, adj)
+        check_outputs(out, y)
         val_loss = metric.loss(out[index['val']], y[index['val']])
         scores = {s: metric.score(out[i], y[i]) for s, i in index.items()}
     return val_loss.item(), scores
 
 
-class OnEdges(torch.nn.Module):
-    """A network on a graph whose edges have features."""
+class WithInputs(torch.nn.Module):
+    """A network with further inputs that are the same in each step, such as
+    the features of edges; those of a part of the graph go before.
+    """
 
-    def __init__(self, model: torch.nn.Module, edge_attr: Tensor):
+    def __init__(self, model: torch.nn.Module, given: dict[str, Tensor]):
         super().__init__()
         self.model = model
-        self.register_buffer('edge_attr', edge_attr)
+        self.names = [*given]
+        for name, value in given.items():
+            self.register_buffer(name, value)
 
-    def forward(
-        self, x: Tensor, adj: Adj, edge_attr: Tensor | None = None
-    ) -> Tensor:
-        given = self.edge_attr if edge_attr is None else edge_attr
-        return self.model(x, adj, edge_attr=given)
+    def forward(self, x: Tensor, adj: Adj, **given: Tensor) -> Tensor:
+        own = {name: getattr(self, name) for name in self.names}
+        return self.model(x, adj, **{**own, **given})
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that an epoch on one graph is given."""
+
+    model: torch.nn.Module
+    plain: torch.nn.Module  # the same without what is around it
+    data: Data
+    x: Tensor
+    adj: Adj | None
+    y: Tensor
+    index: dict[str, Tensor]
+    redraw: Callable[[], Adj] | None
+
+    @property
+    def given(self) -> tuple:
+        """What :func:`judge` takes beside a model."""
+        return self.x, self.adj, self.y, self.index
+
+
+def set_up(
+    network: Network,
+    data: Data,
+    recipe: Recipe,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> Setup:
+    """Features, adjacency and a new model of a network on a graph.
+
+    Raises:
+        ValueError: If the recipe asks for features of edges that have none.
+    """
+    data = network.prepare(data, seed)
+    edge_dim = None
+    if not recipe.edge_features:
+        data.edge_attr = None
+    elif data.edge_attr is None:
+        raise ValueError('edge_features: the edges have none')
+    else:
+        edge_dim = data.edge_attr.size(1)
+    sparse = network.method.backbone.sparse_features
+    x, y, index = prepare(data, recipe, device, sparse)
+    adj, redraw = network.adjacency(data), None
+    if adj is not None:
+        adj, data.edge_index = adj.to(device), data.edge_index.to(device)
+        redraw = network.redraw(data)
+    seed_everything(seed)
+    classes = num_outputs(data.y)
+    labels = 0 if recipe.label_rate is None else classes
+    width = data.num_features + labels
+    model = plain = network.build(width, classes, edge_dim)
+    inputs = network.inputs(plain, data)
+    if inputs:
+        model = WithInputs(model, inputs)
+    if recipe.label_rate is not None:
+        model = LabelReuse(
+            model,
+            y,
+            index['train'],
+            classes,
+            recipe.label_rate,
+            recipe.label_steps or 0,
+        )
+    return Setup(model.to(device), plain, data, x, adj, y, index, redraw)
 
 
 def run(
@@ -147,67 +216,47 @@ def run(
     """
     start = time.perf_counter()
     edges = data.edge_index
-    data = network.prepare(data, seed)
-    edge_dim = None
-    if not recipe.edge_features:
-        data.edge_attr = None
-    elif data.edge_attr is None:
-        raise ValueError('edge_features: the edges have none')
-    else:
-        edge_dim = data.edge_attr.size(1)
-    sparse = network.method.backbone.sparse_features
-    x, y, index = prepare(data, recipe, device, sparse)
-    adj, redraw = network.adjacency(data), None
-    if adj is not None:
-        adj, data.edge_index = adj.to(device), data.edge_index.to(device)
-        redraw = network.redraw(data)
-    seed_everything(seed)
-    classes = num_outputs(data.y)
-    labels = 0 if recipe.label_rate is None else classes
-    model = plain = network.build(
-        data.num_features + labels, classes, edge_dim
-    )
-    if edge_dim is not None:
-        model = OnEdges(model, data.edge_attr)
-    if recipe.label_rate is not None:
-        model = LabelReuse(
-            model,
-            y,
-            index['train'],
-            classes,
-            recipe.label_rate,
-            recipe.label_steps or 0,
-        )
-    model.to(device)
+    ready = set_up(network, data, recipe, seed, device)
     states = {}
-    given = (x, adj, y, index)
     if probed:
-        states['initial'] = layers.look(model, *given, edges.to(device))
-    metric = METRICS[protocol.metric]
-    if recipe.loss == 'log':
-        metric = dataclasses.replace(metric, loss=log_cross_entropy)
-
-    trained = team.wrap(model)
+        states['initial'] = layers.look(
+            ready.model, *ready.given, edges.to(device)
+        )
+    metric = recipe.metric(protocol.metric)
+    trained = team.wrap(ready.model)
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:
-        return epoch(trained, *given, optimizer, metric, redraw, team)
+        return epoch(
+            trained, *ready.given, optimizer, metric, ready.redraw, team
+        )
 
     if recipe.batch is not None:
-        parts = batches.make(data.cpu(), recipe, team)
+        parts = batches.make(ready.data.cpu(), recipe, team)
 
         def once(optimizer: torch.optim.Optimizer) -> tuple:
             loss = batches.learn(
-                trained, network, x, parts(), optimizer, metric, team
+                trained,
+                ready.plain,
+                network,
+                ready.x,
+                parts(),
+                optimizer,
+                metric,
+                team,
             )
-            return loss, *team.agree(lambda: judge(model, *given, metric))
+            return loss, *team.agree(
+                lambda: judge(ready.model, *ready.given, metric)
+            )
 
-    scores = fit(plain, once, recipe, protocol, journal)
+    scores = fit(ready.plain, once, recipe, metric, journal)
     if probed:
-        states['trained'] = layers.look(model, *given, edges.to(device))
+        states['trained'] = layers.look(
+            ready.model, *ready.given, edges.to(device)
+        )
         scores['probe'] = states
     earlier = 0.0 if journal is None else journal.earlier
     return {
         **scores,
         'seconds': time.perf_counter() - start + earlier,
-        'peak_mb': peak_mb(y.device),
+        'peak_mb': peak_mb(device),
     }

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch_geometric.data import Data
@@ -109,6 +108,7 @@ def _learn(part: Data) -> Data:
 
 def learn(
     model: torch.nn.Module,
+    plain: torch.nn.Module,
     network: Network,
     x: Tensor,
     parts: Iterator[Data],
@@ -117,6 +117,7 @@ def learn(
     team: Team = ALONE,
 ) -> float:
     """A step on each part; those without nodes to learn from are left out.
+    The plain model, without what is around it, says what inputs it takes.
 
     Returns:
         The mean loss.
@@ -131,7 +132,7 @@ def learn(
             part = part.to(x.device)
             optimizer.zero_grad()
             features = x.index_select(0, part.number)
-            out = model(features, adj, **network.edge_inputs(part))
+            out = model(features, adj, **network.inputs(plain, part))
             loss = _loss(out, part, metric)
             loss.backward()
             optimizer.step()
@@ -143,6 +144,4 @@ def _loss(out: Tensor, part: Data, metric: Metric) -> Tensor:
     out, y = out[part.learn], part.y[part.learn]
     if 'node_norm' not in part:
         return metric.loss(out, y)
-    each = F.cross_entropy(out, y, reduction='none')  # of GraphSAINT
-    weight = part.node_norm[part.learn]
-    return (weight * each).sum() / weight.sum()
+    return metric.loss(out, y, part.node_norm[part.learn])  # of GraphSAINT

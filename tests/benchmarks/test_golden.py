@@ -23,7 +23,7 @@ from benchmarks.recipes import presets
 from benchmarks.recipes.recipe import BATCHES, Recipe
 from benchmarks.reports import verdict
 from benchmarks.runs import tuning
-from benchmarks.runs.store import config_hash
+from benchmarks.runs.identity import config_hash
 
 GOLDEN = Path(__file__).with_name('golden')
 BENCHMARKS = Path(__file__).parents[2] / 'benchmarks'
@@ -88,7 +88,7 @@ def recipes(preset):
         f'{dataset} {method}': config_hash(
             presets.unchanged(preset, dataset, method)
         )
-        for dataset, methods in presets.read(preset)['recipes'].items()
+        for dataset, methods in presets.read(preset).recipes.items()
         for method in methods
     }
 
@@ -102,7 +102,7 @@ def candidates():
             for cells in tuning.candidates('cora', model, kind)
         ]
         for model in content['recipes']['cora']
-        for kind in content['candidates']
+        for kind in content.candidates
     }
 
 
@@ -147,7 +147,7 @@ def test_splits(root, dataset):
 def test_recipes(preset):
     kinds = {
         recipe.get('batch')
-        for methods in presets.read(preset)['recipes'].values()
+        for methods in presets.read(preset).recipes.values()
         for recipe in methods.values()
     }
     if kinds & {'neighbor', 'saint'}:

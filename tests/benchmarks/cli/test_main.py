@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks.__main__ import console, main
+from benchmarks.cli import main
 from benchmarks.data import datasets
 from benchmarks.data.datasets import DATASETS
 from benchmarks.methods import backbones, spec
+from benchmarks.output import console
 from benchmarks.recipes import presets
 from benchmarks.reports import verdict
 from benchmarks.runs.store import Store

@@ -3,7 +3,7 @@ import inspect
 import pytest
 import torch
 
-from benchmarks import values
+from benchmarks import values, words
 from benchmarks.errors import UsageError
 from benchmarks.methods import backbones
 from benchmarks.methods import spec as methods
@@ -14,7 +14,7 @@ from benchmarks.recipes.recipe import SPARSE
 ALL = [
     (preset, dataset, method)
     for preset in presets.names()
-    for dataset, recipes in presets.read(preset)['recipes'].items()
+    for dataset, recipes in presets.read(preset).recipes.items()
     for method in recipes
 ]
 
@@ -22,7 +22,7 @@ ALL = [
 @pytest.mark.parametrize(('preset', 'dataset', 'method'), ALL)
 def test_every_recipe_fits_its_method(preset, dataset, method):
     parsed = methods.parse(method)
-    given = presets.read(preset)['recipes'][dataset][method]
+    given = presets.read(preset).recipes[dataset][method]
     if given.get('batch') in SPARSE:
         pytest.importorskip('torch_sparse')
     config = presets.configure(preset, dataset, parsed, {})
@@ -35,7 +35,7 @@ def test_every_recipe_fits_its_method(preset, dataset, method):
 
 @pytest.mark.parametrize('preset', presets.names())
 def test_every_preset_names_a_paper(preset):
-    assert 'arXiv' in presets.read(preset)['source']
+    assert 'arXiv' in presets.read(preset).source
 
 
 def test_command_line_beats_preset_beats_defaults():
@@ -78,12 +78,12 @@ def test_edges_beside_the_recipe_of_the_method():
 
 
 def test_values_of_the_command_line():
-    assert presets.read_value('lr=5e-4') == ('lr', 5e-4)
-    assert presets.read_value('lr=1e-2')[1] == 0.01
-    assert presets.read_value('epochs=7') == ('epochs', 7)
-    assert presets.read_value('select=metric') == ('select', 'metric')
-    assert presets.read_value('row_normalize=false')[1] is False
-    decay = presets.read_value('weight_decay={convs: 1e-2, lin: 0}')[1]
+    assert words.read_value('lr=5e-4') == ('lr', 5e-4)
+    assert words.read_value('lr=1e-2')[1] == 0.01
+    assert words.read_value('epochs=7') == ('epochs', 7)
+    assert words.read_value('select=metric') == ('select', 'metric')
+    assert words.read_value('row_normalize=false')[1] is False
+    decay = words.read_value('weight_decay={convs: 1e-2, lin: 0}')[1]
     assert decay == {'convs': 0.01, 'lin': 0}
 
 
@@ -173,9 +173,9 @@ def test_unknown_names():
     ):
         presets.configure('gcnii', 'digits', gcn, {})
     with pytest.raises(UsageError, match='--set needs key=value'):
-        presets.read_value('lr')
+        words.read_value('lr')
     with pytest.raises(UsageError, match='no valid YAML'):
-        presets.read_value('weight_decay={convs: 1')
+        words.read_value('weight_decay={convs: 1')
 
 
 @pytest.mark.parametrize(

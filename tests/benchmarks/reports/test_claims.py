@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.methods import spec
-from benchmarks.reports import claims
+from benchmarks.reports import claims, intervals
 
 
 def test_all_claims_can_be_checked():
@@ -64,7 +64,7 @@ def test_paired_by_seed():
     more = pd.Series([3.0, 5.0, 9.0], index=[0, 1, 2])
     less = pd.Series([4.0, 1.0, 2.0], index=[2, 0, 1])
     want = stats.ttest_rel([3, 5, 9], [1, 2, 4]).confidence_interval()
-    found = claims.interval(more, less, True)
+    found = intervals.interval(more, less, True)
     assert found == pytest.approx((want.low, want.high))
 
 
@@ -77,4 +77,4 @@ def test_runs_that_are_no_pairs_say_nothing(row, seeds):
 
 def test_the_same_score_each_time():
     more, less = pd.Series([82.0, 82.0]), pd.Series([80.0, 80.0, 80.0])
-    assert claims.interval(more, less, False) == (2.0, 2.0)
+    assert intervals.interval(more, less, False) == (2.0, 2.0)

@@ -1,9 +1,10 @@
 import pytest
 from scipy import stats
 
-from benchmarks.__main__ import console, main
+from benchmarks.cli import main
 from benchmarks.errors import UsageError
 from benchmarks.methods.edges import EDGES
+from benchmarks.output import console
 from benchmarks.recipes import presets
 from benchmarks.reports import edges
 from benchmarks.runs import tuning
@@ -27,7 +28,7 @@ def run(capsys, *arguments):
 
 
 def test_every_kind_of_edges_is_tuned_alike():
-    given = presets.read('augment')['candidates']
+    given = presets.read('augment').candidates
     assert set(given) == {'none', *EDGES}
     assert len({len(changes) for changes in given.values()}) == 1
     tried = {

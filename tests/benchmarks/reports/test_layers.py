@@ -1,11 +1,12 @@
 import pandas as pd
 import pytest
 
-from benchmarks.__main__ import console, main
+from benchmarks.cli import main
 from benchmarks.data import datasets
 from benchmarks.data.protocols import PROTOCOLS
 from benchmarks.errors import UsageError
 from benchmarks.methods import spec
+from benchmarks.output import console
 from benchmarks.recipes import presets
 from benchmarks.reports import layers as probe
 from benchmarks.runs.store import Store

@@ -31,10 +31,10 @@ def test_numbers(tmp_path, row):
     assert first['ci95_low'] == pytest.approx(low)
     assert first['ci95_high'] == pytest.approx(high)
     assert first['test_at_best_metric'] == pytest.approx(56.0)
-    assert report.cell_text(first, 3) == '55.00 ± 5.00'
-    assert report.cell_text(first, 2) == '55.00 ± 5.00 (3)'
-    assert report.cell_text(second, 3) == '40.00 (1)'
-    assert report.cell_text(third, 3) == 'failed'
+    assert summary.cell_text(first, 3) == '55.00 ± 5.00'
+    assert summary.cell_text(first, 2) == '55.00 ± 5.00 (3)'
+    assert summary.cell_text(second, 3) == '40.00 (1)'
+    assert summary.cell_text(third, 3) == 'failed'
     pd.testing.assert_frame_equal(
         pd.read_csv(tmp_path / 'summary.csv')[['depth', 'runs', 'failed']],
         summary[['depth', 'runs', 'failed']],

@@ -1,8 +1,9 @@
 import pytest
 
-from benchmarks.__main__ import console, main
+from benchmarks.cli import main
 from benchmarks.errors import UsageError
 from benchmarks.methods import spec
+from benchmarks.output import console
 from benchmarks.recipes import presets
 from benchmarks.reports import verdict
 from benchmarks.runs.store import Store

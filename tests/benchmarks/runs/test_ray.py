@@ -6,10 +6,11 @@ from functools import partial
 
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.cli import main
 from benchmarks.runs import ray as cluster
 from benchmarks.runs import sweep
-from benchmarks.runs.store import Store, key
+from benchmarks.runs.identity import key
+from benchmarks.runs.store import Store
 
 pytest.importorskip('ray')
 

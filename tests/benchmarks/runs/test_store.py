@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.cli import main
 from benchmarks.errors import UsageError
-from benchmarks.runs.store import Store, key
+from benchmarks.runs.identity import key
+from benchmarks.runs.store import Store
 
 ROOT = Path(__file__).parents[3]
 

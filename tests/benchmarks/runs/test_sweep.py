@@ -12,7 +12,8 @@ import torch
 from benchmarks.errors import UsageError
 from benchmarks.runs import sweep as engine
 from benchmarks.runs.cells import plan
-from benchmarks.runs.store import Store, key
+from benchmarks.runs.identity import key
+from benchmarks.runs.store import Store
 
 ROOT = Path(__file__).parents[3]
 

@@ -6,7 +6,7 @@ import psutil
 import pytest
 import torch
 
-from benchmarks.__main__ import main
+from benchmarks.cli import main
 from benchmarks.methods import spec
 from benchmarks.recipes import presets
 from benchmarks.runs.store import Store

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.utils import is_undirected
 
-from benchmarks.__main__ import main
+from benchmarks.cli import main
 from benchmarks.data import clouds, datasets
 from benchmarks.errors import UsageError
 from benchmarks.speed import augment, epoch, knn, layers, measure, reversible

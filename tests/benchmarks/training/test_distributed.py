@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch_geometric.typing import WITH_TORCH_SPARSE
 
-from benchmarks.__main__ import main
+from benchmarks.cli import main
 from benchmarks.data import datasets
 from benchmarks.data.metrics import METRICS
 from benchmarks.methods.backbones import BACKBONES

@@ -1,0 +1,116 @@
+"""Shows all names: of datasets, methods, remedies, edges, presets and
+protocols.
+"""
+
+import argparse
+
+from .. import errors, words
+from ..output import console
+
+KINDS = ('datasets', 'methods', 'remedies', 'edges', 'presets', 'protocols')
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Adds the arguments of this command."""
+    command.add_argument(
+        'kind',
+        nargs='?',
+        type=words.name('kind of names', KINDS),
+        help=f'only {", ".join(KINDS)} (default: all)',
+    )
+    command.add_argument(
+        '--dataset',
+        metavar='NAME',
+        help='only what fits this dataset: its presets and protocols',
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Shows the names."""
+    from rich.table import Table
+
+    if args.dataset is not None and args.kind not in ('presets', 'protocols'):
+        raise errors.UsageError(
+            f'--dataset is for list presets and list protocols (got '
+            f'{args.kind})'
+        )
+    for kind in KINDS if args.kind is None else (args.kind,):
+        out = Table(kind, 'what it is', title_justify='left')
+        for line in globals()[f'_{kind}'](args.dataset):
+            out.add_row(*line)
+        console.print(out)
+    return 0
+
+
+def _datasets(dataset: str | None) -> list[tuple[str, str]]:
+    from .. import plugins
+    from ..data.datasets import DATASETS
+
+    return [
+        *(
+            (d.name, f'{d.about}; protocols: {", ".join(d.protocols)}')
+            for d in DATASETS.values()
+        ),
+        *((n, 'of another package') for n in plugins.names('datasets')),
+    ]
+
+
+def _methods(dataset: str | None) -> list[tuple[str, str]]:
+    from .. import plugins
+    from ..methods import backbones, spec
+
+    return [
+        *((n, f'depth: {b.unit}') for n, b in backbones.BACKBONES.items()),
+        *((n, f'the same as {s}') for n, s in spec.aliases().items()),
+        *((n, 'of another package') for n in plugins.names('methods')),
+    ]
+
+
+def _remedies(dataset: str | None) -> list[tuple[str, str]]:
+    from ..methods.remedies import REMEDIES
+    from ..methods.spec import backbones_of
+
+    return [
+        (
+            f'+{name}',
+            f'{_keys({**remedy.fixed, **remedy.default})}; for '
+            f'{", ".join(backbones_of(name))}',
+        )
+        for name, remedy in REMEDIES.items()
+    ]
+
+
+def _edges(dataset: str | None) -> list[tuple[str, str]]:
+    from ..methods.edges import EDGES
+
+    return [(f'+{name}', _keys(keys)) for name, keys in EDGES.items()]
+
+
+def _presets(dataset: str | None) -> list[tuple[str, str]]:
+    from ..data.datasets import find
+    from ..recipes import presets
+
+    name = None if dataset is None else find(dataset.lower()).name
+    known = map(presets.read, presets.names())
+    return [
+        (p.name, p.source)
+        if name is None
+        else (p.name, f'{", ".join(p.recipes[name])}. {p.source}')
+        for p in known
+        if name is None or name in p.recipes
+    ]
+
+
+def _protocols(dataset: str | None) -> list[tuple[str, str]]:
+    from ..data.datasets import find
+    from ..data.protocols import PROTOCOLS
+
+    names = PROTOCOLS if dataset is None else find(dataset.lower()).protocols
+    return [
+        (name, f'{PROTOCOLS[name].about}; {PROTOCOLS[name].metric.name}')
+        for name in names
+    ]
+
+
+def _keys(values: dict[str, object]) -> str:
+    return ', '.join(f'{k}={v}' for k, v in values.items())

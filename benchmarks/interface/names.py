@@ -1,0 +1,139 @@
+"""What users bring gets a name."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch_geometric.data import Data
+
+from ..data import datasets, sources
+from ..data import own as own_data
+from ..data.graphs import Graphs
+from ..errors import UsageError, find_name
+from ..methods import own as own_methods
+from ..methods import spec
+from ..recipes import presets
+
+Methods = Sequence[str] | Mapping[str, str | Callable[..., torch.nn.Module]]
+
+
+Recipe = str | Path | Mapping[str, Any]
+
+
+def register_dataset(
+    name: str,
+    source: own_data.Source,
+    split: str | None = None,
+    metric: str | None = None,
+    root: str | Path | None = None,
+) -> None:
+    """Makes data known by a name.
+
+    Args:
+        name: What rows and tables call them.
+        source: As ``data`` of :func:`sweep`.
+        split: As there.
+        metric: As there.
+        root: As there.
+
+    Raises:
+        UsageError: As there.
+    """
+    own_data.register(source, name, split, metric, root)
+
+
+def register_method(name: str, model: Callable[..., torch.nn.Module]) -> None:
+    """Makes a network known by a name, also in front of remedies, as in
+    ``name+res`` for a subclass of :class:`pyg_ext.nn.ConvStack`.
+
+    Args:
+        name: What rows and tables call it.
+        model: As in ``methods`` of :func:`sweep`.
+
+    Raises:
+        UsageError: If the name belongs to a built-in method, or if the model
+            does not take the four sizes.
+    """
+    own_methods.register(name, model)
+
+
+def register_preset(recipe: Recipe) -> str:
+    """Makes a recipe known, and returns its name.
+
+    Args:
+        recipe: As in :func:`sweep`.
+
+    Raises:
+        UsageError: If it cannot be read, or has a built-in preset's name.
+    """
+    return presets.register(recipe)
+
+
+def load_dataset(
+    data: own_data.Source,
+    *,
+    protocol: str | None = None,
+    seed: int = 0,
+    split: str | None = None,
+    root: str | Path | None = None,
+    mirrors: Sequence[str] = (),
+    strict: bool = False,
+) -> Data | Graphs:
+    """Reads data with the split of a seed, as a run sees them.
+
+    Args:
+        data: As in :func:`sweep`.
+        protocol: One of the dataset's protocols, the first by default.
+        seed: Of the split, where the protocol draws one.
+        split: As in :func:`sweep`.
+        root: Folder with the data.
+        mirrors: Addresses to look for missing files at.
+        strict: Whether files must be the published ones.
+
+    Returns:
+        A ``Data`` with ``train_mask``, ``val_mask`` and ``test_mask``, or
+        many graphs with their split.
+
+    Raises:
+        UsageError: If they cannot be read, or are no data to train on.
+    """
+    name = dataset_name(data, None, split, None, root)
+    return datasets.load(name, root, protocol, seed, mirrors, strict)
+
+
+def dataset_name(
+    data: own_data.Source,
+    name: str | None,
+    split: str | None,
+    metric: str | None,
+    root: str | Path | None,
+) -> str:
+    """The name of a dataset, which is registered if it is a user's own."""
+    if isinstance(data, str) and name is None:
+        known = [*datasets.DATASETS, *datasets.REGISTERED]
+        near = [known for known in known if known.lower() == data.lower()]
+        if near or not sources.is_source(data):
+            if split is not None or metric is not None:
+                raise UsageError(
+                    f'a split and a metric are for your own data, and '
+                    f'{data} has its own: see its protocols'
+                )
+            return find_name('dataset', data, known)
+    return own_data.register(data, name, split, metric, root)
+
+
+def method_names(methods: Methods) -> list[str]:
+    """Specification strings of what is asked for, each once."""
+    if isinstance(methods, str):
+        methods = spec.expand(methods)
+    if not isinstance(methods, Mapping):
+        return [*dict.fromkeys(spec.parse(text).name for text in methods)]
+    for name, what in methods.items():
+        if not isinstance(what, str):
+            own_methods.register(name, what)
+    given = [
+        what if isinstance(what, str) else name
+        for name, what in methods.items()
+    ]
+    return [*dict.fromkeys(spec.parse(text).name for text in given)]

@@ -1,0 +1,86 @@
+"""Runs that are asked for, of whatever call."""
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from ..environment import check_device
+from ..errors import UsageError, check_name
+from ..runs import processes, ray
+from ..runs.cells import Cell
+from ..runs.identity import key
+from ..runs.progress import watch
+from ..runs.store import Row, Store
+from ..runs.sweep import sweep as run_all
+
+STORE, PROBES = 'results.jsonl', 'probe.jsonl'
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody stopped a sweep; the message says how far it is."""
+
+
+def run_cells(
+    cells: list[Cell],
+    store: Store,
+    *,
+    root: str | Path | None = None,
+    jobs: int | None = None,
+    device: str = 'auto',
+    retry_failed: bool = False,
+    probed: bool = False,
+    workers: Callable[..., processes.Results] = processes.processes,
+    progress: bool = True,
+) -> list[Row]:
+    """Does what the store lacks, and returns the rows of all cells.
+
+    Raises:
+        Stopped: If it is interrupted.
+    """
+    wanted = {key(cell.row()) for cell in cells}
+    stored = [
+        row
+        for row in store.read()
+        if key(row) in wanted and (row['status'] == 'ok' or not retry_failed)
+    ]
+    new = run_all(
+        cells, store, root, jobs, device, retry_failed, probed, workers
+    )
+    try:
+        if progress:
+            watch(new, stored, len(cells))
+        else:
+            deque(new, maxlen=0)
+    except KeyboardInterrupt as error:
+        done = sum(key(row) in wanted for row in store.read())
+        raise Stopped(
+            f'stopped: {done} of {len(cells)} runs are in {store.path}; the '
+            f'same command goes on from there'
+        ) from error
+    rows = [row for row in store.read() if key(row) in wanted]
+    if len(rows) < len(wanted):
+        raise UsageError(
+            f'{len(wanted) - len(rows)} of {len(wanted)} runs were done and '
+            f'are gone from {store.path}, which something else has changed: '
+            f'the same call does them again'
+        )
+    return rows
+
+
+def pick_workers(
+    engine: str, address: str | None, jobs: int | None, device: str
+) -> Callable[..., processes.Results]:
+    """What does the runs.
+
+    Raises:
+        UsageError: If it cannot be had, or not with these options.
+    """
+    check_name('engine', engine, ('processes', 'ray'))
+    if engine == 'ray':
+        ray.check(jobs, device)
+        return partial(ray.tasks, address=address)
+    if address is not None:
+        raise UsageError(f'an address is for engine ray (got {address})')
+    check_device(device)
+    return processes.processes

@@ -1,0 +1,126 @@
+"""What a sweep gives."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ..errors import check_name
+from ..runs.store import Row
+from . import curve, page, summary
+from .intervals import paired
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Runs:
+    """The runs of a sweep, with those of earlier ones that fit beside them.
+
+    Args:
+        rows: One for each run, as the store has them.
+        folder: Where the store is.
+        left_out: What stands in the store besides, in words.
+        reach: What :func:`benchmarks.reports.page.reach` gives.
+        probed: Runs whose layers were looked at.
+        temporary: A folder that goes when this does.
+    """
+
+    def __init__(
+        self,
+        rows: list[Row],
+        folder: str | Path,
+        left_out: Sequence[str] = (),
+        reach: pd.DataFrame | None = None,
+        probed: Sequence[Row] = (),
+        temporary: tempfile.TemporaryDirectory | None = None,
+    ):
+        self.rows = rows
+        self.folder = Path(folder)
+        self.left_out = [*left_out]
+        self.reach = reach
+        self.probed = [*probed]
+        self._temporary = temporary
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        failed = len(self.failed())
+        first = self.rows[0]
+        return (
+            f'{type(self).__name__}({len(self)} runs on {first["dataset"]}, '
+            f'{failed} failed)'
+        )
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
+
+    def failed(self) -> list[Row]:
+        """The runs that failed; ``error`` says why."""
+        return [row for row in self.rows if row['status'] != 'ok']
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One line for each run, with all that its row holds; keys of the
+        configuration as ``config.KEY``.
+        """
+        return pd.json_normalize(
+            [{k: v for k, v in r.items() if k != 'probe'} for r in self.rows]
+        )
+
+    def summary(self) -> pd.DataFrame:
+        """One line for each method and depth: the mean test score with its
+        standard deviation and 95 % interval, and the published mean if there
+        is one for this recipe. Shares are in percent.
+        """
+        return page.summary_of(self.rows)
+
+    def table(self) -> pd.DataFrame:
+        """Methods by depths; each cell is ``mean ± standard deviation``."""
+        return summary.grid(self.summary())
+
+    def figure(self) -> 'Figure':
+        """The curves, as a figure of matplotlib."""
+        return curve.figure(self.summary(), self.reach)
+
+    def compare(self, method: str, other: str) -> pd.DataFrame:
+        """The gain of a method over another, in points, at each depth that
+        both have: runs are paired by their seeds, and so by their splits.
+
+        Returns:
+            For each depth the number of pairs, the mean gain (more is better,
+            whatever the metric), its 95 % interval, and the p-value of a
+            paired t-test.
+
+        Raises:
+            UsageError: If one of them was not run.
+        """
+        frame = pd.DataFrame([r for r in self.rows if r['status'] == 'ok'])
+        for name in (method, other):
+            check_name('method of these runs', name, {*frame['method']})
+        metric = summary.protocol_of(self.rows[0]).metric
+        wide = frame.pivot(
+            index=['depth', 'seed'], columns='method', values='test'
+        )
+        gain = (wide[method] - wide[other]).dropna()
+        lines = {
+            depth: paired(metric.sign * metric.scale * of_depth)
+            for depth, of_depth in gain.groupby('depth')
+        }
+        return pd.DataFrame.from_dict(lines, 'index').rename_axis('depth')
+
+    def write(self, folder: str | Path | None = None) -> list[str]:
+        """Writes table, figure and report, and returns their names.
+
+        Args:
+            folder: Where to; by default beside the store.
+        """
+        return page.write(
+            self.rows,
+            self.folder if folder is None else folder,
+            self.reach,
+            self.left_out,
+            self.probed,
+        )
