@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ..output import replacing
+from ..output import replacing, shown
 from .summary import metric_of
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def figure(
         else:
             runs += ' seeds'
         axes.set_title(
-            f'{", ".join(names)}\nmean ± std of {runs}',
+            f'{shown(first["dataset"])}, {shown(first["protocol"])}, preset '
+            f'{shown(first["preset"])}\nmean ± std of {runs}',
             fontsize=10,
         )
         axes.grid(alpha=0.3)

@@ -15,7 +15,7 @@ def interval(values: pd.Series) -> tuple[float, float]:
 
 def welch(more: pd.Series, less: pd.Series) -> tuple[float, float]:
     """Of a difference of means of runs that are not paired."""
-    if not np.ptp(more) and not np.ptp(less):  # no spread to divide by
+    if _alike(more) and _alike(less):  # no spread to divide by
         return (float(more.mean() - less.mean()),) * 2
     test = stats.ttest_ind(more, less, equal_var=False)
     low, high = test.confidence_interval()
@@ -27,10 +27,10 @@ def paired(gain: pd.Series) -> dict[str, Any]:
     t-test.
     """
     low, high = interval(gain)
-    if np.ptp(gain):
-        p = float(stats.ttest_1samp(gain, 0.0).pvalue)
-    else:  # no spread to divide by
+    if _alike(gain):  # no spread to divide by
         p = float('nan') if len(gain) < 2 else float(not gain.iloc[0])
+    else:
+        p = float(stats.ttest_1samp(gain, 0.0).pvalue)
     return {
         'pairs': len(gain),
         'gain': float(gain.mean()),
@@ -38,3 +38,8 @@ def paired(gain: pd.Series) -> dict[str, Any]:
         'ci95_high': high,
         'p': p,
     }
+
+
+def _alike(values: pd.Series) -> bool:
+    """Whether values differ by no more than rounding."""
+    return np.allclose(values, values.iloc[0], rtol=1e-9, atol=1e-12)

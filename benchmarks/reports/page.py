@@ -13,7 +13,7 @@ from pyg_ext.metrics import receptive_field
 from ..data import datasets
 from ..errors import UsageError, reason
 from ..methods import spec
-from ..output import escaped, make_folder, write_text
+from ..output import escaped, make_folder, shown, write_text
 from ..recipes import presets
 from ..runs.identity import key
 from ..runs.store import Row
@@ -96,8 +96,8 @@ def markdown(
         f'# Test score against depth: {escaped(first["dataset"])}',
         '',
         f'Data: {escaped(_about(first["dataset"]))}.',
-        f'Protocol `{protocol.name}`: {protocol.about}. Preset '
-        f'`{first["preset"]}`: {escaped(_source(first["preset"]))}',
+        f'Protocol `{shown(protocol.name)}`: {protocol.about}. Preset '
+        f'`{shown(first["preset"])}`: {escaped(_source(first["preset"]))}',
         '',
         f'By depth, {what_cells_hold(summary)}, at the epoch that the preset '
         f'selects on the validation part:',
@@ -165,15 +165,21 @@ def _source(preset: str) -> str:
 
 def own_words(rows: list[Row]) -> list[str]:
     """Of what users bring: whose recipe it took, and which code it was."""
-    found = {}
-    for row in rows:
-        if 'recipe_of' in row:
-            text = f'{row["method"]} takes the recipe of {row["recipe_of"]}'
-            found[f'{text}, for the preset has none of its own'] = None
-        if 'code' in row:
-            text = f'{row["method"]} is known by {row["code"]}'
-            found[f'{text}: other code or data are other runs'] = None
-    return [*found]
+    texts = {
+        'recipe_of': 'the recipe of {}, for the preset has none of its own',
+        'code': '{}: other code or data would be other runs',
+    }
+    out = []
+    for name, text in texts.items():
+        methods: dict[str, dict[str, None]] = {}
+        for row in rows:
+            if name in row:
+                methods.setdefault(row[name], {})[row['method']] = None
+        out += [
+            f'{", ".join(some)}: {text.format(value)}'
+            for value, some in methods.items()
+        ]
+    return out
 
 
 def _reach_text(seen: pd.DataFrame | None) -> list[str]:
@@ -218,7 +224,7 @@ def _depth_text(method: str, rows: list[Row]) -> str:
     try:
         parsed = spec.parse(method)
     except UsageError:
-        return f'- `{method}`: {GONE}'
+        return f'- `{shown(method)}`: {GONE}'
     text = f'- `{method}`: {parsed.backbone.unit}'
     if parsed.keywords.get('skip') == 'dense' and 'growth' in config:
         text += f', each adding {escaped(config["growth"])} channels'

@@ -101,7 +101,7 @@ def candidates():
             config_hash(cells[0].config)
             for cells in tuning.candidates('cora', model, kind)
         ]
-        for model in content['recipes']['cora']
+        for model in content.recipes['cora']
         for kind in content.candidates
     }
 

@@ -21,14 +21,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def windows(monkeypatch):
     """No fork server, and no module that knows the memory of a process."""
-    right = multiprocessing.get_context
-
-    def get_context(method=None):
-        if method in ('fork', 'forkserver'):
-            raise ValueError(f'cannot find context for {method!r}')
-        return right(method)
-
-    monkeypatch.setattr(multiprocessing, 'get_context', get_context)
+    monkeypatch.setattr(
+        multiprocessing, 'get_all_start_methods', lambda: ['spawn']
+    )
     monkeypatch.setattr(environment, 'resource', None)
 
 
@@ -81,7 +76,7 @@ def test_a_run_whose_memory_is_not_known(tmp_path, cell):
     other = {**row, 'seed': 1, 'peak_mb': None}
     assert store.append(other)
     assert other in Store(tmp_path).read()
-    assert page.write([row, other], tmp_path)['runs'].tolist() == [2]
+    assert page.summary_of([row, other])['runs'].tolist() == [2]
 
 
 def test_memory_that_is_known():

@@ -64,7 +64,7 @@ def test_paired_by_seed():
     more = pd.Series([3.0, 5.0, 9.0], index=[0, 1, 2])
     less = pd.Series([4.0, 1.0, 2.0], index=[2, 0, 1])
     want = stats.ttest_rel([3, 5, 9], [1, 2, 4]).confidence_interval()
-    found = intervals.interval(more, less, True)
+    found = intervals.interval(more - less)
     assert found == pytest.approx((want.low, want.high))
 
 
@@ -77,4 +77,20 @@ def test_runs_that_are_no_pairs_say_nothing(row, seeds):
 
 def test_the_same_score_each_time():
     more, less = pd.Series([82.0, 82.0]), pd.Series([80.0, 80.0, 80.0])
-    assert intervals.interval(more, less, False) == (2.0, 2.0)
+    assert intervals.welch(more, less) == (2.0, 2.0)
+
+
+def test_where_lower_is_better(row, monkeypatch):
+    """Of errors, fewer is more; and they are in no percent."""
+    claim = {'claim': 'X', 'text': 'helps', 'at_least': 0.0}
+    cells = {'more': ['gcn+ppr', 2], 'less': ['gcn', 2]}
+    monkeypatch.setattr(claims, 'claims', lambda: [{**claim, **cells}])
+    names = {'protocol': 'ogb-scaffold-rmse', 'metric': 'rmse'}
+    rows = [
+        row(method=method, seed=seed, test=test + 0.01 * seed, **names)
+        for method, test in (('gcn', 2.0), ('gcn+ppr', 1.5))
+        for seed in (0, 1, 2)
+    ]
+    (line,) = claims.check(rows).itertuples()
+    assert line.difference == pytest.approx(0.5)
+    assert line.verdict == 'holds'

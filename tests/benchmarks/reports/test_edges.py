@@ -55,9 +55,9 @@ def test_best_on_validation_nodes(row):
         ]
 
     rows = tuned([(0.5, 0.6), (0.9, 0.3), (0.7, 0.6), (0.6, 0.7)])
-    assert tuning.best(cells, rows) == cells[2][0].config  # first of equals
+    assert tuning.best(cells, rows) == cells[2]  # first of equals
     rows[4]['status'] = 'failed'
-    assert tuning.best(cells, rows) == cells[3][0].config
+    assert tuning.best(cells, rows) == cells[3]
     with pytest.raises(UsageError, match=r'all candidates of gcn\+dropedge'):
         tuning.best(cells, [{**row, 'status': 'failed'} for row in rows])
     runs = tuning.chosen(cells, rows, 3)
@@ -100,7 +100,7 @@ def test_nothing_to_compare_with(row, method):
 def test_end_to_end(capsys, tmp_path, monkeypatch):
     (tmp_path / 'augment.yaml').write_text(PRESET)
     monkeypatch.setattr(presets, 'FOLDER', tmp_path)
-    presets.read.cache_clear()
+    presets._built_in.cache_clear()
     command = (
         *('augment', '--dataset', 'digits', '--models', 'gcn', '--seeds', '2'),
         *('--augment', 'none,ppr', '--jobs', '2', '--out', str(tmp_path)),
@@ -109,7 +109,7 @@ def test_end_to_end(capsys, tmp_path, monkeypatch):
     # A smaller sweep in the same folder takes nothing away.
     less = (*command, '--augment', 'none', '--seeds', '1')
     again, same = run(capsys, *less)
-    presets.read.cache_clear()
+    presets._built_in.cache_clear()
     assert code == again == 0
     assert 'gcn   │ ppr' in text
     assert 'gcn   │ ppr' in same
@@ -146,3 +146,16 @@ def test_errors(capsys, tmp_path, arguments, text):
 def test_no_run_that_counts_is_good(row):
     with pytest.raises(UsageError, match='all runs that count failed'):
         edges.compare([row(status='failed')])
+
+
+def test_where_lower_is_better(row):
+    """A gain is a lower error; and errors are in no percent."""
+    names = {'protocol': 'ogb-scaffold-rmse', 'metric': 'rmse'}
+    rows = [
+        row(method=method, seed=seed, test=test + 0.01 * seed, **names)
+        for method, test in (('gcn', 2.0), ('gcn+ppr', 1.5))
+        for seed in (0, 1, 2)
+    ]
+    lines = edges.compare(rows).set_index('edges')
+    assert lines.loc['ppr', 'mean'] == pytest.approx(1.51)
+    assert lines.loc['ppr', 'gain'] == pytest.approx(0.5)

@@ -105,7 +105,7 @@ def test_points_have_no_graph(capsys, tmp_path):
         *('--preset', 'points', '--probe', '--out', str(tmp_path)),
     )
     assert code == 2
-    assert '--probe needs a graph, and deepgcn has none' in text
+    assert 'a probe needs a graph, and deepgcn has none' in text
 
 
 def test_numbers_that_json_cannot_hold():

@@ -22,8 +22,8 @@ def test_numbers(tmp_path, row):
     rows = [row(seed=i, test=t) for i, t in enumerate(tests)]
     rows.append(row(depth=4, test=0.4))
     rows.append(row(depth=8, status='failed'))
-    summary = report.write(rows, tmp_path)
-    first, second, third = (line for _, line in summary.iterrows())
+    lines = report.summary_of(rows)
+    first, second, third = (line for _, line in lines.iterrows())
     assert (first['runs'], first['failed']) == (3, 0)
     assert first['mean'] == pytest.approx(55.0)
     assert first['std'] == pytest.approx(5.0)
@@ -35,9 +35,10 @@ def test_numbers(tmp_path, row):
     assert summary.cell_text(first, 2) == '55.00 ± 5.00 (3)'
     assert summary.cell_text(second, 3) == '40.00 (1)'
     assert summary.cell_text(third, 3) == 'failed'
+    report.write(rows, tmp_path)
     pd.testing.assert_frame_equal(
         pd.read_csv(tmp_path / 'summary.csv')[['depth', 'runs', 'failed']],
-        summary[['depth', 'runs', 'failed']],
+        lines[['depth', 'runs', 'failed']],
     )
 
 
@@ -71,8 +72,9 @@ def test_departures_from_the_preset_are_named(tmp_path, row):
 
 
 def test_nothing_but_failures(tmp_path, row):
-    summary = report.write([row(status='failed')], tmp_path)
-    assert summary['failed'].tolist() == [1]
+    rows = [row(status='failed')]
+    assert 'report.md' in report.write(rows, tmp_path)
+    assert report.summary_of(rows)['failed'].tolist() == [1]
     assert (tmp_path / 'curve.png').exists()
 
 
@@ -169,9 +171,22 @@ def test_another_receptive_field(tmp_path, row, content):
 
 
 @pytest.mark.parametrize('name', ['dataset', 'protocol', 'method', 'preset'])
-def test_names_of_nothing(tmp_path, row, name):
-    with pytest.raises(UsageError, match=f"unknown {name} 'other"):
-        report.write([row(**{name: 'other\x1b'})], tmp_path)
+def test_names_that_are_gone(tmp_path, row, name):
+    """Runs are reported all the same, as far as something is known of them."""
+    rows = [row(**{name: 'other\x1b'})]
+    report.write(rows, tmp_path)
+    page = (tmp_path / 'report.md').read_text('utf-8')
+    assert 'not known here' in page
+    assert '\x1b' not in page
+    assert '| gcn | 50.00 |' in page or name == 'method'
+    known = name == 'protocol'  # does not change what the recipe is
+    assert ('as far as is known here' in page) != known
+
+
+def test_a_metric_that_is_gone(tmp_path, row):
+    rows = [row(protocol='other', metric='better')]
+    with pytest.raises(UsageError, match="unknown metric 'better'"):
+        report.write(rows, tmp_path)
     assert not [*tmp_path.iterdir()]
 
 
@@ -305,3 +320,33 @@ def test_any_backend_of_matplotlib(tmp_path, row):
         capture_output=True,
     )
     assert done.returncode == 0
+
+
+def test_words_on_what_users_bring(tmp_path, row):
+    own = {'code': 'code-1', 'recipe_of': 'gcn on cora'}
+    rows = [row(), row(method='mine', **own), row(method='mine+res', **own)]
+    report.write(rows, tmp_path)
+    page = ' '.join((tmp_path / 'report.md').read_text('utf-8').split())
+    assert 'mine, mine+res: the recipe of gcn on cora, for the preset' in page
+    assert 'mine, mine+res: code-1: other code or data' in page
+    assert 'gcn, ' not in page.partition('What was run')[2]
+
+
+def test_codes_and_contents_do_not_mix(row):
+    rows = [row(seed=0, code='code-a'), row(seed=1, code='code-b')]
+    with pytest.raises(UsageError, match='--set code=code-a or code-b'):
+        summary.check_one_kind(rows)
+    rows = [row(seed=0, data='a'), row(seed=1, data='b'), row(seed=2)]
+    with pytest.raises(UsageError, match=r'2 contents of the data.*a, b'):
+        summary.check_one_kind(rows)
+
+
+def test_reach_of_another_dataset_is_not_drawn(tmp_path, row):
+    reach = pd.DataFrame({'dataset': 'cora', 'hops': [0, 1], 'percent': 5.0})
+    report.write([row(dataset='cora')], tmp_path, reach)
+    assert 'Below the curves' in (tmp_path / 'report.md').read_text('utf-8')
+    report.write([row(dataset='cora')], tmp_path)
+    assert 'Below the curves' in (tmp_path / 'report.md').read_text('utf-8')
+    report.write([row()], tmp_path)
+    page = (tmp_path / 'report.md').read_text('utf-8')
+    assert 'Below the curves' not in page
