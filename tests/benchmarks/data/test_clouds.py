@@ -13,7 +13,6 @@ from benchmarks.data.protocols import PROTOCOLS
 from benchmarks.errors import UsageError
 from benchmarks.methods import spec
 from benchmarks.recipes import presets
-from benchmarks.reports import summary
 from benchmarks.training import graphs as train_graphs
 
 TRIANGLE = 'OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 {z}\n3 0 1 2\n'
@@ -201,7 +200,7 @@ def run(name, data, **config):
     overrides = {'epochs': 2, 'hidden_channels': 4, 'k': 2, **config}
     config = presets.configure('points', name, method, overrides)
     network, recipe = presets.split(config, method, 2)
-    protocol = PROTOCOLS[summary.protocol_of(name)]
+    protocol = PROTOCOLS[datasets.find(name).protocol()]
     return train_graphs.run(network, data, recipe, protocol, seed=0)
 
 
