@@ -173,6 +173,13 @@ def test_references():
     )
 
 
+@pytest.mark.parametrize('file', RESULTS, ids=lambda file: file.name)
+def test_committed_runs_can_be_repeated(file):
+    """None is of files that stand in no commit."""
+    rows = map(json.loads, file.read_text('utf-8').splitlines())
+    assert not [row for row in rows if 'dirty' in row['commit']]
+
+
 def test_results():
     wrong = differences(results(), golden('results'))
     assert not wrong, f'committed runs changed: {wrong}'
