@@ -8,7 +8,6 @@ from typing import Any
 from ..data import datasets
 from ..data import own as own_data
 from ..environment import check_device, pick_device, stamp
-from ..errors import UsageError
 from ..recipes import presets
 from ..runs.cells import plan
 from ..runs.identity import key
@@ -72,17 +71,12 @@ def train(
     """
     name = dataset_name(data, None, split, metric, root)
     datasets.find(name).need_one_graph('train')
-    overrides = dict(overrides or {})
-    if 'processes' in overrides:
-        raise UsageError(
-            'processes is what torchrun starts, and cannot be set: torchrun '
-            '--nproc-per-node N -m benchmarks train ...'
-        )
+    preset = presets.register(recipe)
+    overrides = overrides or {}
+    [cell] = plan(name, [method], [depth], [seed], preset, overrides, protocol)
     size = distributed.started().size
     if size > 1:
-        overrides['processes'] = size
-    preset = presets.register(recipe)
-    [cell] = plan(name, [method], [depth], [seed], preset, overrides, protocol)
+        cell.config['processes'] = size
     device = distributed.own_device(pick_device(device))
     check_device(device)
     store, row = Store(out, STORE), cell.row()

@@ -82,6 +82,7 @@ def plan(
         )
     found = datasets.find(dataset)
     protocol = found.protocol(protocol)
+    metric = protocols.find(protocol).metric
     parsed = {m.name: m for m in map(spec.parse, specs)}
     check_settings(overrides, parsed)
     shown = {}
@@ -94,6 +95,16 @@ def plan(
             settings(overrides, name),
             min(depths),
         )
+        if 'processes' in config:
+            raise UsageError(
+                'processes is what torchrun starts, and cannot be set: '
+                'torchrun --nproc-per-node N -m benchmarks train ...'
+            )
+        if config.get('loss') and not metric.classes:
+            raise UsageError(
+                f'loss={config["loss"]} is for classes, and {dataset} is '
+                f'judged by {metric.name}'
+            )
         shown[name] = config, identity.code(found, method), words
     return [
         Cell(dataset, name, depth, seed, preset, protocol, *what)

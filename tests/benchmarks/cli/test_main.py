@@ -115,8 +115,9 @@ def test_files_from_a_mirror(capsys, tmp_path, root):
 
 def test_points(capsys, tmp_path):
     command = (
-        *('points', '--dataset', 'digits', '--depths', '1,2', '--seeds', '1'),
-        *('--epochs', '2', '--blocks', 'plain,res', '--jobs', '2'),
+        *('depth', '--preset', 'points', '--dataset', 'digits'),
+        *('--methods', 'deepgcn+{none,res}+{none,dilated}'),
+        *('--depths', '1,2', '--seeds', '1', '--epochs', '2', '--jobs', '2'),
         *('--set', 'k=3', '--set', 'hidden_channels=4', '--out'),
     )
     code, _ = run(capsys, *command, str(tmp_path))
@@ -235,21 +236,12 @@ WRONG = {
         ('--device', '', "device '' cannot be used"),
         ('--seeds', '0', "a whole number from 1 to 1000 (got '0')"),
         ('--seeds', '1e3', "a whole number from 1 to 1000 (got '1e3')"),
-        ('--jobs', '0', "must be a whole number from 1 to 1024 (got '0')"),
+        ('--jobs', '-1', "must be a whole number from 0 to 1024 (got '-1')"),
         ('--epochs', '2.5', "(got '2.5')"),
         ('--url', 'mirror/cora', "as in https://host/folder (got 'mirror/co"),
         ('--url', 'http://', "(got 'http://')"),
         ('--root', '/no/such/folder', 'is no folder'),
         ('--bogus', '1', 'unrecognized arguments: --bogus 1'),
-    ],
-    'points': [
-        ('--blocks', 'ers', "unknown block 'ers': did you mean 'res'"),
-        ('--blocks', ',', 'a name is missing'),
-        ('--dilation', 'yes', "unknown dilation 'yes': known are off, on"),
-        ('--dataset', 'cora', "preset 'points' has no recipe"),
-        ('--set', 'k=0', 'k must be a whole number of at least 1 (got 0)'),
-        ('--set', 'conv=gcn', 'conv must be one of edge, mr'),
-        ('--set', 'batch_size=2', 'needs nothing (got batch_size)'),
     ],
     'train': [
         ('--depth', '0', "a whole number from 1 to 10000 (got '0')"),
@@ -309,6 +301,9 @@ def test_wrong_calls(
     assert [*tmp_path.iterdir()] == [file]
 
 
+POINTS = 'depth --preset points --methods deepgcn'
+
+
 @pytest.mark.parametrize(
     ('call', 'message'),
     [
@@ -322,9 +317,18 @@ def test_wrong_calls(
         ('depth --set lr=1 --set lr=2', '--set gives lr twice (got 1 and 2)'),
         ('depth --set epochs=3 --epochs 4', 'epochs is given twice'),
         ('train --set batch=saint --batch full', 'batch is given twice'),
-        ('depth --address x:1', '--address is for --engine ray'),
-        ('depth --probe --methods deepgcn --preset points', '--probe needs'),
-        ('points --set row_normalize=true --dataset pointclouds', 'is for on'),
+        ('depth --address x:1', 'an address is for engine ray (got x:1)'),
+        (f'{POINTS} --probe', 'a probe needs a graph, and deepgcn has none'),
+        (f'{POINTS}+ers', "unknown remedy 'ers': did you mean 'res'"),
+        (f'{POINTS}+{{}}', "a part of the method 'deepgcn+' is missing"),
+        (f'{POINTS} --dataset cora', "preset 'points' has no recipe"),
+        (f'{POINTS} --set k=0', 'k must be a whole number of at least 1 (go'),
+        (f'{POINTS} --set conv=gcn', 'conv must be one of edge, mr'),
+        (f'{POINTS} --set batch_size=2', 'needs nothing (got batch_size)'),
+        (
+            f'{POINTS} --set row_normalize=true --dataset pointclouds',
+            'is for one graph, and pointclouds has many',
+        ),
         ('depth --methods revgcn --set jk=[a]', 'a list of whole numbers'),
         ('depth --methods revgcn --set num_groups=3', 'a multiple of num_gr'),
         ('depth --methods gat --set heads=0', 'heads must be a whole number'),
@@ -357,7 +361,7 @@ def test_no_command(capsys, call):
         (2, 'cuda:7', 'of the GPUs here, the last is 1'),
     ],
 )
-@pytest.mark.parametrize('call', ['depth', 'points', 'speed parts'])
+@pytest.mark.parametrize('call', ['depth', 'augment', 'speed parts'])
 def test_devices_that_are_not_there(
     capsys, tmp_path, monkeypatch, visible, device, message, call
 ):

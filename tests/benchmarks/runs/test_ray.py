@@ -90,7 +90,7 @@ def test_errors(tmp_path, capsys, monkeypatch):
         return ' '.join(capsys.readouterr().out.split())
 
     ray = ('--engine', 'ray')
-    assert '--address is for --engine ray' in depth('--address', 'x:1')
+    assert 'an address is for engine ray' in depth('--address', 'x:1')
     assert '--jobs is for' in depth(*ray, '--jobs', '2')
     assert 'cpu, cuda or auto (got cuda:1)' in depth(
         *ray, '--device', 'cuda:1'

@@ -84,10 +84,11 @@ def test_process_that_dies_is_a_failed_run(tmp_path, cell, monkeypatch):
 THREADS = """
 import torch
 from benchmarks.runs.cells import plan
-from benchmarks.runs.work import _work
+from benchmarks.runs.processes import _alone
+from benchmarks.runs.work import do
 (cell,) = plan('digits', ['gcn'], [2], 1, 'classic', {'epochs': 1})
 torch.set_num_threads(2)
-_work(cell, None, 'cpu', False)
+_alone(do, cell)
 print(torch.get_num_threads())
 """
 
