@@ -61,6 +61,11 @@ def test_end_to_end(capsys, tmp_path):
     assert code == 0
     assert len(pd.read_csv(tmp_path / 'summary.csv')) == 4
     assert (tmp_path / 'report.md').read_text('utf-8') == report
+    # A report of another store of the same runs takes nothing away.
+    store = str(tmp_path / 'results.jsonl')
+    code, _ = run(capsys, 'report', '--store', store, '--out', str(tmp_path))
+    assert code == 0
+    assert '## Layer by layer' in (tmp_path / 'report.md').read_text('utf-8')
     # Of another kind, it says what it left out.
     less = (*less[:-1], '2', '--seeds', '1', '--out', str(tmp_path))
     code, text = run(capsys, *less)
