@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import torch
 from torch_geometric.typing import Adj, OptTensor
@@ -25,6 +27,9 @@ from pyg_ext.nn import (
     RevGNN,
 )
 from pyg_ext.utils import CSRTensor, gcn_adj, mean_adj
+
+from ..errors import UsageError
+from ..values import read_file
 
 
 def plain_edges(
@@ -106,3 +111,17 @@ BACKBONES = {
         joins_points=True,
     ),
 }
+
+
+@cache
+def aliases() -> dict[str, str]:
+    """Common names of specification strings, from ``methods.yaml``."""
+    path = Path(__file__).with_name('methods.yaml')
+    known = read_file(path)
+    for name, spec in known.items():
+        if not isinstance(spec, str) or spec.split('+')[0] not in BACKBONES:
+            raise UsageError(
+                f'{path}: {name} must stand for a backbone with remedies, as '
+                f'in gcn+res (got {spec!r})'
+            )
+    return known

@@ -94,7 +94,8 @@ class Network:
         names = ['batch', 'pos']
         if self.takes_edge_attr(data):
             names.append('edge_attr')
-        if self.method.backbone.code is not None:
+        backbone = self.method.backbone
+        if backbone.code is not None and backbone.adjacency is plain_edges:
             names.append('edge_weight')
         return {n: data[n] for n in names if n in takes and n in data}
 

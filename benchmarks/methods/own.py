@@ -3,6 +3,8 @@
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -11,11 +13,10 @@ from pyg_ext.nn import ConvStack
 from .. import plugins
 from ..errors import UsageError
 from . import source
-from .backbones import BACKBONES, CONVS, Backbone, plain_edges
+from .backbones import BACKBONES, CONVS, Backbone, aliases, plain_edges
 
 UNIT = 'what its third argument counts'
 SIZES = ('in_channels', 'hidden_channels', 'num_layers', 'out_channels')
-HIDDEN = 64  # channels, where a recipe does not say
 NAME = re.compile(r'[A-Za-z_][\w.*-]*')
 
 REGISTERED: dict[str, Backbone] = {}
@@ -44,18 +45,21 @@ def register(name: str, model: Callable[..., torch.nn.Module]) -> None:
         UsageError: If the name cannot be one, or belongs to a built-in
             method, or if the model is something else.
     """
-    if not NAME.fullmatch(name):
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
         raise UsageError(
             f'the name of a method must be of letters, digits and _ . * - '
             f'(got {name!r})'
         )
-    taken = {*map(str.lower, BACKBONES), 'none'}
-    if name.lower() in taken:
+    if name.lower() in {*BACKBONES, *aliases(), 'none'}:
         raise UsageError(
             f'{name!r} is a built-in method: give yours another name, as in '
             f'my{name}=FILE.py:NAME'
         )
-    REGISTERED[name] = _backbone(model)
+    backbone = _backbone(model)
+    for other in [*REGISTERED]:  # specification strings have no upper case
+        if other.lower() == name.lower():
+            del REGISTERED[other]
+    REGISTERED[name] = backbone
 
 
 def resolve(text: str) -> str:
@@ -77,15 +81,17 @@ def resolve(text: str) -> str:
 
 
 def _backbone(model: Callable[..., torch.nn.Module]) -> Backbone:
-    for backbone in BACKBONES.values():
-        if backbone.model is model:
-            return backbone
     if not callable(model) or isinstance(model, torch.nn.Module):
         raise UsageError(
             f'a method must be a class, or a function that gives a network '
             f'(got {type(model).__name__})'
         )
-    source.by_value(model)
+    made_of = source.Source(model)
+    source.by_value(made_of.modules)
+    code = made_of.digest()
+    for backbone in BACKBONES.values():
+        if backbone.model is model:
+            return replace(backbone, code=code)
     stack = inspect.isclass(model) and issubclass(model, ConvStack)
     return Backbone(
         model if stack else Sized(model),
@@ -93,7 +99,7 @@ def _backbone(model: Callable[..., torch.nn.Module]) -> Backbone:
         CONVS if stack else UNIT,
         adjacency=plain_edges,
         sparse_features=False,
-        code=source.digest(model),
+        code=code,
     )
 
 
@@ -102,7 +108,11 @@ class Sized:
 
     def __init__(self, model: Callable[..., torch.nn.Module]):
         self.model = model
-        signature = inspect.signature(model)
+        self.name = getattr(model, '__name__', repr(model))
+        try:
+            signature = inspect.signature(model)
+        except ValueError as error:  # of some that are written in C
+            raise UsageError(f'{self.name} is no network: {error}') from error
         parameters = [*signature.parameters.values()]
         keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD
         sizes, rest = parameters[:4], parameters[4:]
@@ -111,11 +121,10 @@ class Sized:
             or any(parameter.kind > keyword for parameter in sizes)
             or any(map(_is_needed, rest))
         ):
-            name = getattr(model, '__name__', repr(model))
             raise UsageError(
-                f'{name} must take the size of the input, of hidden layers, '
-                f'the depth and the size of the output, and else only what '
-                f'has a default (got {signature})'
+                f'{self.name} must take the size of the input, of hidden '
+                f'layers, the depth and the size of the output, and else '
+                f'only what has a default (got {signature})'
             )
         self.__signature__ = signature.replace(
             parameters=[
@@ -128,13 +137,15 @@ class Sized:
             return_annotation=inspect.Signature.empty,
         )
 
-    def __call__(
-        self, hidden_channels: int = HIDDEN, **given: object
-    ) -> torch.nn.Module:
+    def __call__(self, **given: Any) -> torch.nn.Module:
         """A new network."""
-        given['hidden_channels'] = hidden_channels
         sizes = [given.pop(name) for name in SIZES]
-        return self.model(*sizes, **given)
+        made = self.model(*sizes, **given)
+        if not isinstance(made, torch.nn.Module):
+            raise TypeError(
+                f'{self.name} must give a network (got {type(made).__name__})'
+            )
+        return made
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:

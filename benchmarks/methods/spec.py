@@ -3,8 +3,6 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,25 +12,13 @@ from pyg_ext.transforms import AddRandomWalkEdges
 from pyg_ext.utils import similarity_graph
 
 from ..errors import UsageError, check_words, find_name
-from ..values import ANY, Kind, kind_of, read_file
+from ..values import ANY, Kind, kind_of
 from . import own
-from .backbones import BACKBONES, Backbone
+from .backbones import Backbone, aliases
 from .edges import DROPS, EDGES, GRAPH, SIMILARITIES
 from .remedies import REMEDIES
 
-
-@cache
-def aliases() -> dict[str, str]:
-    """Common names of specification strings, from ``methods.yaml``."""
-    path = Path(__file__).with_name('methods.yaml')
-    known = read_file(path)
-    for name, spec in known.items():
-        if not isinstance(spec, str) or spec.split('+')[0] not in BACKBONES:
-            raise UsageError(
-                f'{path}: {name} must stand for a backbone with remedies, as '
-                f'in gcn+res (got {spec!r})'
-            )
-    return known
+HIDDEN = 64  # channels, where a recipe does not say
 
 
 @dataclass(frozen=True)
@@ -152,6 +138,8 @@ def parse(spec: str) -> Method:
     known = _parameters(backbones[name].model).keys()
     keywords: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
+    if 'hidden_channels' in known:
+        defaults['hidden_channels'] = HIDDEN
     edges = None
     for remedy in remedies:
         if remedies.count(remedy) > 1:

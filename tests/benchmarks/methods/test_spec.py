@@ -154,7 +154,7 @@ def test_remedies_that_say_the_same_go_together():
     method = methods.parse('gcn+initial+identity+message+none')
     assert method.name == 'gcn+initial+identity+message'
     assert method.keywords['lin_in'] is True
-    assert method.defaults == {'theta': 0.5}
+    assert method.defaults == {'hidden_channels': 64, 'theta': 0.5}
     assert 'theta' in method.options()
     assert 'skip' not in method.options()
 
@@ -201,7 +201,7 @@ def test_expand_errors(text, message):
 def test_broken_file_of_aliases(monkeypatch):
     """A file of the package that was changed by hand is named."""
     methods.aliases.cache_clear()
-    monkeypatch.setattr(methods, 'read_file', lambda path: {'a': 'gccn'})
+    monkeypatch.setattr(backbones, 'read_file', lambda path: {'a': 'gccn'})
     with pytest.raises(UsageError, match=r"methods.yaml: a .*got 'gccn'"):
         methods.aliases()
     methods.aliases.cache_clear()
