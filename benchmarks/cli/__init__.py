@@ -75,8 +75,11 @@ def _parser(command: ModuleType | None, arguments: list[str]) -> Parser:
 
 
 def _complain(text: str) -> None:
-    if os.environ.get('RANK', '0') != '0':  # torchrun's first one says it
-        return
+    if 'RANK' in os.environ:  # of several, torchrun's first one says it
+        from ..training import distributed
+
+        if not distributed.first():
+            return
     line = ' '.join(f'error: {text}'.split())
     try:
         console.print(line, style='red', highlight=False, soft_wrap=True)

@@ -95,6 +95,8 @@ def run(args: argparse.Namespace) -> int:
         overrides=options.overrides(args),
         split=args.split,
         metric=args.metric,
+        features=args.features,
+        labels=args.labels,
         probe=args.probe,
         shard=args.shard,
         **options.places(args),

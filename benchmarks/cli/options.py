@@ -132,6 +132,13 @@ def add_split(command: argparse.ArgumentParser) -> None:
         '(of each class to train, others to validate and test); default: '
         'their masks, else 60/20/20',
     )
+    for name in ('features', 'labels'):
+        command.add_argument(
+            f'--{name}',
+            metavar='FILE',
+            help=f'{name} of nodes, named in its first column, where the '
+            'dataset is a file of edges',
+        )
     command.add_argument(
         '--metric',
         metavar='NAME',

@@ -77,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
             overrides=options.overrides(args),
             split=args.split,
             metric=args.metric,
+            features=args.features,
+            labels=args.labels,
             resume=args.resume,
             say=say,
             **options.places(args),

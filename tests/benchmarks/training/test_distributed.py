@@ -60,7 +60,8 @@ def first_gradient(spec, recipe, team=ALONE):
         loss, *_ = nodes.epoch(trained, *given, team=team)
     else:
         parts = batches.make(data, recipe, team)()
-        loss = batches.learn(trained, net, x, parts, optimizer, metric, team)
+        given = (model, net, x, parts, optimizer, metric, team)
+        loss = batches.learn(trained, *given)
     grads = [p.grad for p in model.parameters() if p.grad is not None]
     return loss, torch.cat([grad.reshape(-1) for grad in grads])
 
@@ -131,7 +132,7 @@ def learn_apart(kind, team):
     trained = team.wrap(model)
     optimizer = torch.optim.Adam(model.parameters())
     loss = batches.learn(
-        *(trained, net, data.x, iter(epochs[0]), optimizer),
+        *(trained, model, net, data.x, iter(epochs[0]), optimizer),
         *(METRICS['accuracy'], team),
     )
     weights = nn.utils.parameters_to_vector(model.parameters()).detach()

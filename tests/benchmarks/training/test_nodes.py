@@ -115,7 +115,7 @@ def fit(script, **recipe):
     def once(optimizer):
         return nodes.epoch(model, None, None, y, index, optimizer, metric)
 
-    return train(model, once, Recipe(**recipe), DIGITS)
+    return train(model, once, Recipe(**recipe), metric)
 
 
 # (right answers of 4, how sure): val loss falls with surer right answers.

@@ -132,6 +132,7 @@ def test_norms_of_saint_weigh_the_loss(norms):
     model, x = Given(), torch.tensor([[2.0, 0.0], [0.0, 1.0], [9.0, 0.0]])
     loss = batches.learn(
         model,
+        model,
         Network(parse('gcn'), 2, {'hidden_channels': 8}),
         x,
         iter([part]),
