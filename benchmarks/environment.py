@@ -20,6 +20,8 @@ try:
 except ImportError:  # as on Windows
     resource = None
 
+VERSION = f'pyg_ext {pyg_ext.__version__}'
+
 
 def check_device(device: str) -> None:
     """Raises an error if there is no such device on this machine."""
@@ -66,13 +68,20 @@ def stamp() -> dict[str, Any]:
 
 @cache
 def commit() -> str:
-    """The commit of this checkout, marked where files differ from it."""
-    git = ['git', '-C', str(Path(__file__).parent)]
+    """The commit of this checkout, marked where files differ from it; the
+    version where this is no checkout, whatever repository is around it.
+    """
+    here = Path(__file__).resolve()
+    git = ['git', '-C', str(here.parent)]
     try:
+        top = _output([*git, 'rev-parse', '--show-toplevel'])
+        if Path(top) != here.parents[1]:
+            return VERSION
+        _output([*git, 'ls-files', '--error-unmatch', here.name])
         head = _output([*git, 'rev-parse', '--short=12', 'HEAD'])
         dirty = _output([*git, 'status', '--porcelain', '-uno'])
     except (OSError, subprocess.CalledProcessError):
-        return 'unknown'
+        return VERSION
     return f'{head}-dirty' if dirty else head
 
 

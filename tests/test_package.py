@@ -70,10 +70,25 @@ def test_no_key_in_both_files():
     assert set(config.sections()) == {
         'metadata',
         'options',
-        'options.packages.find',
         'options.package_data',
+        'options.entry_points',
         'options.extras_require',
     }
+
+
+def test_every_package_is_installed():
+    config = configparser.ConfigParser()
+    config.read(ROOT / 'setup.cfg')
+    assert config['options']['package_dir'].strip() == (
+        'pyg_ext_bench = benchmarks'
+    )
+    found = []
+    for folder in ('pyg_ext', 'benchmarks'):
+        files = ROOT.glob(f'{folder}/**/*.py')
+        places = {file.parent.relative_to(ROOT).parts for file in files}
+        name = folder.replace('benchmarks', 'pyg_ext_bench')
+        found += ['.'.join([name, *rest]) for _, *rest in places]
+    assert config['options']['packages'].split() == sorted(found)
 
 
 def test_version_is_in_the_changelog():

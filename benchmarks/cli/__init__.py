@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from ..errors import UsageError, reason
@@ -59,9 +60,7 @@ def _command(arguments: list[str]) -> ModuleType | None:
 
 def _parser(command: ModuleType | None, arguments: list[str]) -> Parser:
     """The command line, with the arguments of this command."""
-    out = Parser(
-        prog='python -m benchmarks', description='Accuracy against depth.'
-    )
+    out = Parser(prog=_program(), description='Accuracy against depth.')
     commands = out.add_subparsers(dest='command', required=True)
     for name, words in COMMANDS.items():
         if command is None or name != arguments[0]:
@@ -72,6 +71,14 @@ def _parser(command: ModuleType | None, arguments: list[str]) -> Parser:
         )
         command.add_arguments(chosen)
     return out
+
+
+def _program() -> str:
+    """How this was called: by its own name, or as a package of Python."""
+    called = Path(sys.argv[0]).stem
+    if called == 'pyg-ext-bench':
+        return called
+    return f'python -m {__package__.partition(".")[0]}'
 
 
 def _complain(text: str) -> None:
