@@ -12,8 +12,9 @@ class UsageError(Exception):
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error of an unknown name, with the nearest known one."""
     known = sorted(known)
-    near = difflib.get_close_matches(str(name).lower(), known, n=1)
-    hint = f'did you mean {near[0]!r}? ' if near else ''
+    lower = {str(one).lower(): one for one in known}
+    near = difflib.get_close_matches(str(name).lower(), lower, n=1)
+    hint = f'did you mean {lower[near[0]]!r}? ' if near else ''
     return UsageError(
         f'unknown {kind} {name!r}: {hint}known are {", ".join(known)}'
     )

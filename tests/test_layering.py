@@ -30,6 +30,7 @@ LAYERS = [
     ['pyg_ext/__init__.py'],
     ['benchmarks/errors.py'],
     [
+        'benchmarks/code.py',
         'benchmarks/environment.py',
         'benchmarks/output.py',
         'benchmarks/plugins.py',

@@ -39,7 +39,6 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         '--augment',
         default='none',
-        type=words.edges,
         metavar='EDGES,...',
         help='each method on these kinds of edges: none, ppr, heat, walk, '
         'dropedge, dropnode, droppath (default: %(default)s)',
@@ -65,7 +64,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help='do the I-th of N shares of the runs, as the jobs of an array '
         'do, in one folder',
     )
-    options.add_recipe(command, 'classic')
+    options.add_recipe(command)
     options.add_runs(command, 10)
     options.add_place(command)
 
@@ -84,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     methods = [
         method if kind == 'none' else f'{method}+{kind}'
         for method in spec.expand(args.methods)
-        for kind in args.augment
+        for kind in words.edges(args.augment)
     ]
     runs = sweep(
         dataset,

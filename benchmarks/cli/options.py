@@ -7,13 +7,13 @@ from .. import words
 from ..errors import UsageError
 
 
-def add_recipe(command: argparse.ArgumentParser, preset: str) -> None:
+def add_recipe(command: argparse.ArgumentParser) -> None:
     """How to train."""
     command.add_argument(
         '--preset',
-        default=preset,
         metavar='NAME|FILE',
-        help='a name that `list` shows, or a YAML file (default: %(default)s)',
+        help='a name that `list` shows, or a YAML file (default: classic for '
+        'one graph, ogb for many, points for clouds)',
     )
     command.add_argument(
         '--epochs',

@@ -52,7 +52,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         action='store_true',
         help='go on from the checkpoint in the folder, if there is one',
     )
-    options.add_recipe(command, 'classic')
+    options.add_recipe(command)
     options.add_place(command)
 
 

@@ -118,7 +118,7 @@ def check_index(what: str, index: Tensor, size: int) -> None:
         )
 
 
-def labels(data: Data | Graphs) -> Tensor:
+def labels_of(data: Data | Graphs) -> Tensor:
     """All labels, of nodes or of graphs."""
     if isinstance(data, Graphs):
         return torch.cat([graph.y for graph in data.graphs])

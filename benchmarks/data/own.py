@@ -15,7 +15,7 @@ from ..errors import UsageError
 from . import protocols, sources
 from .datasets import DATASETS, REGISTERED, Dataset
 from .download import reading
-from .graphs import SPLITS, Graphs, digest, labels
+from .graphs import SPLITS, Graphs, digest, labels_of
 from .metrics import METRICS, natural
 
 NAME = re.compile(r'[\w.:*-]+')
@@ -46,6 +46,8 @@ def register(
     split: str | None = None,
     metric: str | None = None,
     root: str | Path | None = None,
+    features: str | Path | None = None,
+    labels: str | Path | None = None,
 ) -> str:
     """Makes data known in this process, and in those that do its runs.
 
@@ -63,6 +65,9 @@ def register(
         metric: A name of :data:`METRICS`; by default accuracy for classes,
             ROC-AUC for several tasks of 0 and 1, RMSE for other numbers.
         root: Folder with data, for sources that have files there.
+        features: Where the source is a file of edges: that of features of
+            the nodes.
+        labels: Likewise, of their labels.
 
     Returns:
         The name.
@@ -72,7 +77,9 @@ def register(
     """
     about = 'data that were given'
     if isinstance(source, str | Path):
-        source, found, about = sources.read(str(source), root)
+        source, found, about = sources.read(
+            str(source), root, features, labels
+        )
         name = name or found
     elif callable(source) and not isinstance(source, Data | PyGDataset):
         about = f'what {getattr(source, "__name__", "a function")} gives'
@@ -90,7 +97,7 @@ def register(
             raise UsageError(
                 f'unknown metric {metric!r}: known are {", ".join(METRICS)}'
             )
-        measured = METRICS[metric] if metric else natural(labels(data))
+        measured = METRICS[metric] if metric else natural(labels_of(data))
         split = split or (
             protocols.MASKS if _has_split(data) else protocols.DRAWN
         )

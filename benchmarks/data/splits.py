@@ -10,7 +10,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import LargestConnectedComponents
 from torch_geometric.utils import index_to_mask
 
-from .graphs import SPLITS, Graphs, labels
+from .graphs import SPLITS, Graphs, labels_of
 
 # Of the GDC paper's code:
 DEVELOPMENT_SEED, DEVELOPMENT_NODES = 1684992425, 1500
@@ -109,7 +109,7 @@ def by_counts(
     Raises:
         ValueError: If labels are no classes, or there are too few.
     """
-    y, (train, val, test) = labels(data), sizes
+    y, (train, val, test) = labels_of(data), sizes
     if y.dim() != 1 or y.is_floating_point():
         raise ValueError(
             'a split of so many of each class is for classes: shares such as '

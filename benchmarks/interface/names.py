@@ -1,6 +1,7 @@
 """What users bring gets a name."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from ..methods import own as own_methods
 from ..methods import spec
 from ..recipes import presets
 
-Methods = Sequence[str] | Mapping[str, str | Callable[..., torch.nn.Module]]
-
-
+Methods = (
+    str | Sequence[str] | Mapping[str, str | Callable[..., torch.nn.Module]]
+)
 Recipe = str | Path | Mapping[str, Any]
 
 
@@ -108,6 +109,8 @@ def dataset_name(
     split: str | None,
     metric: str | None,
     root: str | Path | None,
+    features: str | Path | None = None,
+    labels: str | Path | None = None,
 ) -> str:
     """The name of a dataset, which is registered if it is a user's own."""
     if isinstance(data, str) and name is None:
@@ -120,20 +123,103 @@ def dataset_name(
                     f'{data} has its own: see its protocols'
                 )
             return find_name('dataset', data, known)
-    return own_data.register(data, name, split, metric, root)
+    return own_data.register(data, name, split, metric, root, features, labels)
+
+
+def preset_name(recipe: Recipe | None, dataset: str) -> str:
+    """The name of a preset, which is registered if it is a user's own."""
+    if recipe is None:
+        return presets.USUAL[datasets.find(dataset).kind]
+    return presets.register(recipe)
 
 
 def method_names(methods: Methods) -> list[str]:
-    """Specification strings of what is asked for, each once."""
+    """Specification strings of what is asked for, each once.
+
+    Raises:
+        UsageError: If there is no such method, or if it has another name in
+            tables than the one given.
+    """
     if isinstance(methods, str):
         methods = spec.expand(methods)
-    if not isinstance(methods, Mapping):
-        return [*dict.fromkeys(spec.parse(text).name for text in methods)]
-    for name, what in methods.items():
-        if not isinstance(what, str):
-            own_methods.register(name, what)
-    given = [
-        what if isinstance(what, str) else name
-        for name, what in methods.items()
-    ]
-    return [*dict.fromkeys(spec.parse(text).name for text in given)]
+    if isinstance(methods, Mapping):
+        letters = [str(name).lower() for name in methods]
+        for name in methods:
+            if letters.count(str(name).lower()) > 1:
+                raise UsageError(f'two methods are called {name!r}')
+        methods = [_named(name, what) for name, what in methods.items()]
+    elif not isinstance(methods, Iterable) or not all(
+        isinstance(text, str) for text in methods
+    ):
+        raise UsageError(
+            f"methods must be specification strings such as 'gcn+res', or "
+            f"names with networks, as in {{'mine': MyNet}} (got {methods!r})"
+        )
+    return [*dict.fromkeys(spec.parse(text).name for text in methods)]
+
+
+def _named(name: str, what: str | Callable[..., torch.nn.Module]) -> str:
+    if not isinstance(what, str):
+        own_methods.register(name, what)
+        return name
+    if ':' in what and '=' not in what:  # of a file or module
+        what = f'{name}={what}'
+    called = spec.parse(what).name
+    if spec.parse(name).name != called:
+        raise UsageError(
+            f'{name!r} cannot stand for {what!r}: tables call it {called!r}'
+        )
+    return called
+
+
+def whole_numbers(
+    what: str, given: int | Iterable[int], least: int, limit: int
+) -> list[int]:
+    """The numbers, each once.
+
+    Raises:
+        UsageError: If they are not whole, or not in ``[least, limit)``.
+    """
+    numbers = [*given] if isinstance(given, Iterable) else [given]
+    for number in numbers:
+        whole = isinstance(number, Integral) and not isinstance(number, bool)
+        if not whole or not least <= number < limit:
+            raise UsageError(
+                f'{what} must be whole numbers in [{least}, {limit}) (got '
+                f'{given!r})'
+            )
+    return [*dict.fromkeys(map(int, numbers))]
+
+
+def seeds_of(given: int | Iterable[int]) -> list[int]:
+    """The seeds that are given, or so many from 0 on.
+
+    Raises:
+        UsageError: If they cannot be seeds, or are none.
+    """
+    if isinstance(given, Iterable):
+        return whole_numbers('seeds', given, 0, 2**32)
+    [number] = whole_numbers('seeds', given, 1, 2**31)
+    return [*range(number)]
+
+
+def depths_of(given: Iterable[int]) -> list[int]:
+    """The depths, in order.
+
+    Raises:
+        UsageError: If they cannot be depths.
+    """
+    if not isinstance(given, Iterable):
+        raise UsageError(f'depths must be several, as in [4] (got {given!r})')
+    return sorted(whole_numbers('depths', given, 1, 2**31))
+
+
+def overrides_of(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Keys and values.
+
+    Raises:
+        UsageError: If they are something else.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise UsageError(f'overrides must be keys with values (got {given!r})')
+    return dict(given or {})

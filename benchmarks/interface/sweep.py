@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,21 @@ from ..data import datasets, protocols
 from ..data import own as own_data
 from ..errors import UsageError
 from ..methods import spec
-from ..recipes import presets
 from ..reports import page
 from ..reports.outcome import Runs
 from ..reports.summary import together
 from ..runs.cells import Cell, plan
 from ..runs.store import Store
-from .names import Methods, Recipe, dataset_name, method_names
+from .names import (
+    Methods,
+    Recipe,
+    dataset_name,
+    depths_of,
+    method_names,
+    overrides_of,
+    preset_name,
+    seeds_of,
+)
 from .runs import PROBES, STORE, pick_workers, run_cells
 
 DEPTHS = (2, 4, 8, 16, 32, 64)
@@ -27,13 +36,15 @@ def sweep(
     data: own_data.Source,
     methods: Methods = METHODS,
     depths: Iterable[int] = DEPTHS,
-    seeds: int = 10,
-    recipe: Recipe = 'classic',
+    seeds: int | Iterable[int] = 10,
+    recipe: Recipe | None = None,
     *,
     name: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     split: str | None = None,
     metric: str | None = None,
+    features: str | Path | None = None,
+    labels: str | Path | None = None,
     protocol: str | None = None,
     out: str | Path | None = None,
     probe: bool = False,
@@ -58,17 +69,24 @@ def sweep(
             ``Data``, a dataset of PyG or a list of ``Data``, a function that
             gives one of them, the path of a file or folder, a text such as
             ``tu:MUTAG``, ``pyg:WikiCS`` or ``module:function``.
-        methods: Specification strings such as ``gcn+res``, or names for
-            tables with such a string or with a network: a class or a function
-            of the size of the input, the size of hidden layers, the depth and
-            the size of the output, in this order. It takes features
-            ``[N, in]`` and ``edge_index``, and gives ``[N, out]``.
+        methods: Specification strings such as ``gcn+res``; or names for
+            tables, each with a network: a class or a function of the size of
+            the input, the size of hidden layers, the depth and the size of
+            the output, in this order. It takes features ``[N, in]`` and
+            ``edge_index``, and gives ``[N, out]``. Its code counts, with that
+            of all functions, classes, modules and constants of yours that it
+            uses: where it changes, runs are done again. Comments and layout
+            do not count, nor do the libraries that are installed. A
+            specification string may have its own name ahead, as in
+            ``{'gcn': 'gcn', 'mine': MyNet}``.
         depths: The depths, as each method counts them.
-        seeds: How many seeds, from 0 on; of parameters and of drawn splits.
+        seeds: How many seeds, from 0 on, or which; of parameters and of drawn
+            splits.
         recipe: The name of a preset, the path of a YAML file, or keys and
-            values such as ``{'lr': 0.01, 'epochs': 200}``. Data and networks
-            that a preset does not name take the recipe of gcn on Cora, and
-            the report says so.
+            values such as ``{'lr': 0.01, 'epochs': 200}``; by default preset
+            ``classic`` for one graph, ``ogb`` for many and ``points`` for
+            clouds. Data and networks that a preset does not name take the
+            recipe of others, such as gcn's on Cora, and the report says so.
         name: What tables call data that are given as an object.
         overrides: Keys and values that go before those of the recipe;
             ``'gcn:dropout'`` is that of one method.
@@ -78,12 +96,15 @@ def sweep(
             default the masks if there are some, else ``'60/20/20'``.
         metric: Of your own data: ``'accuracy'``, ``'rocauc'``, ``'ap'``,
             ``'rmse'`` or ``'miou'``. By default what fits their labels.
+        features: Where the data are a file of edges: that of features of the
+            nodes, whose names are in its first column.
+        labels: Likewise, of their labels.
         protocol: Of a named dataset: one of its protocols, the first by
             default.
         out: Folder for the store and the report; by default a temporary one
             that goes with what is returned.
-        probe: Whether to train seed 0 of each cell once more and look at
-            each layer, before and after.
+        probe: Whether to train the first seed of each cell once more and
+            look at each layer, before and after.
         jobs: How many runs at a time, each in a process of its own; by
             default as many as there are cores, and 0 does them in this one.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ... or ``'auto'``.
@@ -103,13 +124,17 @@ def sweep(
         UsageError: If something in the request is wrong, before any run.
         Stopped: If it is interrupted; what is done is stored.
     """
-    overrides = overrides or {}
+    overrides = overrides_of(overrides)
+    share, shares = _share(shard)
+    workers = pick_workers(engine, address, jobs, device)
+    depths, seeds = depths_of(depths), seeds_of(seeds)
+    chosen = dataset_name(data, name, split, metric, root, features, labels)
     cells = plan(
-        dataset_name(data, name, split, metric, root),
+        chosen,
         method_names(methods),
-        sorted({*depths}),
+        depths,
         seeds,
-        presets.register(recipe),
+        preset_name(recipe, chosen),
         overrides,
         protocol,
     )
@@ -128,7 +153,6 @@ def sweep(
         if joins:
             raise UsageError(f'a probe needs a graph, and {joins[0]} has none')
         _need_classes(cells[0])
-    workers = pick_workers(engine, address, jobs, device)
     # Before any run, so that there is one error and not many:
     given = datasets.load(
         dataset.name, root, cells[0].protocol, 0, mirrors, strict
@@ -142,8 +166,8 @@ def sweep(
         retry_failed=retry_failed,
         workers=workers,
         progress=progress,
+        temporary=temporary is not None,
     )
-    share, shares = shard
     run(cells[share - 1 :: shares], store)
     rows, left_out = together(store.read(), cells[0].row(), overrides)
     seen = None
@@ -153,9 +177,22 @@ def sweep(
         )
     probes = Store(out, PROBES)
     if probe:
-        first = [cell for cell in cells if cell.seed == 0]
+        first = [cell for cell in cells if cell.seed == seeds[0]]
         run(first[share - 1 :: shares], probes, probed=True)
     return Runs(rows, out, left_out, seen, probes.read(), temporary)
+
+
+def _share(shard: tuple[int, int]) -> tuple[int, int]:
+    try:
+        share, shares = map(index, shard)
+    except (TypeError, ValueError):
+        share = shares = 0
+    if not 1 <= share <= shares:
+        raise UsageError(
+            f'a shard must be (i, n), the i-th of n shares from 1 on (got '
+            f'{shard!r})'
+        )
+    return share, shares
 
 
 def _need_classes(cell: Cell) -> None:

@@ -8,13 +8,19 @@ from typing import Any
 from ..data import datasets
 from ..data import own as own_data
 from ..environment import check_device, pick_device, stamp
-from ..recipes import presets
 from ..runs.cells import plan
 from ..runs.identity import key
 from ..runs.store import Row, Store
 from ..runs.work import do
 from ..training import checkpoint, distributed
-from .names import Recipe, dataset_name
+from .names import (
+    Recipe,
+    dataset_name,
+    depths_of,
+    overrides_of,
+    preset_name,
+    seeds_of,
+)
 from .runs import STORE
 
 
@@ -23,11 +29,13 @@ def train(
     method: str = 'gcn',
     depth: int = 2,
     seed: int = 0,
-    recipe: Recipe = 'classic',
+    recipe: Recipe | None = None,
     *,
     overrides: Mapping[str, Any] | None = None,
     split: str | None = None,
     metric: str | None = None,
+    features: str | Path | None = None,
+    labels: str | Path | None = None,
     protocol: str | None = None,
     out: str | Path,
     resume: bool = False,
@@ -49,6 +57,8 @@ def train(
         overrides: As there.
         split: As there.
         metric: As there.
+        features: As there.
+        labels: As there.
         protocol: As there.
         out: Folder for ``results.jsonl``, ``checkpoint.pt`` (the last state)
             and ``best.pt`` (the parameters of the best epoch).
@@ -69,10 +79,11 @@ def train(
         benchmarks.training.fit.Diverged: If the training loss becomes
             infinite or no number.
     """
-    name = dataset_name(data, None, split, metric, root)
+    name = dataset_name(data, None, split, metric, root, features, labels)
     datasets.find(name).need_one_graph('train')
-    preset = presets.register(recipe)
-    overrides = overrides or {}
+    preset = preset_name(recipe, name)
+    overrides = overrides_of(overrides)
+    [depth], [seed] = depths_of([depth]), seeds_of([seed])
     [cell] = plan(name, [method], [depth], [seed], preset, overrides, protocol)
     size = distributed.started().size
     if size > 1:

@@ -7,11 +7,16 @@ from typing import Any
 
 from ..data import datasets
 from ..data import own as own_data
-from ..recipes import presets
 from ..runs import tuning
 from ..runs.store import Store
-from .names import Recipe, dataset_name
-from .runs import STORE, run_cells
+from .names import (
+    Recipe,
+    dataset_name,
+    depths_of,
+    overrides_of,
+    preset_name,
+)
+from .runs import STORE, pick_workers, run_cells
 
 
 def tune(
@@ -19,7 +24,7 @@ def tune(
     method: str,
     depth: int,
     candidates: Sequence[Mapping[str, Any]],
-    recipe: Recipe = 'classic',
+    recipe: Recipe | None = None,
     *,
     overrides: Mapping[str, Any] | None = None,
     split: str | None = None,
@@ -56,15 +61,18 @@ def tune(
             if every candidate failed.
         Stopped: If it is interrupted; what is done is stored.
     """
+    overrides = overrides_of(overrides)
+    workers = pick_workers('processes', None, jobs, device)
+    [depth] = depths_of([depth])
     name = dataset_name(data, None, split, None, root)
     tried = tuning.tries(
         name,
         method,
         depth,
-        presets.register(recipe),
+        preset_name(recipe, name),
         candidates,
         protocol,
-        overrides or {},
+        overrides,
     )
     datasets.load(name, root, protocol)
     with tempfile.TemporaryDirectory(prefix='pyg_ext-') as temporary:
@@ -74,7 +82,9 @@ def tune(
             root=root,
             jobs=jobs,
             device=device,
+            workers=workers,
             progress=progress,
+            temporary=out is None,
         )
     best = tuning.best(tried, rows)
     return dict(candidates[tried.index(best)])

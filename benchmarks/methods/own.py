@@ -10,7 +10,7 @@ import torch
 
 from pyg_ext.nn import ConvStack
 
-from .. import plugins
+from .. import code, plugins
 from ..errors import UsageError
 from . import source
 from .backbones import BACKBONES, CONVS, Backbone, aliases, plain_edges
@@ -73,7 +73,7 @@ def resolve(text: str) -> str:
     name, _, place = text.rpartition('=')
     if ':' in place:
         name = name or place.rpartition(':')[2]
-        register(name, source.find(place))
+        register(name, code.find(place))
     elif text not in known() and text in plugins.names('methods'):
         name = text
         register(text, plugins.load('methods', text))

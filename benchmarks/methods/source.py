@@ -18,7 +18,7 @@ import cloudpickle
 import numpy as np
 import torch
 
-from ..errors import UsageError, reason
+from ..code import load
 
 PACKAGES = ('pyg_ext', __package__.partition('.')[0])  # ours
 INSTALLED = [
@@ -27,62 +27,6 @@ INSTALLED = [
 ]
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...))
 ADDRESS = re.compile(r' at 0x[0-9a-fA-F]+')
-
-
-def find(text: str) -> Any:
-    """What ``FILE.py:NAME`` or ``MODULE:NAME`` names.
-
-    Raises:
-        UsageError: If there is no such thing, or its module cannot be run.
-    """
-    place, _, name = text.rpartition(':')
-    if not (place and name.isidentifier()):
-        raise UsageError(
-            f'FILE.py:NAME or MODULE:NAME is meant (got {text!r})'
-        )
-    module = _run(Path(place)) if place.endswith('.py') else _import(place)
-    if not hasattr(module, name):
-        there = [n for n, v in vars(module).items() if is_own(v)]
-        raise UsageError(
-            f'{place} has no {name!r}: it has {", ".join(there) or "nothing"}'
-        )
-    return getattr(module, name)
-
-
-def _run(file: Path) -> types.ModuleType:
-    file = file.expanduser().resolve()
-    if not file.is_file():
-        raise UsageError(f'there is no file {file}')
-    known = [
-        m
-        for m in sys.modules.values()
-        if getattr(m, '__file__', 0) == str(file)
-    ]
-    if known:
-        return known[0]
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    module = importlib.util.module_from_spec(spec)
-    beside = sys.path
-    sys.path = [str(file.parent), *sys.path]  # as python FILE.py has it
-    sys.modules.setdefault(file.stem, module)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever the file does
-        raise UsageError(_cannot(file, error)) from error
-    finally:
-        sys.path = beside
-    return module
-
-
-def _import(name: str) -> types.ModuleType:
-    try:
-        return importlib.import_module(name)
-    except Exception as error:  # whatever the module does
-        raise UsageError(_cannot(name, error)) from error
-
-
-def _cannot(place: object, error: Exception) -> str:
-    return f'{place} cannot be run: {type(error).__name__}: {reason(error)}'
 
 
 def is_own(thing: Any) -> bool:
@@ -316,4 +260,4 @@ def _imported(
             if found is None or not found.has_location:
                 continue
             if not _is_installed(found.origin):
-                yield _import(name)
+                yield load(name)

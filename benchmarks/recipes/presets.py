@@ -25,8 +25,15 @@ NOTHING = Data(edge_index=torch.empty(2, 0).long(), num_nodes=1)
 BATCH_KEYS = {key for keys in BATCHES.values() for key in keys}
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Recipe)}
 ANY = '*'  # for datasets and methods that have no recipe of their own
-LIKE = {'graph': 'cora', 'graphs': 'ogbg-molhiv', 'points': 'geometricshapes'}
+# Whose recipes data of a user take; features that are no words of papers have
+# no rows to scale, as those of the digits.
+LIKE = {
+    'graph': ('digits', 'cora'),
+    'graphs': ('ogbg-molhiv',),
+    'points': ('geometricshapes',),
+}
 METHOD = 'gcn'  # whose recipe a user's network takes
+USUAL = {'graph': 'classic', 'graphs': 'ogb', 'points': 'points'}
 
 Recipes = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -224,7 +231,7 @@ def _recipe(
     recipes, found = read(preset).recipes, find(dataset)
     places, parts = [dataset, ANY], [method.parts]
     if found.digest is not None:
-        places.append(LIKE[found.kind])
+        places += LIKE[found.kind]
     if method.backbone.code is not None:
         parts.append({METHOD, *method.parts})
     for place in places:

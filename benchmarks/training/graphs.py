@@ -133,7 +133,9 @@ def run(
     y = torch.cat([graph.y for graph in parts['train']])
     sizes = data.node_sizes, data.edge_sizes
     width = sum(sizes[0]) or parts['train'][0].num_features
-    model = network.build(width, num_outputs(y), sum(sizes[1]))
+    edge_attr = parts['train'][0].edge_attr
+    edges = sum(sizes[1]) or (edge_attr is not None and edge_attr.size(1))
+    model = network.build(width, num_outputs(y), edges or None)
     model.to(device)
     trainee = Trainee(network, model, *sizes)
     metric = recipe.metric(protocol.metric)

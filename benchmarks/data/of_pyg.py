@@ -1,0 +1,92 @@
+"""Datasets of PyG, from files that are there, with nothing written beside."""
+
+import inspect
+import warnings
+from pathlib import Path
+from typing import Any
+
+from torch_geometric import datasets
+from torch_geometric.data import Dataset
+from torch_geometric.transforms import OneHotDegree
+from torch_geometric.utils import degree
+
+from ..errors import UsageError, check_name
+from .download import reading
+from .folders import cache_folder, made_once
+
+LARGEST = 1000  # degree that becomes a feature
+
+
+def tu(name: str, root: Path | None) -> Dataset:
+    """Graphs of TU Dortmund; where nodes have no features, they have their
+    degrees, as in "How Powerful are Graph Neural Networks?" (arXiv
+    1810.00826).
+
+    Raises:
+        UsageError: If they cannot be read, nor downloaded.
+    """
+    found = read('TUDataset', name, root)
+    if found.num_node_features:
+        return found
+    most = max(
+        int(degree(graph.edge_index[0], graph.num_nodes).max())
+        for graph in found
+        if graph.num_edges
+    )
+    if most > LARGEST:
+        raise UsageError(
+            f'the graphs of {name} have no features, and degrees up to {most}'
+        )
+    found.transform = OneHotDegree(most)
+    return [*found]
+
+
+def read(kind: str, name: str, root: Path | None) -> Dataset:
+    """A dataset class of PyG, by its name and perhaps that of one of its
+    graphs.
+
+    Raises:
+        UsageError: On an unknown class, one that needs more than a name, or
+            if the files cannot be read, nor downloaded.
+    """
+    check_name('dataset of PyG', kind, datasets.__all__)
+    made = getattr(datasets, kind)
+    words = [
+        p.name
+        for p in inspect.signature(made).parameters.values()
+        if p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD
+    ]
+    needs = ['root'] + ['name'] * bool(name)
+    if words != needs:
+        raise UsageError(
+            f'{kind} of PyG takes {", ".join(words)}: pyg:CLASS is for those '
+            f'of a root, and pyg:CLASS:NAME for those of a root and a name; a '
+            f'function of your own, FILE.py:FUNCTION, may give any other'
+        )
+    given = (name,) if name else ()
+    folder = (root or cache_folder()) / kind
+    own = folder / name / 'raw' if name else folder / 'raw'
+    with reading(f'{kind} {name}'.strip()), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        if not own.is_dir():
+            return made(str(cache_folder() / kind), *given)
+        files = [p for p in sorted(own.rglob('*')) if p.is_file()]
+
+        def make(copy: Path) -> None:
+            _link(folder, files, copy)
+            made(str(copy), *given)
+
+        return made(str(made_once(files, kind, make)), *given)
+
+
+def _link(folder: Path, files: list[Path], copy: Path) -> None:
+    for file in files:
+        place = copy / file.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(file.resolve())
+
+
+def parse(text: str, root: Path | None) -> Any:
+    """``CLASS`` or ``CLASS:NAME``."""
+    kind, _, name = text.partition(':')
+    return read(kind, name, root)
