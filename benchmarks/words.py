@@ -63,7 +63,8 @@ def names(kind: str, known: Iterable[str]) -> Callable[[str], list[str]]:
     return _said(read)
 
 
-def _specs(text: str) -> list[str]:
+def specs(text: str) -> list[str]:
+    """The names of methods."""
     from .methods import spec
 
     parsed = map(spec.parse, spec.expand(text))
@@ -72,16 +73,14 @@ def _specs(text: str) -> list[str]:
 
 def one_method(text: str) -> str:
     """The name of one method."""
-    found = _specs(text)
+    found = specs(text)
     if len(found) > 1:
         raise UsageError(f'one method is meant (got {text!r})')
     return found[0]
 
 
-specs = _said(_specs)  # methods
-
-
-def _edges(text: str) -> list[str]:
+def edges(text: str) -> list[str]:
+    """Kinds of edges."""
     from .methods.edges import EDGES
 
     known = ('none', *EDGES)
@@ -89,10 +88,8 @@ def _edges(text: str) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
-edges = _said(_edges)  # kinds of edges
-
-
-def _graph(text: str) -> str:
+def graph(text: str) -> str:
+    """A dataset that is one graph."""
     from .data import datasets
 
     found = find_name('dataset', text.strip(), datasets.DATASETS)
@@ -101,12 +98,9 @@ def _graph(text: str) -> str:
     return found
 
 
-def _graphs(text: str) -> list[str]:
-    return [*dict.fromkeys(map(_graph, split(text)))]
-
-
-graph = _said(_graph)  # a dataset that is one graph
-graphs = _said(_graphs)  # some of them
+def graphs(text: str) -> list[str]:
+    """Datasets that are one graph."""
+    return [*dict.fromkeys(map(graph, split(text)))]
 
 
 def graphs_or_sizes(low: int) -> Callable[[str], list[str]]:
@@ -117,7 +111,7 @@ def graphs_or_sizes(low: int) -> Callable[[str], list[str]]:
         for word in split(text):
             number = _whole(word)
             if number is None:
-                word = _graph(word)
+                word = graph(word)
             elif not low <= number <= MOST_NODES:
                 raise UsageError(
                     f'must be names of datasets, or numbers of nodes from '

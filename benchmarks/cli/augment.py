@@ -14,21 +14,18 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         '--dataset',
         default='cora,citeseer,pubmed',
-        type=words.graphs,
         metavar='NAME,...',
         help='datasets that are one graph (default: %(default)s)',
     )
     command.add_argument(
         '--models',
         default='gcn,gat,sage,appnp',
-        type=words.specs,
         metavar='NAME,...',
         help='methods, as of depth (default: %(default)s)',
     )
     command.add_argument(
         '--augment',
         default='none,ppr,heat,walk,dropedge',
-        type=words.edges,
         metavar='EDGES,...',
         help='kinds of edges (default: %(default)s)',
     )
@@ -49,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
     from ..reports import edges
 
     lines, failed = compare_edges(
-        args.dataset,
-        args.models,
-        args.augment,
+        words.graphs(args.dataset),
+        words.specs(args.models),
+        words.edges(args.augment),
         args.seeds,
         overrides=options.overrides(args),
         **options.places(args),

@@ -77,7 +77,7 @@ def attempt(work: Work, cell: Cell) -> dict[str, Any]:
     """Does a run; what fails is a result, too."""
     try:
         return {'status': 'ok', **work(cell)}
-    except Exception as error:  # whatever the model raised
+    except (Exception, SystemExit) as error:  # whatever the model raised
         last = traceback.format_exception_only(error)[-1]
         return {'status': 'failed', 'error': last.strip()}
 
