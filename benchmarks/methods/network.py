@@ -4,6 +4,7 @@ import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,16 @@ from pyg_ext.transforms import AddRandomWalkEdges
 from .backbones import plain_edges
 from .edges import DROPS, SIMILARITIES
 from .spec import Method
+
+
+def _check_output(
+    model: torch.nn.Module, given: tuple[Any, ...], out: Any, columns: int
+) -> None:
+    shape = [*out.shape] if isinstance(out, Tensor) else type(out).__name__
+    if not isinstance(out, Tensor) or [*out.shape[1:]] != [columns]:
+        raise ValueError(
+            f'a network must give rows of {columns} outputs (got {shape})'
+        )
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ class Network:
         edges = {}
         if edge_dim is not None and self.method.sees_edges:
             edges['edge_dim'] = edge_dim
-        return backbone.model(
+        model = backbone.model(
             in_channels=in_channels,
             out_channels=out_channels,
             **{backbone.depth: self.depth},
@@ -48,6 +59,10 @@ class Network:
             **{**self.method.defaults, **self.options},
             **edges,
         )
+        if backbone.code is not None:
+            check = partial(_check_output, columns=out_channels)
+            model.register_forward_hook(check)
+        return model
 
     def prepare(self, data: Data, seed: int) -> Data:
         """The data with the edges that the method asks for.

@@ -44,7 +44,7 @@ def sweep(
         'device': device,
         'probed': probed,
     }
-    work = partial(do_elsewhere, Brought(), **given)
+    work = partial(do_elsewhere, Brought.of(todo), **given)
     with closing(workers(work, todo, jobs, device)) as results:
         for cell, result in results:
             row = {**cell.row(), **stamp(), **result}

@@ -1,8 +1,8 @@
 """One run, by whatever process or processes do it."""
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,22 @@ from .cells import Cell
 
 @dataclass(frozen=True)
 class Brought:
-    """What users have registered in this process, for others to know it."""
+    """What users have registered in this process, for others to know it; of
+    that, what some runs need.
+    """
 
-    datasets: dict[str, Dataset] = field(
-        default_factory=lambda: {**datasets.REGISTERED}
-    )
-    backbones: dict[str, Backbone] = field(
-        default_factory=lambda: {**own.REGISTERED}
-    )
+    datasets: dict[str, Dataset]
+    backbones: dict[str, Backbone]
+
+    @classmethod
+    def of(cls, cells: Iterable[Cell]) -> 'Brought':
+        """What these runs need."""
+        sets = {cell.dataset for cell in cells}
+        parts = {p for cell in cells for p in spec.parse(cell.method).parts}
+        return cls(
+            {k: v for k, v in datasets.REGISTERED.items() if k in sets},
+            {k: v for k, v in own.REGISTERED.items() if k in parts},
+        )
 
     def register(self) -> None:
         """Makes it known here."""
