@@ -1,6 +1,8 @@
 """Runs as the tasks of a Ray cluster."""
 
 import os
+import shutil
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,17 +77,30 @@ def connect(address: str | None, jobs: int | None, device: str) -> Any:
         UsageError: As :func:`tasks`.
     """
     ray = check(jobs, device)
-    here = Path(__file__).parents[1], Path(pyg_ext.__file__).parent
-    try:
-        ray.init(
-            address=address,
-            runtime_env={'py_modules': [str(folder) for folder in here]},
-            log_to_driver=False,
-            logging_level='error',
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UsageError(f'no cluster at {address}: {error}') from error
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            ray.init(
+                address=address,
+                runtime_env={'py_modules': _packages(Path(folder))},
+                log_to_driver=False,
+                logging_level='error',
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise UsageError(f'no cluster at {address}: {error}') from error
     return ray
+
+
+def _packages(folder: Path) -> list[str]:
+    """The folders of this package and of pyg_ext: Ray calls a package as its
+    folder is called, which in a checkout is not always the name it goes by.
+    """
+    name = __package__.partition('.')[0]
+    copy = shutil.copytree(
+        Path(__file__).parents[1],
+        folder / name,
+        ignore=shutil.ignore_patterns('__pycache__'),
+    )
+    return [str(copy), str(Path(pyg_ext.__file__).parent)]
 
 
 def check(jobs: int | None, device: str) -> Any:

@@ -3,6 +3,7 @@
 import sys
 import threading
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,20 @@ def test_errors(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'ray', None)
     assert 'pip install pyg-ext[cluster]' in depth(*ray)
     assert not Store(tmp_path).read()
+
+
+@pytest.mark.parametrize('name', ['benchmarks', 'pyg_ext_bench'])
+def test_nodes_get_the_package_by_its_name(monkeypatch, name):
+    """Both are the folder of this checkout, if pip installed it with -e."""
+    import ray
+
+    sent = {}
+
+    def init(runtime_env, **_):
+        for path in map(Path, runtime_env['py_modules']):
+            sent[path.name] = {p.name for p in path.iterdir()}
+
+    monkeypatch.setattr(ray, 'init', init)
+    pytest.importorskip(f'{name}.runs.ray').connect(None, None, 'cpu')
+    assert sorted(sent) == sorted([name, 'pyg_ext'])
+    assert {'__init__.py', 'runs', 'recipes', 'reference'} <= sent[name]
