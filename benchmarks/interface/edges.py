@@ -11,6 +11,7 @@ from ..data import datasets
 from ..reports import edges as edges_report
 from ..runs import tuning
 from ..runs.store import Store
+from .names import overrides_of, whole_numbers
 from .runs import STORE, pick_workers, run_cells
 
 
@@ -61,7 +62,9 @@ def compare_edges(
         UsageError: As :func:`sweep`.
         Stopped: As there.
     """
-    overrides = overrides or {}
+    overrides = overrides_of(overrides)
+    [seeds] = whole_numbers('seeds', seeds, 1, 2**31)
+    workers = pick_workers(engine, address, jobs, device)
     for dataset in names:
         datasets.find(dataset).need_one_graph('another kind of edges')
     tried = [
@@ -70,7 +73,6 @@ def compare_edges(
         for model in models
         for kind in edges
     ]
-    workers = pick_workers(engine, address, jobs, device)
     for dataset in names:
         datasets.load(dataset, root, protocol, 0, mirrors, strict)
     store = Store(out, STORE)

@@ -13,6 +13,7 @@ from ..runs.identity import key
 from ..runs.progress import watch
 from ..runs.store import Row, Store
 from ..runs.sweep import sweep as run_all
+from .names import whole_numbers
 
 STORE, PROBES = 'results.jsonl', 'probe.jsonl'
 
@@ -32,6 +33,7 @@ def run_cells(
     probed: bool = False,
     workers: Callable[..., processes.Results] = processes.processes,
     progress: bool = True,
+    temporary: bool = False,
 ) -> list[Row]:
     """Does what the store lacks, and returns the rows of all cells.
 
@@ -54,10 +56,11 @@ def run_cells(
             deque(new, maxlen=0)
     except KeyboardInterrupt as error:
         done = sum(key(row) in wanted for row in store.read())
-        raise Stopped(
-            f'stopped: {done} of {len(cells)} runs are in {store.path}; the '
-            f'same command goes on from there'
-        ) from error
+        said = f'stopped: {done} of {len(cells)} runs are in {store.path}'
+        more = '; the same command goes on from there'
+        if temporary:
+            more = ', which goes now: with a folder as out they would be kept'
+        raise Stopped(said + more) from error
     rows = [row for row in store.read() if key(row) in wanted]
     if len(rows) < len(wanted):
         raise UsageError(
@@ -77,6 +80,12 @@ def pick_workers(
         UsageError: If it cannot be had, or not with these options.
     """
     check_name('engine', engine, ('processes', 'ray'))
+    if not isinstance(device, str):
+        raise UsageError(
+            f"device must be a text such as 'cuda:0' (got {device!r})"
+        )
+    if jobs is not None:
+        whole_numbers('jobs', jobs, 0, 2**15)
     if engine == 'ray':
         ray.check(jobs, device)
         return partial(ray.tasks, address=address)
