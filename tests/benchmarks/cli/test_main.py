@@ -16,6 +16,8 @@ from benchmarks.recipes import presets
 from benchmarks.reports import verdict
 from benchmarks.runs.store import Store
 
+ROOT = Path(__file__).parents[3]
+
 
 def run(capsys, *arguments):
     console.width = 200
@@ -134,6 +136,34 @@ def test_points(capsys, tmp_path):
     assert {row['preset'] for row in rows} == {'points'}
 
 
+def test_shards_are_the_whole_in_one_folder(capsys, tmp_path):
+    """Each does its own runs, and finds none of them done."""
+    done = []
+    for shard in ('1/2', '2/2'):
+        code, text = depth(capsys, tmp_path, '--shard', shard)
+        assert (code, 'runs are in the store' in text) == (0, False)
+        done.append(len(Store(tmp_path).read()))
+    assert done == [4, 8]
+    code, text = depth(capsys, tmp_path)
+    assert (code, '8 of 8 runs are in the store' in text) == (0, True)
+    assert len(Store(tmp_path).path.read_bytes().splitlines()) == 8
+
+
+def test_what_is_set_for_one_method(capsys, tmp_path):
+    code, _ = depth(
+        capsys,
+        tmp_path,
+        *('--set', 'gcn:dropout=0.1', '--set', 'dropout=0.2'),
+        *('--seeds', '1', '--depths', '2', '--epochs', '1'),
+    )
+    assert code == 0
+    found = {
+        row['method']: row['config']['dropout']
+        for row in Store(tmp_path).read()
+    }
+    assert found == {'gcn': 0.1, 'jknet': 0.2}
+
+
 def test_failed_runs_set_the_exit_code(capsys, tmp_path):
     code, text = depth(capsys, tmp_path, '--set', 'lr=1e30')
     assert code == 1
@@ -193,7 +223,6 @@ WRONG = {
         ('--methods', 'incepgcn', 'num_layers must be at least 2 (got 1)'),
         ('--dataset', 'core', "unknown dataset 'core': did you mean 'cora'"),
         ('--dataset', 'cora,digits', "unknown dataset 'cora,digits'"),
-        ('--dataset', 'ogbg-molesol', 'for ogbg-molesol there is ogb'),
         ('--preset', 'points', "no recipe for 'gcn' on digits: it has deepgc"),
         ('--preset', 'gdc', 'for digits there is classic, points'),
         ('--preset', 'clasic', "did you mean 'classic'"),
@@ -232,11 +261,15 @@ WRONG = {
         ('--set', 'augment=3', "unknown key of gcn 'augment'"),
         ('--set', 'weight_decay={1: 2}', 'one for each prefix'),
         ('--set', 'processes=2', 'is what torchrun starts'),
+        ('--set', 'gcn:processes=2', 'is what torchrun starts'),
+        ('--set', 'mlp:dropout=0.1', 'mlp:dropout is for a method that is no'),
         ('--device', 'tpu', "device 'tpu' cannot be used: cpu, cuda, "),
         ('--device', '', "device '' cannot be used"),
         ('--seeds', '0', "a whole number from 1 to 1000 (got '0')"),
         ('--seeds', '1e3', "a whole number from 1 to 1000 (got '1e3')"),
         ('--jobs', '-1', "must be a whole number from 0 to 1024 (got '-1')"),
+        ('--shard', '3/2', 'must be I/N with I from 1 to N, as in 1/4 (got'),
+        ('--shard', '0/2', "(got '0/2')"),
         ('--epochs', '2.5', "(got '2.5')"),
         ('--url', 'mirror/cora', "as in https://host/folder (got 'mirror/co"),
         ('--url', 'http://', "(got 'http://')"),
@@ -302,6 +335,7 @@ def test_wrong_calls(
 
 
 POINTS = 'depth --preset points --methods deepgcn'
+PROTEINS = 'depth --preset ogb --dataset ogbn-proteins --methods revgcn'
 
 
 @pytest.mark.parametrize(
@@ -318,6 +352,9 @@ POINTS = 'depth --preset points --methods deepgcn'
         ('depth --set epochs=3 --epochs 4', 'epochs is given twice'),
         ('train --set batch=saint --batch full', 'batch is given twice'),
         ('depth --address x:1', 'an address is for engine ray (got x:1)'),
+        (f'{PROTEINS} --probe', 'a probe is for classes, and ogbn-proteins'),
+        (f'{PROTEINS} --set loss=log', 'loss=log is for classes, and ogbn-pr'),
+        ('depth --preset classic --dataset ogbg-molesol', 'there is ogb'),
         (f'{POINTS} --probe', 'a probe needs a graph, and deepgcn has none'),
         (f'{POINTS}+ers', "unknown remedy 'ers': did you mean 'res'"),
         (f'{POINTS}+{{}}', "a part of the method 'deepgcn+' is missing"),
@@ -415,6 +452,31 @@ def test_stopped_while_data_are_loaded(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, 'load', stop)
     code, text = depth(capsys, tmp_path)
     assert (code, text) == (130, 'stopped\n')
+
+
+@pytest.mark.parametrize(
+    ('call', 'code'),
+    [('--help', 0), ('depth --help', 0), ('depth --dephts 2', 2)],
+)
+def test_nothing_slow_is_loaded_for_a_word(call, code):
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-X',
+            'importtime',
+            '-m',
+            'benchmarks',
+            *call.split(),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    lines = done.stderr.splitlines()
+    loaded = {line.rpartition('|')[2].strip() for line in lines}
+    assert done.returncode == code
+    assert 'benchmarks.cli' in loaded
+    assert not loaded & {'torch', 'pandas'}
 
 
 def test_a_pipe_that_nobody_reads():

@@ -4,15 +4,21 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks.data import datasets
+from benchmarks.data.graphs import digest
 from benchmarks.errors import UsageError
+from benchmarks.methods.network import Network
+from benchmarks.methods.spec import parse
 from benchmarks.runs import sweep as engine
 from benchmarks.runs.cells import plan
 from benchmarks.runs.identity import key
+from benchmarks.runs.processes import processes
 from benchmarks.runs.store import Store
 
 ROOT = Path(__file__).parents[3]
@@ -102,6 +108,51 @@ def test_a_run_has_one_thread():
         text=True,
     )
     assert done.stdout == '1\n', done.stderr
+
+
+def test_a_row_says_what_it_was_made_on(tmp_path, cell):
+    """In this process, with as many threads as there are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        [row] = engine.sweep([cell()], Store(tmp_path), None, 0, 'cpu')
+    finally:
+        torch.set_num_threads(before)
+    assert row['threads'] == 2
+    assert row['device'].endswith('2 threads')
+    age = datetime.now(UTC) - datetime.fromisoformat(row['date'])
+    assert timedelta(seconds=-1) < age < timedelta(hours=1)
+    model = Network(parse('gcn'), 2, {'hidden_channels': 8}).build(64, 10)
+    assert row['parameters'] == sum(p.numel() for p in model.parameters())
+    assert row['data'] == digest(datasets.load('digits'))
+    [other] = sweep([cell(seed=1)], Store(tmp_path))
+    assert other['threads'] == 1
+    assert other['data'] == row['data']
+
+
+class Odd(Exception):
+    """Cannot be unpickled: of its two arguments one is kept."""
+
+    def __init__(self, what, why):
+        super().__init__(f'{what}: {why}')
+
+
+@pytest.mark.parametrize('jobs', [0, 2])
+@pytest.mark.parametrize(
+    ('error', 'text'),
+    [((Odd, 'a', 'b'), 'Odd: a: b'), ((SystemExit, 3), 'SystemExit: 3')],
+)
+def test_whatever_a_network_raises_is_a_failed_run(cell, jobs, error, text):
+    def work(cell):
+        kind, *given = error
+        raise kind(*given)
+
+    cells = [cell(seed=0), cell(seed=1)]
+    results = [*processes(work, cells, jobs, 'cpu')]
+    assert sorted(cell.seed for cell, _ in results) == [0, 1]
+    for _, result in results:
+        assert result['status'] == 'failed'
+        assert result['error'].endswith(text)
 
 
 def children(pid):

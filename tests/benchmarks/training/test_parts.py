@@ -115,12 +115,24 @@ class Given(torch.nn.Module):
         return x + self.shift
 
 
+LOGS = math.log1p(math.exp(-2)), math.log1p(math.exp(1))  # cross entropies
+SHIFT = 1 - math.log(2)
+
+
+@pytest.mark.parametrize(
+    ('metric', 'y', 'each'),
+    [
+        ('accuracy', [0, 0, 1], LOGS),
+        ('log', [0, 0, 1], [math.log(1 + loss / SHIFT) for loss in LOGS]),
+        ('rmse', [[2.0, 1.0], [0.0, 3.0], [0.0, 0.0]], [0.5, 2.0]),
+    ],
+)
 @pytest.mark.parametrize('norms', [None, [3.0, 1.0, 5.0]])
-def test_norms_of_saint_weigh_the_loss(norms):
+def test_norms_of_saint_weigh_the_loss(norms, metric, y, each):
     """Of the nodes to learn from; without norms, all count alike."""
     part = Data(
         edge_index=torch.tensor([[0, 1], [1, 2]]),
-        y=torch.tensor([0, 0, 1]),
+        y=torch.tensor(y),
         number=torch.arange(3),
         learn=torch.tensor([True, True, False]),
     )
@@ -137,9 +149,10 @@ def test_norms_of_saint_weigh_the_loss(norms):
         x,
         iter([part]),
         torch.optim.SGD(model.parameters(), 0.1),
-        METRICS['accuracy'],
+        Recipe(loss='log').metric(METRICS['accuracy'])
+        if metric == 'log'
+        else METRICS[metric],
     )
-    each = math.log1p(math.exp(-2)), math.log1p(math.exp(1))
     mean = (first * each[0] + second * each[1]) / (first + second)
     assert loss == pytest.approx(mean)
 
@@ -198,6 +211,22 @@ def test_edge_features_and_several_tasks(batch):
     network = Network(parse('gcn'), 2, {'hidden_channels': 8})
     blind = nodes.run(network, proteins(), recipe, protocol, 0)
     assert blind['test'] < 0.8
+
+
+@pytest.mark.sparse
+def test_saint_with_a_loss_of_its_own(torch_sparse):
+    """The logarithm for classes; several tasks on theirs."""
+    keys = {'batch': 'saint', 'parts': 4, 'walk_length': 2}
+    network = Network(parse('gcn'), 2, {'hidden_channels': 16})
+    recipe = Recipe(epochs=20, loss='log', batch_size=100, **keys)
+    scores = nodes.run(network, datasets.load('digits'), recipe, DIGITS, 0)
+    assert scores['test'] > 0.6
+    data = proteins()
+    data.x = data.y + 0.1  # what is to be learnt
+    recipe = Recipe(epochs=40, batch_size=20, lr=0.05, **keys)
+    network = Network(parse('mlp'), 2, {'hidden_channels': 8})
+    scores = nodes.run(network, data, recipe, PROTOCOLS['ogb-species'], 0)
+    assert scores['test'] > 0.9
 
 
 def test_kinds_have_defaults_and_replace_those_of_a_preset():
