@@ -165,7 +165,7 @@ def _named(name: str, what: str | Callable[..., torch.nn.Module]) -> str:
     if ':' in what and '=' not in what:  # of a file or module
         what = f'{name}={what}'
     called = spec.parse(what).name
-    if spec.parse(name).name != called:
+    if str(name).lower() not in (called.lower(), what.lower()):
         raise UsageError(
             f'{name!r} cannot stand for {what!r}: tables call it {called!r}'
         )

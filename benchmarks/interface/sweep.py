@@ -1,10 +1,11 @@
 """Accuracy against depth."""
 
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from operator import index
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..data import datasets, protocols
@@ -138,10 +139,6 @@ def sweep(
         overrides,
         protocol,
     )
-    temporary = None
-    if out is None:
-        temporary = tempfile.TemporaryDirectory(prefix='pyg_ext-')
-        out = temporary.name
     dataset = datasets.find(cells[0].dataset)
     joins = [
         cell.method
@@ -157,7 +154,6 @@ def sweep(
     given = datasets.load(
         dataset.name, root, cells[0].protocol, 0, mirrors, strict
     )
-    store = Store(out, STORE)
     run = partial(
         run_cells,
         root=root,
@@ -166,20 +162,24 @@ def sweep(
         retry_failed=retry_failed,
         workers=workers,
         progress=progress,
-        temporary=temporary is not None,
+        temporary=out is None,
     )
-    run(cells[share - 1 :: shares], store)
-    rows, left_out = together(store.read(), cells[0].row(), overrides)
-    seen = None
-    if rows and not dataset.many and not joins:
-        seen = page.reach(
-            dataset.name, given, max(row['depth'] for row in rows)
-        )
-    probes = Store(out, PROBES)
-    if probe:
-        first = [cell for cell in cells if cell.seed == seeds[0]]
-        run(first[share - 1 :: shares], probes, probed=True)
-    return Runs(rows, out, left_out, seen, probes.read(), temporary)
+    with ExitStack() as held:
+        if out is None:
+            out = held.enter_context(TemporaryDirectory(prefix='pyg_ext-'))
+        store, probes = Store(out, STORE), Store(out, PROBES)
+        run(cells[share - 1 :: shares], store)
+        rows, left_out = together(store.read(), cells[0].row(), overrides)
+        seen = None
+        if rows and not dataset.many and not joins:
+            seen = page.reach(
+                dataset.name, given, max(row['depth'] for row in rows)
+            )
+        if probe:
+            first = [cell for cell in cells if cell.seed == seeds[0]]
+            run(first[share - 1 :: shares], probes, probed=True)
+        probed = probes.read()
+        return Runs(rows, out, left_out, seen, probed, held.pop_all())
 
 
 def _share(shard: tuple[int, int]) -> tuple[int, int]:

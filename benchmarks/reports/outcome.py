@@ -1,7 +1,8 @@
 """What a sweep gives."""
 
-import tempfile
+import weakref
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ class Runs:
         left_out: What stands in the store besides, in words.
         reach: What :func:`benchmarks.reports.page.reach` gives.
         probed: Runs whose layers were looked at.
-        temporary: A folder that goes when this does.
+        held: What is closed when this goes, such as a temporary folder.
     """
 
     def __init__(
@@ -35,28 +36,28 @@ class Runs:
         left_out: Sequence[str] = (),
         reach: pd.DataFrame | None = None,
         probed: Sequence[Row] = (),
-        temporary: tempfile.TemporaryDirectory | None = None,
+        held: ExitStack | None = None,
     ):
         self.rows = rows
         self.folder = Path(folder)
         self.left_out = [*left_out]
         self.reach = reach
         self.probed = [*probed]
-        self._temporary = temporary
+        if held is not None:
+            weakref.finalize(self, held.close)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __repr__(self) -> str:
-        failed = len(self.failed())
-        first = self.rows[0]
+        what = ' and '.join(sorted({row['dataset'] for row in self.rows}))
         return (
-            f'{type(self).__name__}({len(self)} runs on {first["dataset"]}, '
-            f'{failed} failed)'
+            f'{type(self).__name__}({len(self)} runs on {what or "nothing"}, '
+            f'{len(self.failed())} failed)'
         )
 
-    def _repr_html_(self) -> str:
-        return self.table().to_html()
+    def _repr_html_(self) -> str | None:
+        return self.table().to_html() if self.rows else None
 
     def failed(self) -> list[Row]:
         """The runs that failed; ``error`` says why."""
@@ -95,11 +96,13 @@ class Runs:
             paired t-test.
 
         Raises:
-            UsageError: If one of them was not run.
+            UsageError: If one of them has no run that went well.
         """
-        frame = pd.DataFrame([r for r in self.rows if r['status'] == 'ok'])
+        good = [row for row in self.rows if row['status'] == 'ok']
         for name in (method, other):
-            check_name('method of these runs', name, {*frame['method']})
+            there = {row['method'] for row in good}
+            check_name('method of these runs', name, there)
+        frame = pd.DataFrame(good)
         metric = summary.protocol_of(self.rows[0]).metric
         wide = frame.pivot(
             index=['depth', 'seed'], columns='method', values='test'
