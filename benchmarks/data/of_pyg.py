@@ -2,6 +2,8 @@
 
 import inspect
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +68,7 @@ def read(kind: str, name: str, root: Path | None) -> Dataset:
     given = (name,) if name else ()
     folder = (root or cache_folder()) / kind
     own = folder / name / 'raw' if name else folder / 'raw'
-    with reading(f'{kind} {name}'.strip()), warnings.catch_warnings():
-        warnings.simplefilter('ignore')
+    with _making(kind, name):
         if not own.is_dir():
             return made(str(cache_folder() / kind), *given)
         files = [p for p in sorted(own.rglob('*')) if p.is_file()]
@@ -77,6 +78,19 @@ def read(kind: str, name: str, root: Path | None) -> Dataset:
             made(str(copy), *given)
 
         return made(str(made_once(files, kind, make)), *given)
+
+
+@contextmanager
+def _making(kind: str, name: str) -> Iterator[None]:
+    with reading(f'{kind} {name}'.strip()), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try:
+            yield
+        except AssertionError as error:  # how PyG looks at names
+            raise ValueError(
+                f'PyG takes another name (got {name!r}): see {kind} in its '
+                f'documentation'
+            ) from error
 
 
 def _link(folder: Path, files: list[Path], copy: Path) -> None:

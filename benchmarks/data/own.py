@@ -1,7 +1,7 @@
 """Data that users bring."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..errors import UsageError
 from . import protocols, sources
 from .datasets import DATASETS, REGISTERED, Dataset
 from .download import reading
-from .graphs import SPLITS, Graphs, digest, labels_of
+from .graphs import SPLITS, Graphs, check_index, digest, labels_of
 from .metrics import METRICS, natural
 
 NAME = re.compile(r'[\w.:*-]+')
@@ -98,11 +98,13 @@ def register(
                 f'unknown metric {metric!r}: known are {", ".join(METRICS)}'
             )
         measured = METRICS[metric] if metric else natural(labels_of(data))
-        split = split or (
-            protocols.MASKS if _has_split(data) else protocols.DRAWN
-        )
-        if split == protocols.MASKS and not _has_split(data):
-            raise ValueError('there are no train_mask, val_mask and test_mask')
+        masks = _masks(data)
+        split = split or (protocols.MASKS if masks else protocols.DRAWN)
+        if split == protocols.MASKS and masks != [*MASKS]:
+            raise ValueError(
+                f'{", ".join(MASKS)} are meant, or a split such as '
+                f'{protocols.DRAWN} (got {", ".join(masks) or "no masks"})'
+            )
     protocol = protocols.find(protocols.own_name(split, measured))
     REGISTERED[name] = Dataset(
         name,
@@ -115,10 +117,11 @@ def register(
     return name
 
 
-def _has_split(data: Data | Graphs) -> bool:
+def _masks(data: Data | Graphs) -> list[str]:
+    """Names of the masks that come with the data."""
     if isinstance(data, Graphs):
-        return bool(data.split)
-    return all(mask in data for mask in MASKS)
+        return [f'{split}_mask' for split in data.split]
+    return [mask for mask in MASKS if mask in data]
 
 
 def _plain(source: Any) -> Data | Graphs:
@@ -128,15 +131,34 @@ def _plain(source: Any) -> Data | Graphs:
     if isinstance(source, Data):
         return _graph(source)
     if isinstance(source, PyGDataset | list | tuple):
-        if not len(source) or not isinstance(source[0], Data):
+        if not len(source):
             raise ValueError('a graph at least is meant (got none)')
-        if len(source) == 1:
+        if len(source) == 1 and isinstance(source[0], Data):
             return _graph(source[0])
-        return Graphs([_graph(graph) for graph in source])
+        return _graphs(source)
     raise ValueError(
         f'a Data, a dataset of PyG or a list of Data is meant (got '
         f'{type(source).__name__})'
     )
+
+
+def _graphs(given: Iterable[Any]) -> Graphs:
+    graphs = []
+    for number, graph in enumerate(given):
+        if not isinstance(graph, Data):
+            raise ValueError(
+                f'each graph must be a Data (got {type(graph).__name__} as '
+                f'number {number})'
+            )
+        graphs.append(_graph(graph))
+        for name in ('x', 'y'):
+            first, this = (g[name].shape[1:] for g in (graphs[0], graphs[-1]))
+            if this != first:
+                raise ValueError(
+                    f'{name} must be as wide in each graph (got {[*first]} '
+                    f'in the first and {[*this]} in number {number})'
+                )
+    return Graphs(graphs)
 
 
 def _graph(given: Data) -> Data:
@@ -154,6 +176,8 @@ def _graph(given: Data) -> Data:
             raise ValueError(
                 f'{name} must be a tensor (got {type(value).__name__})'
             )
+        if value.is_complex():
+            raise ValueError(f'{name} must be real (got {value.dtype})')
         data[name] = value.detach().cpu()
     adj = given.get('adj_t')
     if 'edge_index' not in data and adj is not None:
@@ -179,9 +203,19 @@ def _graph(given: Data) -> Data:
         )
     if data.x.is_sparse or data.x.layout != torch.strided:
         data.x = data.x.to_dense()
-    data.x = data.x.view(len(data.x), -1).float()
+    if data.x.dim() not in (1, 2):
+        raise ValueError(
+            f'x must be [N, F], a row for each node (got {[*data.x.shape]})'
+        )
+    data.x = data.x.view(-1, 1) if data.x.dim() == 1 else data.x
+    data.x = data.x.float()
+    check_index('edge_index', data.edge_index, len(data.x))
     data.edge_index = data.edge_index.long()
     data.y = data.y.view(1) if data.y.dim() == 0 else data.y
+    if data.y.dim() > 2:
+        raise ValueError(
+            f'y must be a label, or a row of them (got {[*data.y.shape]})'
+        )
     if data.y.dim() == 2 and data.y.size(1) == 1 and data.num_nodes > 1:
         data.y = data.y.view(-1)
     if not data.y.is_floating_point():
@@ -193,4 +227,26 @@ def _graph(given: Data) -> Data:
             raise ValueError(
                 f'{name} must hold true and false (got {data[name].dtype})'
             )
+    _check_rows(data)
     return data
+
+
+def _check_rows(data: Data) -> None:
+    """Raises a ``ValueError`` unless there is a row for each node or edge."""
+    of_edges = ('edge_weight', 'edge_attr')
+    for name in (*of_edges, 'pos', *MASKS):
+        if name not in data:
+            continue
+        size = data.num_edges if name in of_edges else len(data.x)
+        shape = [*data[name].shape]
+        if shape[:1] != [size] or (name in MASKS and len(shape) > 2):
+            raise ValueError(f'{name} must have {size} rows (got {shape})')
+    if 'edge_weight' in data and not data.edge_weight.isfinite().all():
+        raise ValueError('edge_weight must be finite')
+    columns = {
+        data[m].size(1) for m in MASKS if m in data and data[m].dim() > 1
+    }
+    if len(columns) > 1:
+        raise ValueError(
+            f'masks must be of as many splits (got {sorted(columns)})'
+        )

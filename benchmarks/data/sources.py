@@ -1,6 +1,7 @@
 """Data that a text names: files, functions, and datasets of PyG."""
 
 import os
+import pickle
 import re
 import warnings
 import zipfile
@@ -41,7 +42,7 @@ def is_source(text: str) -> bool:
         ':' in text
         or os.sep in text
         or Path(text).suffix in FILES
-        or Path(text).exists()
+        or (bool(text) and os.path.exists(text))
         or text in plugins.names('datasets')
     )
 
@@ -68,16 +69,16 @@ def read(
         UsageError: If there is no such thing, or it cannot be read.
     """
     path = Path(text).expanduser()
-    edges = path.suffix in edge_lists.TABLES and not path.is_dir()
+    edges = path.suffix in edge_lists.TABLES and not os.path.isdir(path)
     if (features or labels) and not edges:
         raise UsageError(
             f'features and labels of their own are for a file of edges, .csv '
             f'or .tsv (got {text})'
         )
-    if path.is_dir():
+    if os.path.isdir(path):
         return edge_lists.read_folder(path), path.name, f'the folder {path}'
     if path.suffix in FILES:
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise UsageError(f'there is no file {path}')
         if edges:
             return _of_edges(path, features, labels)
@@ -125,10 +126,21 @@ def _file(path: Path) -> Any:
     if path.suffix == '.npz':
         return _npz(path)
     if path.suffix == '.pt':
-        with warnings.catch_warnings():  # of what a file is made of
-            warnings.simplefilter('ignore')
-            return torch.load(path, map_location='cpu', weights_only=True)
+        return _torch(path)
     return _networkx(path)
+
+
+def _torch(path: Path) -> Any:
+    with warnings.catch_warnings():  # of what a file is made of
+        warnings.simplefilter('ignore')
+        try:
+            return torch.load(path, map_location='cpu', weights_only=True)
+        except pickle.UnpicklingError as error:
+            # Not torch's advice, which is to run the file:
+            raise ValueError(
+                'a Data, or a list of Data, as torch.save writes it is meant '
+                '(got more than tensors and plain containers)'
+            ) from error
 
 
 def _npz(path: Path) -> Data:
@@ -152,16 +164,24 @@ def _npz(path: Path) -> Data:
             )
         return Data(
             **{
-                name: torch.from_numpy(found[name])
+                name: _tensor(name, found[name])
                 for name in (*ARRAYS, *MASKS)
                 if name in names
             }
         )
 
 
+def _tensor(name: str, values: np.ndarray) -> torch.Tensor:
+    if name == 'y' and values.dtype.kind == 'U' and values.ndim == 1:
+        return edge_lists.classes(pd.Series(values))
+    if values.dtype.kind not in 'biuf':
+        raise ValueError(f'{name} must hold numbers (got {values.dtype})')
+    return torch.from_numpy(values)
+
+
 def _networkx(path: Path) -> Data:
-    """A graph whose nodes have a label, ``y`` or ``label``, and features: a
-    list in ``x``, or all numbers.
+    """A graph whose nodes have a label, ``y`` or ``label``; all other numbers
+    of theirs are features.
     """
     import networkx
 
@@ -172,6 +192,11 @@ def _networkx(path: Path) -> Data:
         raise ValueError(
             f'nodes must have an attribute y or label (got '
             f'{", ".join(map(str, nodes.columns)) or "none"})'
+        )
+    if name == 'label' and nodes[name].is_unique:
+        raise ValueError(
+            'nodes must have an attribute y (got a label that is another for '
+            'each node)'
         )
     numbers = nodes.drop(columns=name).select_dtypes('number')
     if numbers.empty:
