@@ -117,10 +117,11 @@ def dataset_name(
         known = [*datasets.DATASETS, *datasets.REGISTERED]
         near = [known for known in known if known.lower() == data.lower()]
         if near or not sources.is_source(data):
-            if split is not None or metric is not None:
+            given = (split, metric, features, labels)
+            if any(value is not None for value in given):
                 raise UsageError(
-                    f'a split and a metric are for your own data, and '
-                    f'{data} has its own: see its protocols'
+                    f'a split and a metric are for your own data, as are '
+                    f'features and labels, and {data} has its own'
                 )
             return find_name('dataset', data, known)
     return own_data.register(data, name, split, metric, root, features, labels)
