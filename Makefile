@@ -16,7 +16,8 @@ DEPTH ?= --methods gcn,resgcn,jknet,appnp,gcnii --depths 2,4,8,16,32,64 \
          --seeds 2 --epochs 200
 
 # A set-up whose Python is broken is made anew; one that lacks a package is
-# completed. Both are seen before any target is built.
+# completed. Both are seen before any target is built. With -P, what counts is
+# what is installed, not an older .egg-info of this folder.
 DONE   := $(patsubst $(VENV)/stamp-%,%,$(wildcard $(VENV)/stamp-*))
 EXTRAS := $(DONE) $(if $(filter test,$(DONE)),benchmark cluster)
 LACKS  := import re, sys; from importlib.metadata import requires, version; \
@@ -27,7 +28,7 @@ ifeq ($(shell $(BIN)/python -c 'import pip; print(1)' 2>/dev/null),)
 $(info $(VENV) is broken and is made anew)
 $(shell rm -rf $(VENV))
 else ifeq ($(shell $(PIP) check >/dev/null 2>&1 && \
-  $(BIN)/python -c '$(LACKS)' $(EXTRAS) 2>/dev/null && echo 1),)
+  $(BIN)/python -P -c '$(LACKS)' $(EXTRAS) 2>/dev/null && echo 1),)
 $(info $(VENV) lacks packages, which are installed again)
 $(shell rm -f $(VENV)/stamp-*)
 endif
