@@ -67,7 +67,7 @@ def read(kind: str, name: str, root: Path | None) -> Dataset:
         )
     given = (name,) if name else ()
     folder = (root or cache_folder()) / kind
-    own = folder / name / 'raw' if name else folder / 'raw'
+    own = _folder_of(name, folder) / 'raw'
     with _making(kind, name):
         if not own.is_dir():
             return made(str(cache_folder() / kind), *given)
@@ -78,6 +78,17 @@ def read(kind: str, name: str, root: Path | None) -> Dataset:
             made(str(copy), *given)
 
         return made(str(made_once(files, kind, make)), *given)
+
+
+def _folder_of(name: str, folder: Path) -> Path:
+    """That of a graph; classes of PyG write ``Roman-empire`` in some way, such
+    as ``roman_empire``.
+    """
+    meant = name.lower().replace('-', '_')
+    for place in sorted(folder.glob('*')) if name else ():
+        if place.name.lower().replace('-', '_') == meant:
+            return place
+    return folder / name
 
 
 @contextmanager

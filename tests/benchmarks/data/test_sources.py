@@ -5,16 +5,10 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from benchmarks.data import datasets, own, sources
+from benchmarks.data import datasets, sources
 from benchmarks.errors import UsageError
 
 EDGES = [(0, 1), (1, 2), (2, 3), (3, 0)]
-
-
-@pytest.fixture(autouse=True)
-def _nothing_registered(monkeypatch):
-    monkeypatch.setattr(datasets, 'REGISTERED', {})
-    monkeypatch.setattr(own, 'REGISTERED', datasets.REGISTERED)
 
 
 @pytest.fixture
@@ -68,6 +62,26 @@ def test_arrays_that_are_others(tmp_path):
         read(tmp_path / 'run.npz')
 
 
+def test_arrays_of_words(tmp_path, arrays):
+    np.savez(tmp_path / 'ring.npz', **{**arrays, 'y': np.array([*'baba'])})
+    data, _ = read(tmp_path / 'ring.npz')
+    assert data.y.tolist() == [1, 0, 1, 0]
+    np.savez(tmp_path / 'bad.npz', **{**arrays, 'x': arrays['x'] * 1j})
+    with pytest.raises(UsageError, match=r'x must hold numbers .*complex64'):
+        read(tmp_path / 'bad.npz')
+
+
+@pytest.mark.parametrize('suffix', sources.FILES)
+def test_empty_files(tmp_path, suffix):
+    file = tmp_path / f'empty{suffix}'
+    file.touch()
+    given = {}
+    if suffix in sources.edge_lists.TABLES:
+        given = {'features': file, 'labels': file}
+    with pytest.raises(UsageError, match=f'empty{suffix} cannot be read'):
+        read(file, **given)
+
+
 def test_the_layout_of_shchur(root):
     plain = datasets.load('amazon-photo', root)
     file = f'{root}/Amazon/Photo/raw/amazon_electronics_photo.npz'
@@ -89,8 +103,8 @@ class Runs:
 
 
 def test_saved_data_that_would_run(tmp_path, capsys):
-    torch.save({'x': Runs()}, tmp_path / 'bad.pt')
-    with pytest.raises(UsageError, match='cannot be read'):
+    torch.save(Data(x=Runs()), tmp_path / 'bad.pt')
+    with pytest.raises(UsageError, match='got more than tensors'):
         read(tmp_path / 'bad.pt')
     assert capsys.readouterr().out == ''
 
@@ -164,6 +178,17 @@ def test_networkx(tmp_path, kind):
     assert data.num_edges == 8
 
 
+def test_networkx_without_labels(tmp_path):
+    graph = networkx.path_graph(4)
+    networkx.set_node_attributes(graph, 1.5, 'f')
+    networkx.write_graphml(graph, tmp_path / 'g.graphml')
+    with pytest.raises(UsageError, match=r'y or label \(got f\)'):
+        read(tmp_path / 'g.graphml')
+    networkx.write_gexf(graph, tmp_path / 'g.gexf')  # labels are names there
+    with pytest.raises(UsageError, match='another for each node'):
+        read(tmp_path / 'g.gexf')
+
+
 def test_classes():
     def classes(*values):
         return sources.edge_lists.classes(pd.Series(values)).tolist()
@@ -199,51 +224,70 @@ def test_functions(tmp_path, arrays):
         read('pyg:KarateClub')
     with pytest.raises(UsageError, match="did you mean 'WikiCS'"):
         read('pyg:WikiSC')
+    with pytest.raises(UsageError, match=r"another name .got 'Nowhere'"):
+        read('pyg:WebKB:Nowhere')
 
 
-@pytest.mark.parametrize('text', ['coar', 'cora2', 'digit'])
+@pytest.fixture
+def raw(tmp_path, monkeypatch):
+    """A small graph of WebKB, in a folder that is not to be written."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    folder = tmp_path / 'data' / 'WebKB' / 'cornell' / 'raw'
+    folder.mkdir(parents=True)
+    nodes = ['id\tfeatures\ty', *(f'{n}\t{n},1\t{n % 2}' for n in range(4))]
+    (folder / 'out1_node_feature_label.txt').write_text('\n'.join(nodes))
+    edges = ['a\tb', *(f'{i}\t{j}' for i, j in EDGES)]
+    (folder / 'out1_graph_edges.txt').write_text('\n'.join(edges))
+    for number in range(10):
+        masks = np.eye(4, dtype=int)[[number % 4, (number + 1) % 4, 2]]
+        np.savez(
+            folder / f'cornell_split_0.6_0.2_{number}.npz',
+            **dict(zip(sources.MASKS, masks, strict=True)),
+        )
+    return tmp_path / 'data'
+
+
+def test_datasets_of_pyg(raw):
+    before = sorted(raw.rglob('*'))
+    found, name = read('pyg:WebKB:Cornell', root=raw)
+    assert name == 'pyg:WebKB:Cornell'
+    assert found[0].train_mask.shape == (4, 10)
+    assert sorted(raw.rglob('*')) == before
+
+
+def test_graphs_without_features(tmp_path, monkeypatch):
+    """Nodes have their degrees, one column for each."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    folder = tmp_path / 'TUDataset' / 'STARS' / 'raw'
+    folder.mkdir(parents=True)
+    for part, lines in {
+        'A': ['1, 2', '2, 1', '1, 3', '3, 1', '4, 5', '5, 4', '6, 7'],
+        'graph_indicator': [1, 1, 1, 2, 2, 3, 3],
+        'graph_labels': [0, 1, 1],
+    }.items():
+        text = ''.join(f'{line}\n' for line in lines)
+        (folder / f'STARS_{part}.txt').write_text(text)
+    found, _ = read('tu:STARS', root=tmp_path)
+    assert [graph.x.argmax(1).tolist() for graph in found] == [
+        [2, 1, 1],
+        [1, 1],
+        [1, 0],
+    ]
+
+
+def test_what_a_package_brings(monkeypatch, arrays):
+    given = {k: torch.from_numpy(v) for k, v in arrays.items()}
+    monkeypatch.setattr(sources.plugins, 'names', lambda kind: ['ring'])
+    monkeypatch.setattr(
+        sources.plugins, 'load', lambda kind, name: lambda: Data(**given)
+    )
+    assert sources.is_source('ring')
+    data, name = read('ring')
+    assert (name, data.num_nodes) == ('ring', 4)
+
+
+@pytest.mark.parametrize(
+    'text', ['coar', 'cora2', 'digit', '', 'a\0b', 'a' * 999]
+)
 def test_a_mistyped_name_is_no_source(text):
     assert not sources.is_source(text)
-
-
-@pytest.mark.parametrize(
-    ('y', 'protocol'),
-    [
-        ([0, 1, 0, 1], '60/20/20'),
-        ([[0.0, 1], [1, 1], [0, 0], [1, float('nan')]], '60/20/20-rocauc'),
-        ([0.5, 1.0, 2.0, 3.0], '60/20/20-rmse'),
-    ],
-)
-def test_the_protocol_fits_the_labels(arrays, y, protocol):
-    data = Data(**{k: torch.from_numpy(v) for k, v in arrays.items()})
-    data.y = torch.tensor(y)
-    name = own.register(data, 'ring')
-    assert datasets.find(name).protocols == (protocol,)
-
-
-def test_masks_of_several_splits(arrays):
-    data = Data(**{k: torch.from_numpy(v) for k, v in arrays.items()})
-    eye = torch.eye(4, dtype=torch.bool)
-    for mask, shift in zip(sources.MASKS, (0, 1, 2), strict=True):
-        data[mask] = eye.roll(shift, 0)[:, :2]
-    own.register(data, 'ring')
-    found = [datasets.load('ring', seed=seed) for seed in (0, 1, 2)]
-    train = [one.train_mask.nonzero().view(-1).tolist() for one in found]
-    assert train == [[0], [1], [0]]
-
-
-@pytest.mark.parametrize(
-    ('change', 'message'),
-    [
-        ({'y': None}, 'y is missing: labels'),
-        ({'x': None}, 'x is missing: features'),
-        ({'x': torch.full((4, 1), float('nan'))}, 'must be finite'),
-        ({'edge_index': torch.tensor([[0], [9]])}, r'must be in \[0, 4\)'),
-        ({'edge_index': torch.tensor([0, 1])}, r'edge_index must be \[2, E\]'),
-        ({'train_mask': torch.ones(4)}, 'must hold true and false'),
-    ],
-)
-def test_data_that_cannot_be_trained_on(arrays, change, message):
-    given = {k: torch.from_numpy(v) for k, v in arrays.items()}
-    with pytest.raises(UsageError, match=message):
-        datasets.load(own.register(Data(**{**given, **change}), 'ring'))
