@@ -1,14 +1,17 @@
 """Runs to do."""
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import pyg_ext
 
 from ..data import datasets, protocols
 from ..errors import UsageError
 from ..methods import spec
 from ..recipes import presets
-from . import identity
 from .store import Row
 
 
@@ -105,7 +108,7 @@ def plan(
                 f'loss={config["loss"]} is for classes, and {dataset} is '
                 f'judged by {metric.name}'
             )
-        shown[name] = config, identity.code(found, method), words
+        shown[name] = config, code_of(found, method), words
     return [
         Cell(dataset, name, depth, seed, preset, protocol, *what)
         for seed in seeds
@@ -135,3 +138,12 @@ def check_settings(
                 f'{key} is for a method that is not run (got '
                 f'{", ".join(methods)})'
             )
+
+
+def code_of(dataset: datasets.Dataset, method: spec.Method) -> str | None:
+    """The digest of what a user brings to a run; none if it is nothing."""
+    own = dataset.digest, method.backbone.code
+    if not any(own):
+        return None
+    text = json.dumps([*own, pyg_ext.__version__])
+    return f'code-{hashlib.sha1(text.encode()).hexdigest()[:12]}'

@@ -16,11 +16,6 @@ import hashlib
 import json
 from typing import Any
 
-import pyg_ext
-
-from ..data.datasets import Dataset
-from ..methods.spec import Method
-
 KEYS = ('dataset', 'method', 'depth', 'seed', 'protocol', 'preset')
 
 
@@ -34,12 +29,3 @@ def key(row: dict[str, Any]) -> tuple:
     """What makes two rows the same run."""
     hashed = config_hash(row['config'])
     return *(row[k] for k in KEYS), hashed, row.get('code')
-
-
-def code(dataset: Dataset, method: Method) -> str | None:
-    """The digest of what a user brings to a run; none if it is nothing."""
-    own = dataset.digest, method.backbone.code
-    if not any(own):
-        return None
-    text = json.dumps([*own, pyg_ext.__version__])
-    return f'code-{hashlib.sha1(text.encode()).hexdigest()[:12]}'
