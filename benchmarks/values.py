@@ -1,16 +1,17 @@
 """The values of a configuration: how they are read, what they may be."""
 
 import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
+from annotated_types import Ge, Gt, Interval
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from .errors import UsageError
 
@@ -49,70 +50,60 @@ def read_file(path: Path) -> dict[str, Any]:
     return content
 
 
+STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+
+
 @dataclass(frozen=True)
 class Kind:
-    """What a value must be, in words and as a question."""
+    """What a value must be, in words and as a type of pydantic."""
 
     meant: str
-    fits: Callable[[Any], bool]
+    type: Any
 
     def __or__(self, other: 'Kind') -> 'Kind':
-        return Kind(
-            f'{self.meant}, or {other.meant}',
-            lambda value: self.fits(value) or other.fits(value),
-        )
+        return Kind(f'{self.meant}, or {other.meant}', self.type | other.type)
+
+    @cached_property
+    def adapter(self) -> TypeAdapter:
+        """What tells whether a value is of the type."""
+        return TypeAdapter(self.type, config=STRICT)
 
 
 def check(given: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
     """Raises a ValueError for a value of another kind than that of its key."""
     for key, value in given.items():
-        if not kinds[key].fits(value):
+        try:
+            kinds[key].adapter.validate_python(value)
+        except ValidationError:
             raise ValueError(
                 f'{key} must be {kinds[key].meant} (got {value!r})'
-            )
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a number that a float can hold."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return False
-    return abs(value) <= sys.float_info.max  # not so for inf and nan
+            ) from None
 
 
 def whole(low: int) -> Kind:
     """Whole numbers from one on."""
     return Kind(
         f'a whole number of at least {low}',
-        lambda value: type(value) is int and low <= value < 2**63,
+        Annotated[int, Interval(ge=low, lt=2**63)],
     )
 
 
 def one_of(*names: str) -> Kind:
     """One of some names."""
     *others, last = map(repr, names)
-    return Kind(
-        f'{", ".join(others)} or {last}' if others else last,
-        lambda value: isinstance(value, str) and value in names,
-    )
+    meant = f'{", ".join(others)} or {last}' if others else last
+    return Kind(meant, Literal[names])
 
 
-POSITIVE = Kind('a positive number', lambda v: is_number(v) and v > 0)
-NOT_NEGATIVE = Kind(
-    'a number of at least 0', lambda v: is_number(v) and v >= 0
-)
-SHARE = Kind('a number in [0, 1]', lambda v: is_number(v) and 0 <= v <= 1)
-FLAG = Kind('true or false', lambda v: isinstance(v, bool))
-NAME = Kind('a name', lambda v: isinstance(v, str))
-WHOLES = Kind(
-    'a list of whole numbers, as in [1, 2]',
-    lambda v: isinstance(v, list) and all(type(i) is int for i in v),
-)
-KEYS = Kind(
-    'keys with values, as in {a: 1}',
-    lambda v: isinstance(v, dict) and all(isinstance(k, str) for k in v),
-)
-NOTHING = Kind('nothing', lambda v: v is None)
-ANY = Kind('anything', lambda v: True)
+POSITIVE = Kind('a positive number', Annotated[float, Gt(0)])
+NOT_NEGATIVE = Kind('a number of at least 0', Annotated[float, Ge(0)])
+SHARE = Kind('a number in [0, 1]', Annotated[float, Interval(ge=0, le=1)])
+FLAG = Kind('true or false', bool)
+NAME = Kind('a name', str)
+WHOLES = Kind('a list of whole numbers, as in [1, 2]', list[int])
+KEYS = Kind('keys with values, as in {a: 1}', dict[str, Any])
+NOTHING = Kind('nothing', None)
+ANY = Kind('anything', Any)
 
 KINDS = {
     int: whole(1),

@@ -4,6 +4,7 @@ Each function reads a word and says what is meant if it is something else.
 """
 
 import argparse
+import math
 import os
 import re
 from argparse import ArgumentTypeError
@@ -16,7 +17,6 @@ import yaml
 from .data.download import check_address
 from .data.folders import find_root
 from .errors import UsageError, check_words, find_name
-from .values import Loader, is_number
 
 MOST_SEEDS = 1000  # those from there on choose between candidates
 DEEPEST = 10_000
@@ -185,7 +185,7 @@ def positive(text: str) -> float:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not (is_number(number) and number > 0):
+    if not 0 < number < math.inf:
         raise ArgumentTypeError(f'must be a positive number (got {text!r})')
     return number
 
@@ -199,6 +199,8 @@ def setting(text: str) -> str:
 
 def read_value(text: str) -> tuple[str, Any]:
     """Reads ``key=value``; the value is YAML."""
+    from .values import Loader
+
     key, equals, value = text.partition('=')
     key = key.strip()
     if not (key and equals):

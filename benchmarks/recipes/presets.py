@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
 from torch_geometric.data import Data
 
 from ..data.datasets import DATASETS, Dataset, find
@@ -109,38 +110,49 @@ def register(preset: str | Path | Mapping[str, Any]) -> str:
     return found.name
 
 
+class Content(BaseModel):
+    """What a file of a preset holds."""
+
+    model_config = ConfigDict(extra='forbid', strict=True)
+
+    source: str
+    recipes: dict[str, dict[str, dict[str, Any]]]
+    candidates: dict[str, list[dict[str, Any]]] | None = None
+
+
 def _read(path: Path) -> Preset:
     content = read_file(path)
     if 'recipes' not in content:
         return _of_keys(path.stem, f'the file {path.name}', content)
-    if {*content} - {'candidates'} != {'source', 'recipes'}:
-        raise UsageError(
-            f'{path.name} must hold source and recipes (got '
-            f'{", ".join(map(str, content))})'
-        )
-    if not isinstance(content['source'], str):
-        raise UsageError(f'{path.name}: source must be a text')
-    built_in = path.parent == FOLDER
-    for dataset, recipes in _keys(path, content, 'recipes').items():
-        if built_in:
+    try:
+        found = Content.model_validate(content)
+    except ValidationError as error:
+        wrong = _wrong(error, content)
+        raise UsageError(f'{path.name}{wrong}') from error
+    for dataset, recipes in found.recipes.items():
+        if path.parent == FOLDER:
             check_name(f'dataset in {path.name}', dataset, DATASETS)
-        for method in _keys(path, content['recipes'], dataset):
+        for method in recipes:
             if method != ANY:
                 parse(method)
-            _keys(path, recipes, method)
-    return Preset(path.stem, **content)
+    return Preset(path.stem, **dict(found))
+
+
+def _wrong(error: ValidationError, content: dict[str, Any]) -> str:
+    """What is wrong with a file, and where."""
+    first = error.errors()[0]
+    if first['type'] in ('missing', 'extra_forbidden'):
+        return (
+            f' must hold source and recipes (got '
+            f'{", ".join(map(str, content))})'
+        )
+    meant = 'a text' if first['type'] == 'string_type' else KEYS.meant
+    place = ': '.join(map(str, first['loc']))
+    return f': {place} must be {meant} (got {first["input"]!r})'
 
 
 def _of_keys(name: str, source: str, keys: dict[str, Any]) -> Preset:
     return Preset(name, source, {ANY: {ANY: keys}})
-
-
-def _keys(path: Path, content: dict[str, Any], name: str) -> dict[str, Any]:
-    if not KEYS.fits(content[name]):
-        raise UsageError(
-            f'{path.name}: {name} must be {KEYS.meant} (got {content[name]!r})'
-        )
-    return content[name]
 
 
 def configure(

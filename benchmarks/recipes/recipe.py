@@ -1,9 +1,10 @@
 """How a model is trained."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Interval, MinLen
 from torch import Tensor
 from torch_geometric.typing import WITH_TORCH_SPARSE
 
@@ -16,7 +17,6 @@ from ..values import (
     POSITIVE,
     Kind,
     check,
-    is_number,
     one_of,
     whole,
 )
@@ -108,24 +108,14 @@ class Recipe:
 WHOLE = whole(1) | NOTHING
 HOPS = Kind(
     'a list of whole numbers of at least 1, or -1, one for each hop',
-    lambda value: (
-        isinstance(value, list)
-        and len(value) > 0
-        and all(type(hop) is int and (hop == -1 or hop >= 1) for hop in value)
-    ),
+    Annotated[list[Literal[-1] | Annotated[int, Ge(1)]], MinLen(1)],
 )
 DECAYS = Kind(
     'one for each prefix of parameter names',
-    lambda value: (
-        isinstance(value, dict)
-        and len(value) > 0
-        and all(isinstance(prefix, str) for prefix in value)
-        and all(map(NOT_NEGATIVE.fits, value.values()))
-    ),
+    Annotated[dict[str, NOT_NEGATIVE.type], MinLen(1)],
 )
 INSIDE = Kind(
-    'a number between 0 and 1',
-    lambda value: is_number(value) and 0 < value < 1,
+    'a number between 0 and 1', Annotated[float, Interval(gt=0, lt=1)]
 )
 
 # What each field may be:
@@ -141,7 +131,7 @@ KINDS = {
     'parts': whole(2) | NOTHING,
     'fanout': HOPS | NOTHING,
     'walk_length': WHOLE,
-    'edge_features': Kind('true', lambda value: value is True) | NOTHING,
+    'edge_features': Kind('true', Literal[True]) | NOTHING,
     'loss': one_of('log') | NOTHING,
     'optimizer': one_of('rmsprop') | NOTHING,
     'warmup': WHOLE,

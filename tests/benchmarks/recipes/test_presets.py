@@ -193,7 +193,10 @@ def test_unknown_names():
         ('- source\n- recipes\n', 'must hold keys with values'),
         ('source: 1\nrecipes: {}\n', 'source must be a text'),
         ('source: x\nrecipes: 3\n', 'recipes must be keys with values'),
-        ('source: x\nrecipes: {cora: [gcn, sgc]}\n', r'yaml: cora must be'),
+        (
+            'source: x\nrecipes: {cora: [gcn, sgc]}\n',
+            r'yaml: recipes: cora must be',
+        ),
         ('source: xyz\nrecipes: {cora: {gcn: 64}}\n', 'gcn must be keys with'),
     ],
 )
