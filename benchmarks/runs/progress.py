@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from rich.progress import (
     BarColumn,
@@ -14,7 +15,19 @@ from rich.progress import (
 
 from ..data import protocols
 from ..output import console, shown
+from .cells import Cell
 from .store import Row
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep is."""
+
+    total: int  # runs in all
+    done: int  # of them in the store, failed ones among them
+    failed: int
+    running: tuple[Cell, ...]
+    seconds_left: float | None  # None as long as nothing is known of it
 
 
 def watch(rows: Iterable[Row], stored: list[Row], total: int) -> None:
