@@ -20,7 +20,7 @@ from .store import Row
 
 
 @dataclass(frozen=True)
-class Progress:
+class State:
     """How far a sweep is."""
 
     total: int  # runs in all
