@@ -58,7 +58,12 @@ def __getattr__(name: str) -> Any:
     """
     if name not in PLACES:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    module = import_module(f'.{PLACES[name]}', __name__)
+    try:
+        module = import_module(f'.{PLACES[name]}', __name__)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f'{name} needs {error.name}: pip install pyg-ext[benchmark]'
+        ) from error
     return getattr(module, name)
 
 

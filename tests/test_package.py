@@ -48,6 +48,17 @@ def test_sparse_matrices_give_no_warning():
     assert python(code) == 'done\n'
 
 
+def test_a_missing_extra_is_named():
+    without = 'import sys; sys.modules["rich"] = None; '
+    extra = 'is missing: pip install pyg-ext[benchmark]'
+    call = 'from benchmarks.__main__ import main; print(main())'
+    assert python(without + call) == f'error: rich.console {extra}\n2\n'
+    asked = 'import benchmarks\ntry:\n    benchmarks.sweep\n'
+    caught = 'except ImportError as error:\n    print(error)'
+    said = 'sweep needs rich.progress: pip install pyg-ext[benchmark]\n'
+    assert python(without + asked + caught) == said
+
+
 @pytest.mark.parametrize('name', ['torch_cluster', 'torch_spline_conv'])
 def test_the_tests_bear_packages_that_pyg_ignores(tmp_path, name):
     """PyG warns of them when imported, and tests treat warnings as errors."""

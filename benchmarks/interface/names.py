@@ -28,6 +28,8 @@ def register_dataset(
     split: str | None = None,
     metric: str | None = None,
     root: str | Path | None = None,
+    features: str | Path | None = None,
+    labels: str | Path | None = None,
 ) -> None:
     """Makes data known by a name.
 
@@ -37,11 +39,13 @@ def register_dataset(
         split: As there.
         metric: As there.
         root: As there.
+        features: As there.
+        labels: As there.
 
     Raises:
         UsageError: As there.
     """
-    own_data.register(source, name, split, metric, root)
+    own_data.register(source, name, split, metric, root, features, labels)
 
 
 def register_method(name: str, model: Callable[..., torch.nn.Module]) -> None:
@@ -77,6 +81,8 @@ def load_dataset(
     protocol: str | None = None,
     seed: int = 0,
     split: str | None = None,
+    features: str | Path | None = None,
+    labels: str | Path | None = None,
     root: str | Path | None = None,
     mirrors: Sequence[str] = (),
     strict: bool = False,
@@ -88,6 +94,8 @@ def load_dataset(
         protocol: One of the dataset's protocols, the first by default.
         seed: Of the split, where the protocol draws one.
         split: As in :func:`sweep`.
+        features: As in :func:`sweep`.
+        labels: As in :func:`sweep`.
         root: Folder with the data.
         mirrors: Addresses to look for missing files at.
         strict: Whether files must be the published ones.
@@ -99,7 +107,7 @@ def load_dataset(
     Raises:
         UsageError: If they cannot be read, or are no data to train on.
     """
-    name = dataset_name(data, None, split, None, root)
+    name = dataset_name(data, None, split, None, root, features, labels)
     return datasets.load(name, root, protocol, seed, mirrors, strict)
 
 

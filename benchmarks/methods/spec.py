@@ -31,7 +31,7 @@ class Method:
     defaults: dict[str, Any] = field(default_factory=dict)
     edges: str | None = None  # a name in EDGES
     base: str = ''  # its name without those edges
-    parts: frozenset[str] = frozenset()  # all words of its full name
+    words: frozenset[str] = frozenset()  # of its full name
 
     def options(self) -> set[str]:
         """The names a recipe may set on the model."""

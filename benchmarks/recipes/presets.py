@@ -164,7 +164,7 @@ def configure(
 ) -> dict[str, Any]:
     """The full configuration of a method: defaults, preset, command line.
 
-    Of the preset's recipes, the one counts whose method has the most parts
+    Of the preset's recipes, the one counts whose method has the most words
     and none that is not in the given one: what the preset does not mention
     takes the recipe of what is left without it. What a remedy of the method
     says goes before what the recipe says. A ``batch`` of the command line,
@@ -241,19 +241,19 @@ def _recipe(
     it does not name, what it says of the usual ones, and of which.
     """
     recipes, found = read(preset).recipes, find(dataset)
-    places, parts = [dataset, ANY], [method.parts]
+    places, wordings = [dataset, ANY], [method.words]
     if found.digest is not None:
         places += LIKE[found.kind]
     if method.backbone.code is not None:
-        parts.append({METHOD, *method.parts})
+        wordings.append({METHOD, *method.words})
     for place in places:
         here = recipes.get(place, {})
-        for some in parts:
-            fits = [name for name in here if _parts(name) <= some]
+        for some in wordings:
+            fits = [name for name in here if _words(name) <= some]
             if not fits:
                 continue
-            name = max(fits, key=lambda name: len(_parts(name)))
-            own = place in (dataset, ANY) and some is method.parts
+            name = max(fits, key=lambda name: len(_words(name)))
+            own = place in (dataset, ANY) and some is method.words
             return here[name], None if own else f'{name} on {place}'
     here = recipes.get(dataset, {})
     others = [name for name in names() if dataset in read(name).recipes]
@@ -268,8 +268,8 @@ def _recipe(
     )
 
 
-def _parts(name: str) -> frozenset[str]:
-    return frozenset() if name == ANY else parse(name).parts
+def _words(name: str) -> frozenset[str]:
+    return frozenset() if name == ANY else parse(name).words
 
 
 def _check_values(given: dict[str, Any], method: Method) -> None:

@@ -35,7 +35,7 @@ class Brought:
     def of(cls, cells: Iterable[Cell]) -> 'Brought':
         """What these runs need."""
         sets = {cell.dataset for cell in cells}
-        parts = {p for cell in cells for p in spec.parse(cell.method).parts}
+        parts = {p for cell in cells for p in spec.parse(cell.method).words}
         return cls(
             {k: v for k, v in datasets.REGISTERED.items() if k in sets},
             {k: v for k, v in own.REGISTERED.items() if k in parts},

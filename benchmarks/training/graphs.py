@@ -116,7 +116,7 @@ def run(
 ) -> dict[str, Any]:
     """One training from a seed, as :func:`benchmarks.training.nodes.run`."""
     start = time.perf_counter()
-    parts = {
+    splits = {
         s: [data.graphs[int(i)] for i in data.split[s]] for s in data.split
     }
 
@@ -127,13 +127,13 @@ def run(
 
     seen = {
         split: [*give(g, batch_sampler=DynamicBatchSampler(g, SEEN))]
-        for split, g in parts.items()
+        for split, g in splits.items()
     }
     seed_everything(seed)
-    y = torch.cat([graph.y for graph in parts['train']])
+    y = torch.cat([graph.y for graph in splits['train']])
     sizes = data.node_sizes, data.edge_sizes
-    width = sum(sizes[0]) or parts['train'][0].num_features
-    edge_attr = parts['train'][0].edge_attr
+    width = sum(sizes[0]) or splits['train'][0].num_features
+    edge_attr = splits['train'][0].edge_attr
     edges = sum(sizes[1]) or (edge_attr is not None and edge_attr.size(1))
     model = network.build(width, num_outputs(y), edges or None)
     model.to(device)
@@ -141,7 +141,7 @@ def run(
     metric = recipe.metric(protocol.metric)
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:
-        graphs = parts['train']
+        graphs = splits['train']
         train = give(graphs, batch_sampler=Shuffled(graphs, recipe.batch_size))
         return epoch(trainee, train, seen, optimizer, metric)
 

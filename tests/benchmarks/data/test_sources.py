@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from benchmarks.data import datasets, sources
+from benchmarks import load_dataset, register_dataset
+from benchmarks.data import datasets, own, sources
 from benchmarks.errors import UsageError
 
 EDGES = [(0, 1), (1, 2), (2, 3), (3, 0)]
@@ -119,6 +120,19 @@ def test_tables(tables, folder):
     assert data.edge_index.tolist() == [[1, 2, 3, 0], [2, 3, 0, 1]]
     assert data.train_mask.tolist() == [False, True, True, False]
     assert data.test_mask.tolist() == [True, False, False, False]
+
+
+def test_tables_that_are_given_from_python(tables, monkeypatch):
+    monkeypatch.setattr(datasets, 'REGISTERED', {})
+    monkeypatch.setattr(own, 'REGISTERED', datasets.REGISTERED)
+    given = {n: tables / f'{n}.csv' for n in ('features', 'labels')}
+    register_dataset('ring', tables / 'edges.csv', **given)
+    for data in (
+        load_dataset('ring'),
+        load_dataset(str(tables / 'edges.csv'), **given),
+    ):
+        assert data.x.tolist() == [[6, 7], [0, 1], [2, 3], [4, 5]]
+        assert data.val_mask.tolist() == [False, False, False, True]
 
 
 def test_tables_without_heads_and_with_weights(tmp_path):
