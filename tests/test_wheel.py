@@ -89,6 +89,46 @@ def installed(wheel, tmp_path_factory):
     return out
 
 
+PLUG_IN = {
+    'rings.py': """
+import torch
+from torch_geometric.data import Data
+from torch_geometric.nn import GraphSAGE as Net  # of the four sizes
+
+
+def load():
+    nodes = torch.arange(60)
+    edges = torch.stack([nodes, (nodes + 1) % 60])
+    return Data(x=torch.eye(60), edge_index=edges, y=nodes % 2)
+""",
+    'pyproject.toml': """
+[project]
+name = "rings"
+version = "1.0"
+
+[project.entry-points."pyg_ext.datasets"]
+ring = "rings:load"
+
+[project.entry-points."pyg_ext.methods"]
+rings-net = "rings:Net"
+
+[tool.setuptools]
+py-modules = ["rings"]
+""",
+}
+
+
+@pytest.fixture
+def plug_in(tmp_path_factory):
+    """A folder where another package is, which brings data and a network."""
+    source, out = map(tmp_path_factory.mktemp, ('plug-in', 'plugged'))
+    for name, text in PLUG_IN.items():
+        (source / name).write_text(text)
+    build = ('install', '--no-deps', '--no-build-isolation', '--target', out)
+    run(*PIP, *build, '.', cwd=source)
+    return out
+
+
 @pytest.fixture
 def repository(tmp_path):
     """A repository of somebody else, with a commit."""
@@ -139,6 +179,28 @@ def test_a_sweep_where_only_the_wheel_is(installed, repository):
         row = json.loads(line)
         assert row['status'] == 'ok', row
         assert row['commit'] == f'pyg_ext {pyg_ext.__version__}'
+
+
+def test_what_another_package_brings(installed, plug_in, tmp_path):
+    pytest.importorskip('ray')
+    command = (
+        *('-m', 'pyg_ext_bench', 'depth', '--dataset', 'ring'),
+        *('--methods', 'gcn,rings-net', '--depths', '2', '--seeds', '1'),
+        *('--set', 'epochs=2'),
+    )
+    places = os.pathsep.join(map(str, (installed, plug_in)))
+    for engine in ('processes', 'ray'):
+        run(
+            *command,
+            *('--engine', engine, '--out', engine),
+            cwd=tmp_path,
+            PYTHONPATH=places,
+            RAY_USAGE_STATS_ENABLED='0',
+        )
+        lines = (tmp_path / engine / 'results.jsonl').read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        assert {row['method'] for row in rows} == {'gcn', 'rings-net'}
+        assert {row['status'] for row in rows} == {'ok'}, rows
 
 
 @pytest.mark.parametrize(
