@@ -1,19 +1,74 @@
 """Sphinx settings."""
 
-import pyg_ext
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE / '_ext'), str(HERE.parent)]
+
+import pyg_ext  # noqa: E402
 
 project = 'pyg_ext'
 author = 'The pyg_ext authors'
 release = pyg_ext.__version__
 
 extensions = [
-    'myst_parser',
+    'myst_nb',
     'sphinx.ext.autodoc',
+    'sphinx.ext.autosummary',
     'sphinx.ext.napoleon',
-    'sphinx.ext.mathjax',
+    'sphinx.ext.viewcode',
+    'sphinx_copybutton',
+    'sphinx_design',
+    'command_line',
+    'mathml',
+    'requirements',
+    'zoo',
 ]
-exclude_patterns = ['_build']
-html_theme = 'furo'
-myst_enable_extensions = ['dollarmath']
+templates_path = ['_templates']
+exclude_patterns = ['_build', 'lecture.html']
+
+myst_enable_extensions = ['colon_fence', 'deflist', 'dollarmath']
+myst_heading_anchors = 3
+
+# Tutorials are run as the pages are built, and again only where their code
+# has changed. DOCS_EXECUTE=off leaves their outputs out, DOCS_EXECUTE=force
+# runs them all.
+nb_execution_mode = os.environ.get('DOCS_EXECUTE', 'cache')
+nb_execution_cache_path = str(HERE / '_build/.jupyter_cache')
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+if nb_execution_mode == 'off':  # then nobody says that they are in Python
+    suppress_warnings = ['myst-nb.lexer']
+
 autodoc_member_order = 'bysource'
 autodoc_inherit_docstrings = False
+autosummary_ignore_module_all = False
+
+# Names of other projects become links where their lists can be fetched.
+# The pages build without a network, and so the links are asked for.
+if os.environ.get('DOCS_LINKS'):
+    extensions.append('sphinx.ext.intersphinx')
+    intersphinx_timeout = 20
+intersphinx_mapping = {
+    'numpy': ('https://numpy.org/doc/stable', None),
+    'pandas': ('https://pandas.pydata.org/docs', None),
+    'python': ('https://docs.python.org/3', None),
+    'scipy': ('https://docs.scipy.org/doc/scipy', None),
+    'torch': ('https://docs.pytorch.org/docs/stable', None),
+    'torch_geometric': (
+        'https://pytorch-geometric.readthedocs.io/en/latest',
+        None,
+    ),
+}
+
+html_theme = 'furo'
+html_title = f'pyg_ext {release}'
+html_static_path = ['_static']
+html_css_files = ['pages.css']
+html_math_renderer = 'mathml'
+html_extra_path = [str(p) for p in [HERE / 'lecture.html'] if p.exists()]
+copybutton_prompt_text = r'>>> |\.\.\. |\$ '
+copybutton_prompt_is_regexp = True

@@ -1,0 +1,212 @@
+"""Directives for the model zoo, from methods, presets, stores, references."""
+
+import inspect
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import pandas as pd
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from benchmarks.methods import spec
+from benchmarks.methods.backbones import BACKBONES, aliases
+from benchmarks.recipes import presets
+from benchmarks.reports import verdict
+from benchmarks.reports.published import CELL
+from benchmarks.runs.store import Row, Store
+
+ABOVE = '../benchmarks'  # as seen from the pages
+ON_ARXIV = re.compile(r'arXiv (\d{4}\.\d{5})')
+IN_DOCSTRING = re.compile(r'`"([^"]+)"\s+<(https://arxiv\.org/[^>]+)>`_')
+COLORS = {'within': 'success', 'above': 'info', 'below': 'warning'}
+UNSURE = 'unverified reference'
+
+
+@cache
+def stores() -> dict[str, list[Row]]:
+    """The committed runs by the name of their file."""
+    return {
+        path.name: Store(path.parent, path.name).read()
+        for path in sorted(verdict.RESULTS.glob('*.jsonl'))
+    }
+
+
+@cache
+def cells() -> pd.DataFrame:
+    """The cells with a published number of known source, and ours."""
+    rows = verdict.read(verdict.RESULTS / name for name in stores())
+    lines = verdict.judge(rows).dropna(subset='published')
+    return lines[lines['verdict'] != UNSURE].reset_index(drop=True)
+
+
+def files_of(line: pd.Series) -> list[str]:
+    """The stores that hold runs of a cell."""
+    return [
+        name
+        for name, rows in stores().items()
+        if any(all(row[k] == line[k] for k in CELL) for row in rows)
+    ]
+
+
+class Table(SphinxDirective):
+    """A table that is made as the pages are built."""
+
+    head: tuple[str, ...]
+    numbers: tuple[str, ...] = ()
+
+    def run(self) -> list[nodes.Node]:
+        """Makes the table."""
+        rule = ('---:' if h in self.numbers else '---' for h in self.head)
+        lines = [f'| {" | ".join(r)} |' for r in (self.head, rule)]
+        lines += [f'| {" | ".join(row)} |' for row in self.lines()]
+        for path in verdict.RESULTS.glob('*.jsonl'):
+            self.env.note_dependency(path)
+        return self.parse_text_to_nodes('\n'.join(lines))
+
+    def lines(self) -> Iterable[list[str]]:
+        """The cells of each line, in Markdown."""
+        raise NotImplementedError
+
+
+class Networks(Table):
+    """Each network of the benchmark."""
+
+    head = ('method', 'class', 'paper', 'depth counts', 'presets', 'runs')
+    numbers = ('runs',)
+
+    def lines(self) -> Iterable[list[str]]:
+        """A line for each network, and for each other name."""
+        runs: Counter[str] = Counter()
+        for row in {id(r): r for rs in stores().values() for r in rs}.values():
+            runs[row['method'].partition('+')[0]] += 1
+        recipes = defaultdict(list)
+        for preset in map(presets.read, presets.names()):
+            known = {m for ms in preset.recipes.values() for m in ms}
+            for name in {m.partition('+')[0] for m in known}:
+                recipes[name].append(preset.name)
+        for name in (*BACKBONES, *aliases()):
+            backbone = spec.parse(name).backbone
+            stands_for = aliases().get(name)
+            text = f'`{name}`'
+            if stands_for is not None:
+                text += f' = `{stands_for}`'
+            yield [
+                text,
+                class_of(name),
+                '' if stands_for else paper_of(backbone.model),
+                backbone.unit,
+                ', '.join(map(preset_file, recipes[name])),
+                str(runs[name]),
+            ]
+
+
+class PublishedCells(Table):
+    """The cells of a dataset that have a published number."""
+
+    required_arguments = 1
+    head = (
+        'method',
+        'class',
+        'depth',
+        'preset',
+        'published',
+        'ours',
+        'runs',
+        'difference',
+        'verdict',
+    )
+    numbers = ('depth', 'published', 'ours', 'runs', 'difference')
+
+    def lines(self) -> Iterable[list[str]]:
+        """A line for each cell."""
+        found = cells()
+        for _, line in found[found['dataset'] == self.arguments[0]].iterrows():
+            runs = ', '.join(
+                download(f'{line["runs"]:.0f}', f'results/{name}')
+                for name in files_of(line)[:1]
+            )
+            yield [
+                f'`{line["method"]}`',
+                class_of(line['method']),
+                str(line['depth']),
+                f'{preset_file(line["preset"])} {source_of(line["preset"])}',
+                f'{line["published"]:.2f}',
+                with_spread(line),
+                runs,
+                f'{line["difference"]:+.2f}',
+                badge(line['verdict']),
+            ]
+
+
+class CommittedRuns(Table):
+    """The stores of this repository."""
+
+    head = ('file', 'runs', 'datasets', 'presets', 'methods')
+    numbers = ('runs',)
+
+    def lines(self) -> Iterable[list[str]]:
+        """A line for each file."""
+        for name, rows in stores().items():
+            seen = (
+                list(dict.fromkeys(row[key] for row in rows))
+                for key in ('dataset', 'preset', 'method')
+            )
+            yield [
+                download(name.removesuffix('.jsonl'), f'results/{name}'),
+                str(len(rows)),
+                *(', '.join(f'`{word}`' for word in words) for words in seen),
+            ]
+
+
+def class_of(method: str) -> str:
+    """The class that a method is made of, linked."""
+    return (
+        f'{{class}}`~pyg_ext.nn.{spec.parse(method).backbone.model.__name__}`'
+    )
+
+
+def paper_of(model: type) -> str:
+    """The paper that a class names, linked."""
+    found = IN_DOCSTRING.search(inspect.getdoc(model))
+    if found is None:
+        return ''
+    return f'[{" ".join(found[1].split())}]({found[2]})'
+
+
+def preset_file(name: str) -> str:
+    """A preset, linked to its file."""
+    return download(name, f'recipes/presets/{name}.yaml')
+
+
+def source_of(preset: str) -> str:
+    """The paper of a preset, linked."""
+    found = ON_ARXIV.search(presets.read(preset).source)
+    return f'([{found[1]}](https://arxiv.org/abs/{found[1]}))'
+
+
+def download(text: str, place: str) -> str:
+    """A file of the benchmark, linked."""
+    return f'{{download}}`{text} <{ABOVE}/{place}>`'
+
+
+def with_spread(line: pd.Series) -> str:
+    """Our mean, and the standard deviation if there are several runs."""
+    text = f'{line["mean"]:.2f}'
+    return text if pd.isna(line['std']) else f'{text} ± {line["std"]:.2f}'
+
+
+def badge(word: str) -> str:
+    """A verdict in its colour."""
+    return f'{{bdg-{COLORS.get(word, "secondary")}}}`{word}`'
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Makes the directives known."""
+    app.add_directive('networks', Networks)
+    app.add_directive('published-cells', PublishedCells)
+    app.add_directive('committed-runs', CommittedRuns)
+    return {'parallel_read_safe': True, 'parallel_write_safe': True}
