@@ -127,7 +127,7 @@ def augment() -> Figure:
         ],
         {label: table[f'{peer} / ours'] for label, peer in peers.items()},
     )
-    axes.set_xlabel("time of PageRank, other's / ours")
+    axes.set_xlabel("time, other's / ours")
     legend(figure, axes, 2)
     return figure
 
