@@ -5,8 +5,7 @@ from html import escape
 from typing import Any
 
 from docutils import nodes
-from docutils.utils.math import MathError
-from docutils.utils.math.latex2mathml import tex2mathml
+from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
@@ -17,15 +16,14 @@ logger = logging.getLogger(__name__)
 
 def inline(self: HTML5Translator, node: nodes.math) -> None:
     """Writes a formula within a line."""
-    self.body.append(drawn(node, node.astext(), False))
+    self.body.append(drawn(node, 'inline'))
     raise nodes.SkipNode
 
 
 def displayed(self: HTML5Translator, node: nodes.math_block) -> None:
-    """Writes a formula of its own; blank lines in it begin a new line."""
+    """Writes a formula of its own."""
     self.body.append(self.starttag(node, 'div', CLASS='math-block'))
-    for line in node.astext().split('\n\n'):
-        self.body.append(drawn(node, line, True))
+    self.body.append(drawn(node, 'block'))
     if node['number']:
         number = get_node_equation_number(self, node)
         self.body.append(f'<span class="eqno">({number})</span>')
@@ -33,16 +31,27 @@ def displayed(self: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-def drawn(node: nodes.Element, formula: str, as_block: bool) -> str:
+def drawn(node: nodes.Element, display: str) -> str:
     """A formula as MathML; as it stands, with a warning, if it cannot be."""
-    tex = re.sub(r'\\dots\b', r'\\ldots', formula)
-    if '&' in tex and r'\begin' not in tex:
-        tex = rf'\begin{{aligned}}{tex}\end{{aligned}}'
+    tex = node.astext()
     try:
-        return tex2mathml(tex, as_block)
-    except MathError as error:
-        logger.warning('%s: %s', error, formula, location=node)
-        return f'<code>{escape(formula)}</code>'
+        out = convert(in_lines(tex), display=display)
+        unknown = re.findall(r'>(\\[A-Za-z]+)<', out)
+        if unknown:
+            raise ValueError(f'{", ".join(unknown)} is not known')
+    except Exception as error:  # of any kind, by what is wrong in it
+        logger.warning('formula %s: %s', tex, error, location=node)
+        return f'<code>{escape(tex)}</code>'
+    return out
+
+
+def in_lines(tex: str) -> str:
+    """A formula whose lines have blank lines between, or columns."""
+    lines = re.split(r'\n\s*\n', tex)
+    if len(lines) == 1 and ('&' not in tex or r'\begin' in tex):
+        return tex
+    body = r' \\ '.join(lines)
+    return rf'\begin{{split}}{body}\end{{split}}'
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

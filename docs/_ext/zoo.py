@@ -17,6 +17,7 @@ from benchmarks.methods.backbones import BACKBONES, aliases
 from benchmarks.recipes import presets
 from benchmarks.reports import verdict
 from benchmarks.reports.published import CELL
+from benchmarks.runs.identity import key
 from benchmarks.runs.store import Row, Store
 
 ABOVE = '../benchmarks'  # as seen from the pages
@@ -36,10 +37,16 @@ def stores() -> dict[str, list[Row]]:
 
 
 @cache
+def to_the_letter() -> dict[str, list[Row]]:
+    """Those of them that follow their preset."""
+    return {name: verdict.read([verdict.RESULTS / name]) for name in stores()}
+
+
+@cache
 def cells() -> pd.DataFrame:
     """The cells with a published number of known source, and ours."""
-    rows = verdict.read(verdict.RESULTS / name for name in stores())
-    lines = verdict.judge(rows).dropna(subset='published')
+    rows = {key(r): r for rows in to_the_letter().values() for r in rows}
+    lines = verdict.judge([*rows.values()]).dropna(subset='published')
     return lines[lines['verdict'] != UNSURE].reset_index(drop=True)
 
 
@@ -47,7 +54,7 @@ def files_of(line: pd.Series) -> list[str]:
     """The stores that hold runs of a cell."""
     return [
         name
-        for name, rows in stores().items()
+        for name, rows in to_the_letter().items()
         if any(all(row[k] == line[k] for k in CELL) for row in rows)
     ]
 
@@ -81,12 +88,13 @@ class Networks(Table):
     def lines(self) -> Iterable[list[str]]:
         """A line for each network, and for each other name."""
         runs: Counter[str] = Counter()
-        for row in {id(r): r for rs in stores().values() for r in rs}.values():
-            runs[row['method'].partition('+')[0]] += 1
+        known = {key(row) for rows in stores().values() for row in rows}
+        for _, method, *_ in known:
+            runs[method.partition('+')[0]] += 1
         recipes = defaultdict(list)
         for preset in map(presets.read, presets.names()):
-            known = {m for ms in preset.recipes.values() for m in ms}
-            for name in {m.partition('+')[0] for m in known}:
+            methods = {m for ms in preset.recipes.values() for m in ms}
+            for name in {m.partition('+')[0] for m in methods}:
                 recipes[name].append(preset.name)
         for name in (*BACKBONES, *aliases()):
             backbone = spec.parse(name).backbone
@@ -125,10 +133,6 @@ class PublishedCells(Table):
         """A line for each cell."""
         found = cells()
         for _, line in found[found['dataset'] == self.arguments[0]].iterrows():
-            runs = ', '.join(
-                download(f'{line["runs"]:.0f}', f'results/{name}')
-                for name in files_of(line)[:1]
-            )
             yield [
                 f'`{line["method"]}`',
                 class_of(line['method']),
@@ -136,7 +140,7 @@ class PublishedCells(Table):
                 f'{preset_file(line["preset"])} {source_of(line["preset"])}',
                 f'{line["published"]:.2f}',
                 with_spread(line),
-                runs,
+                runs_of(line),
                 f'{line["difference"]:+.2f}',
                 badge(line['verdict']),
             ]
@@ -191,6 +195,14 @@ def source_of(preset: str) -> str:
 def download(text: str, place: str) -> str:
     """A file of the benchmark, linked."""
     return f'{{download}}`{text} <{ABOVE}/{place}>`'
+
+
+def runs_of(line: pd.Series) -> str:
+    """How many runs a cell has, linked to their files."""
+    first, *more = files_of(line)
+    links = [download(f'{line["runs"]:.0f}', f'results/{first}')]
+    links += [download('and', f'results/{name}') for name in more]
+    return ' '.join(links)
 
 
 def with_spread(line: pd.Series) -> str:
