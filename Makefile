@@ -41,14 +41,16 @@ depth: $(VENV)/stamp-html
 	$(BIN)/python -m benchmarks depth --dataset auto $(DEPTH) --out $(OUT)
 
 test: $(VENV)/stamp-test $(VENV)/stamp-wheels
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/stamp-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
+# The tutorials are run, which takes ten minutes at first, and again only where
+# they have changed. DOCS_EXECUTE=off leaves their outputs out.
 docs: $(VENV)/stamp-docs
-	$(BIN)/python -m sphinx -W -q -b html docs docs/_build
+	$(BIN)/python -m sphinx -W -q -j auto -b html docs docs/_build
 	@echo "docs/_build/index.html"
 
 # Both exist only as source in the package index: 40 minutes on two cores.
@@ -59,7 +61,7 @@ sparse: $(VENV)/stamp-test
 	@touch $(VENV)/stamp-wheels
 
 clean:
-	rm -rf $(VENV) build dist docs/_build *.egg-info
+	rm -rf $(VENV) build dist docs/_build docs/reference/generated *.egg-info
 	rm -rf .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

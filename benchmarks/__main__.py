@@ -1,12 +1,12 @@
 import sys
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """The command line, or what it lacks."""
     try:
         from .cli import main as run
 
-        return run()
+        return run(arguments)
     except ModuleNotFoundError as error:
         name = error.name
         print(f'error: {name} is missing: pip install pyg-ext[benchmark]')

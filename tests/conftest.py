@@ -1,4 +1,8 @@
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +14,14 @@ def _own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the cache folder of the user."""
     folder = tmp_path_factory.getbasetemp() / 'cache'
     monkeypatch.setenv('XDG_CACHE_HOME', str(folder))
+
+
+@pytest.fixture(autouse=True)
+def _own_threads():
+    """What a test sets holds for that test only."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -40,3 +52,27 @@ def graph():
         edge_index=torch.tensor(both).t().contiguous(),
         edge_weight=torch.rand(17, generator=generator).double() + 0.5,
     )
+
+
+@pytest.fixture(scope='session')
+def site(tmp_path_factory):
+    """The pages as `make docs` builds them, without the tutorials' outputs."""
+    for name in ('furo', 'latex2mathml', 'myst_nb', 'sphinx_copybutton'):
+        pytest.importorskip(name, reason='pip install pyg-ext[docs]')
+    root = Path(__file__).parent.parent
+    copy = tmp_path_factory.mktemp('pages')
+    for name in ('benchmarks', 'pyg_ext', 'CHANGELOG.md', 'CONTRIBUTING.md'):
+        (copy / name).symlink_to(root / name)
+    left = shutil.ignore_patterns('_build', 'generated')
+    shutil.copytree(root / 'docs', copy / 'docs', ignore=left)
+    done = subprocess.run(
+        [
+            *(sys.executable, '-m', 'sphinx', '-W', '-q', '-j', '2'),
+            *('-b', 'html', copy / 'docs', copy / 'html'),
+        ],
+        env={**os.environ, 'DOCS_EXECUTE': 'off'},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return copy / 'html'

@@ -24,11 +24,7 @@ def test_interleave_takes_turns():
 def speed(tmp_path, *arguments):
     """The whole command, where peers are checked to compute the same."""
     file = tmp_path / 'rows.json'
-    threads = torch.get_num_threads()
-    try:
-        code = main(['speed', *arguments, '--json', str(file)])
-    finally:
-        torch.set_num_threads(threads)
+    code = main(['speed', *arguments, '--json', str(file)])
     assert code == 0
     return json.loads(file.read_text())['rows']
 

@@ -100,6 +100,7 @@ def first_step(case, team):
 def compare(cases, folder):
     """Two processes against one."""
     ranks = by_two(folder, first_step, cases)
+    torch.set_num_threads(1)  # as each of the two has
     for (spec, keys), *both in zip(cases, *ranks, strict=True):
         loss, gradient = first_gradient(spec, Recipe(**keys))
         for rank_loss, rank_gradient in both:
