@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE / '_ext'), str(HERE.parent)]
+ROOT = str(HERE.parent)
+sys.path[:0] = [str(HERE / '_ext'), ROOT]
 
 import pyg_ext  # noqa: E402
+from benchmarks.data import datasets  # noqa: E402
 
 project = 'pyg_ext'
 author = 'The pyg_ext authors'
@@ -34,14 +36,21 @@ myst_heading_anchors = 3
 
 # Tutorials are run as the pages are built, and again only where their code
 # has changed. DOCS_EXECUTE=off leaves their outputs out, DOCS_EXECUTE=force
-# runs them all.
+# runs all of them. Without Cora, those on it are not run.
 nb_execution_mode = os.environ.get('DOCS_EXECUTE', 'cache')
 nb_execution_cache_path = str(HERE / '_build/.jupyter_cache')
+nb_execution_in_temp = True
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
-if nb_execution_mode == 'off':  # then nobody says that they are in Python
-    suppress_warnings = ['myst-nb.lexer']
+if nb_execution_mode != 'off' and datasets.choose()[0] != 'cora':
+    nb_execution_excludepatterns = [
+        path.relative_to(HERE).as_posix()
+        for path in (HERE / 'tutorials').glob('*.md')
+        if "'cora'" in path.read_text('utf-8')
+    ]
+os.environ['PYTHONPATH'] = ROOT  # of the notebooks: `import benchmarks`
+suppress_warnings = ['myst-nb.lexer']  # of notebooks that are not run
 
 autodoc_member_order = 'bysource'
 autodoc_inherit_docstrings = False

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from torch_geometric.data import Data
 
 
@@ -59,20 +60,38 @@ def site(tmp_path_factory):
     """The pages as `make docs` builds them, without the tutorials' outputs."""
     for name in ('furo', 'latex2mathml', 'myst_nb', 'sphinx_copybutton'):
         pytest.importorskip(name, reason='pip install pyg-ext[docs]')
+    folder = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:  # built once for all of them
+        folder = folder.parent
+    pages = folder / 'pages'
+    with FileLock(folder / 'pages.lock'):
+        if not (pages / 'html/objects.inv').exists():
+            _build(pages)
+    return pages / 'html'
+
+
+def _build(folder):
     root = Path(__file__).parent.parent
-    copy = tmp_path_factory.mktemp('pages')
+    folder.mkdir(exist_ok=True)
     for name in ('benchmarks', 'pyg_ext', 'CHANGELOG.md', 'CONTRIBUTING.md'):
-        (copy / name).symlink_to(root / name)
+        (folder / name).symlink_to(root / name)
     left = shutil.ignore_patterns('_build', 'generated')
-    shutil.copytree(root / 'docs', copy / 'docs', ignore=left)
+    shutil.copytree(root / 'docs', folder / 'docs', ignore=left)
+    sphinx = [
+        sys.executable,
+        '-m',
+        'sphinx',
+        '-W',
+        '-q',
+        '-j',
+        '2',
+        '-b',
+        'html',
+    ]
     done = subprocess.run(
-        [
-            *(sys.executable, '-m', 'sphinx', '-W', '-q', '-j', '2'),
-            *('-b', 'html', copy / 'docs', copy / 'html'),
-        ],
+        [*sphinx, folder / 'docs', folder / 'html'],
         env={**os.environ, 'DOCS_EXECUTE': 'off'},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    return copy / 'html'

@@ -25,6 +25,7 @@ ON_ARXIV = re.compile(r'arXiv (\d{4}\.\d{5})')
 IN_DOCSTRING = re.compile(r'`"([^"]+)"\s+<(https://arxiv\.org/[^>]+)>`_')
 COLORS = {'within': 'success', 'above': 'info', 'below': 'warning'}
 UNSURE = 'unverified reference'
+NO_BREAK = '\N{NO-BREAK SPACE}'
 
 
 @cache
@@ -189,7 +190,7 @@ def preset_file(name: str) -> str:
 def source_of(preset: str) -> str:
     """The paper of a preset, linked."""
     found = ON_ARXIV.search(presets.read(preset).source)
-    return f'([{found[1]}](https://arxiv.org/abs/{found[1]}))'
+    return f'([paper](https://arxiv.org/abs/{found[1]}))'
 
 
 def download(text: str, place: str) -> str:
@@ -201,14 +202,18 @@ def runs_of(line: pd.Series) -> str:
     """How many runs a cell has, linked to their files."""
     first, *more = files_of(line)
     links = [download(f'{line["runs"]:.0f}', f'results/{first}')]
-    links += [download('and', f'results/{name}') for name in more]
+    links += [
+        download(f'[{number}]', f'results/{name}')
+        for number, name in enumerate(more, 2)
+    ]
     return ' '.join(links)
 
 
 def with_spread(line: pd.Series) -> str:
     """Our mean, and the standard deviation if there are several runs."""
-    text = f'{line["mean"]:.2f}'
-    return text if pd.isna(line['std']) else f'{text} ± {line["std"]:.2f}'
+    if pd.isna(line['std']):
+        return f'{line["mean"]:.2f}'
+    return f'{line["mean"]:.2f} ± {line["std"]:.2f}'.replace(' ', NO_BREAK)
 
 
 def badge(word: str) -> str:
