@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
+from rich.table import Table
+
 from ..output import console, shown
-from ..reports import page, summary
+from ..reports import facts
 from ..reports.outcome import Runs
+from ..reports.summary import changes, grid, heading, what_cells_hold
 
 
 def show(runs: Runs) -> int:
@@ -13,11 +17,8 @@ def show(runs: Runs) -> int:
     Returns:
         The exit code: 1 if runs failed.
     """
-    console.print(page.table(runs.summary()))
-    changes = summary.changes(runs.rows)
-    if changes:
-        console.print(f'changed from the preset: {shown(", ".join(changes))}')
-    for words in page.own_words(runs.rows):
+    console.print(_table(runs.summary(), changes(runs.rows)))
+    for words in facts.own_words(runs.rows):
         console.print(shown(words))
     for words in runs.left_out:
         console.print(f'in the same store, and left out: {shown(words)}')
@@ -27,3 +28,18 @@ def show(runs: Runs) -> int:
     if failed:
         console.print(f'{failed} runs failed', style='red')
     return int(failed > 0)
+
+
+def _table(summary: pd.DataFrame, changed: list[str]) -> Table:
+    """Methods by depths."""
+    out = Table(
+        title=shown(heading(summary, changed)),
+        caption=what_cells_hold(summary),
+    )
+    wide = grid(summary)
+    out.add_column('depth')
+    for depth in wide.columns:
+        out.add_column(str(depth), justify='right')
+    for method, texts in wide.iterrows():
+        out.add_row(str(method), *texts)
+    return out

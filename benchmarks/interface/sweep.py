@@ -12,7 +12,7 @@ from ..data import datasets, protocols
 from ..data import own as own_data
 from ..errors import UsageError
 from ..methods import spec
-from ..reports import page
+from ..reports import files
 from ..reports.outcome import Runs
 from ..reports.summary import together
 from ..runs.cells import Cell, plan
@@ -172,7 +172,7 @@ def sweep(
         rows, left_out = together(store.read(), cells[0].row(), overrides)
         seen = None
         if rows and not dataset.many and not joins:
-            seen = page.reach(
+            seen = files.reach(
                 dataset.name, given, max(row['depth'] for row in rows)
             )
         if probe:

@@ -1,37 +1,37 @@
 """The curves."""
 
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ..output import replacing, shown
-from .summary import metric_of
+from . import style
+from .summary import heading, metric_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by all common kinds of colour vision.
-COLORS = (
-    '#0072B2',
-    '#D55E00',
-    '#009E73',
-    '#CC79A7',
-    '#E69F00',
-    '#56B4E9',
-    '#000000',
-)
-MARKERS = 'osD^vPX'
+UNDATED = {  # kinds of files, and what leaves the date of drawing out
+    'png': None,
+    'svg': {'Date': None},
+    'pdf': {'CreationDate': None},
+}
 
 
 def figure(
-    summary: pd.DataFrame, seen: pd.DataFrame | None = None
+    summary: pd.DataFrame,
+    seen: pd.DataFrame | None = None,
+    changed: Sequence[str] = (),
 ) -> 'Figure':
-    """The curves, with the receptive field below if it is given."""
+    """The curves, with the receptive field below if it is given; the title
+    says what was changed from the preset.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    first = summary.iloc[0]
     with rc_context({'font.size': 11}):
         panels = 1 if seen is None else 2
         out = Figure((7, 3.5 + panels), layout='constrained')
@@ -43,23 +43,22 @@ def figure(
         )
         axes, *below = grid[:, 0]
         good = summary[summary['runs'] > 0]
-        for i, method in enumerate(good['method'].unique()):
+        for method, look in style.looks(good['method']).items():
             curve = good[good['method'] == method]
-            color = COLORS[i % len(COLORS)]
             axes.plot(
                 curve['depth'],
                 curve['mean'],
-                color=color,
-                marker=MARKERS[i % len(MARKERS)],
-                linestyle=('-', '--', ':')[i // len(COLORS) % 3],
-                label=shown(method),
+                color=look.color,
+                marker=look.marker,
+                dashes=look.dash,
+                label=look.name,
             )
             known = curve[curve['verified'] == 'yes']
             axes.plot(
                 known['depth'],
                 known['published'],
-                color=color,
-                marker=MARKERS[i % len(MARKERS)],
+                color=look.color,
+                marker=look.marker,
                 markerfacecolor='white',
                 markersize=9,
                 linestyle='',
@@ -70,7 +69,7 @@ def figure(
                 curve['depth'],
                 curve['mean'] - spread,
                 curve['mean'] + spread,
-                color=color,
+                color=look.color,
                 alpha=0.15,
                 linewidth=0,
             )
@@ -87,6 +86,7 @@ def figure(
             low.grid(alpha=0.3)
             low.spines[['top', 'right']].set_visible(False)
         (below or [axes])[-1].set_xlabel('depth (layers or propagation steps)')
+        axes.set_ylim(style.limits(summary))
         axes.set_ylabel(f'test {metric_of(summary).title}')
         low, high = good['runs'].min(), good['runs'].max()
         runs = f'{low}' if low == high else f'{low} to {high}'
@@ -94,11 +94,8 @@ def figure(
             runs += ' seeds; hollow: published, where verified'
         else:
             runs += ' seeds'
-        axes.set_title(
-            f'{shown(first["dataset"])}, {shown(first["protocol"])}, preset '
-            f'{shown(first["preset"])}\nmean ± std of {runs}',
-            fontsize=10,
-        )
+        title = textwrap.fill(shown(heading(summary, changed)), 70)
+        axes.set_title(f'{title}\nmean ± std of {runs}', fontsize=10)
         axes.grid(alpha=0.3)
         axes.spines[['top', 'right']].set_visible(False)
         if not good.empty:
@@ -107,17 +104,17 @@ def figure(
 
 
 def draw(
-    summary: pd.DataFrame, folder: Path, seen: pd.DataFrame | None = None
-) -> None:
-    """Writes ``curve.png`` and ``curve.svg``."""
+    summary: pd.DataFrame,
+    folder: Path,
+    seen: pd.DataFrame | None = None,
+    changed: Sequence[str] = (),
+) -> list[str]:
+    """Writes ``curve.png``, ``curve.svg`` and ``curve.pdf``."""
     from matplotlib import rc_context
 
     with rc_context({'svg.hashsalt': 'pyg_ext'}):
-        drawn = figure(summary, seen)
-        for kind in ('png', 'svg'):
+        drawn = figure(summary, seen, changed)
+        for kind, undated in UNDATED.items():
             with replacing(folder / f'curve.{kind}') as part:
-                drawn.savefig(
-                    part,
-                    dpi=150,
-                    metadata={'Date': None} if kind == 'svg' else None,
-                )
+                drawn.savefig(part, dpi=150, metadata=undated)
+    return [f'curve.{kind}' for kind in UNDATED]

@@ -60,6 +60,23 @@ def frame(rows: list[Row]) -> pd.DataFrame:
     )
 
 
+def findings(good: list[Row]) -> list[list[str]]:
+    """What was found in each run, before and after, and its score."""
+    return [
+        [
+            row['method'],
+            str(row['depth']),
+            *(
+                ', '.join(map(str, row['probe'][state]['findings']))
+                or 'nothing'
+                for state in STATES
+            ),
+            f'{100 * row["test"]:.1f}',
+        ]
+        for row in sorted(good, key=lambda r: (r['method'], r['depth']))
+    ]
+
+
 def draw(lines: pd.DataFrame, method: str, folder: Path) -> str:
     """Writes a heat map of each measure, depths by layers, before and after
     training, and returns the file's name.
@@ -122,19 +139,6 @@ def write(rows: list[Row], folder: Path) -> tuple[list[str], list[str]]:
         method: draw(lines, method, folder)
         for method in dict.fromkeys(lines['method'])
     }
-    cells = [
-        [
-            row['method'],
-            str(row['depth']),
-            *(
-                ', '.join(map(str, row['probe'][state]['findings']))
-                or 'nothing'
-                for state in STATES
-            ),
-            f'{100 * row["test"]:.1f}',
-        ]
-        for row in sorted(good, key=lambda r: (r['method'], r['depth']))
-    ]
     head = ('method', 'depth', *STATES, 'test %')
     text = [
         '',
@@ -144,7 +148,7 @@ def write(rows: list[Row], folder: Path) -> tuple[list[str], list[str]]:
         'loss; `initial` before and `trained` after the last epoch. What '
         '`diagnose` finds:',
         '',
-        *tables.page(head, cells),
+        *tables.page(head, findings(good)),
         '',
         *(f'![layers of {m}]({file})\n' for m, file in figures.items()),
     ]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..errors import check_name
 from ..runs.store import Row
-from . import curve, page, summary
+from . import curve, files, summary
 from .intervals import paired
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Runs:
         rows: One for each run, as the store has them.
         folder: Where the store is.
         left_out: What stands in the store besides, in words.
-        reach: What :func:`benchmarks.reports.page.reach` gives.
+        reach: What :func:`benchmarks.reports.files.reach` gives.
         probed: Runs whose layers were looked at.
         held: What is closed when this goes, such as a temporary folder.
     """
@@ -76,7 +76,7 @@ class Runs:
         standard deviation and 95 % interval, and the published mean if there
         is one for this recipe. Shares are in percent.
         """
-        return page.summary_of(self.rows)
+        return files.summary_of(self.rows)
 
     def table(self) -> pd.DataFrame:
         """Methods by depths; each cell is ``mean ± standard deviation``."""
@@ -84,7 +84,8 @@ class Runs:
 
     def figure(self) -> 'Figure':
         """The curves, as a figure of matplotlib."""
-        return curve.figure(self.summary(), self.reach)
+        changed = summary.changes(self.rows)
+        return curve.figure(self.summary(), self.reach, changed)
 
     def compare(self, method: str, other: str) -> pd.DataFrame:
         """The gain of a method over another, in points, at each depth that
@@ -115,12 +116,12 @@ class Runs:
         return pd.DataFrame.from_dict(lines, 'index').rename_axis('depth')
 
     def write(self, folder: str | Path | None = None) -> list[str]:
-        """Writes table, figure and report, and returns their names.
+        """Writes tables, figures and reports, and returns their names.
 
         Args:
             folder: Where to; by default beside the store.
         """
-        return page.write(
+        return files.write(
             self.rows,
             self.folder if folder is None else folder,
             self.reach,

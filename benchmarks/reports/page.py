@@ -1,298 +1,233 @@
-import warnings
-from collections.abc import Iterable
+"""Pages for a browser: one file each, with all code inside."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
-from rich.table import Table
-from torch_geometric.data import Data
 
-from pyg_ext.metrics import receptive_field
-
-from ..data import datasets
-from ..errors import UsageError, reason
-from ..methods import spec
-from ..output import escaped, make_folder, shown, write_text
-from ..recipes import presets
-from ..runs.identity import key
+from ..errors import UsageError
+from ..output import shown
+from ..runs.progress import State
 from ..runs.store import Row
-from . import curve, layers, tables
-from .published import beside
+from . import charts, facts, layers, style
 from .summary import (
-    GONE,
+    REACH_NODES,
     changes,
-    check_one_kind,
     grid,
+    heading,
+    metric_of,
     protocol_of,
-    summarize,
     what_cells_hold,
 )
 
-REACH_NODES = 256  # whose receptive fields are looked at
+TEMPLATES = Path(__file__).with_name('templates')
+NEEDED = ('altair', 'itables', 'jinja2', 'vl_convert')
+AGAIN = 5  # seconds until a page of a sweep that goes on is read again
 
-REACH = 'receptive_field.csv'
-REACH_COLUMNS = 'dataset', 'hops', 'percent'
+
+def can_be_made() -> bool:
+    """Whether the libraries for pages are installed."""
+    return all(find_spec(name) for name in NEEDED)
 
 
-def table(summary: pd.DataFrame) -> Table:
-    """The terminal's table."""
-    first = summary.iloc[0]
-    out = Table(
-        title=f'{first["dataset"]}, protocol {first["protocol"]}, preset '
-        f'{first["preset"]}',
-        caption=what_cells_hold(summary),
+def check() -> None:
+    """Raises a UsageError that says how the libraries are had."""
+    if not can_be_made():
+        raise UsageError(
+            f'pages need {", ".join(NEEDED)}: pip install pyg-ext[html]'
+        )
+
+
+def render(template: str, **values: Any) -> str:
+    """A page of a template in ``templates/``; values are text, whatever they
+    hold. Charts are given as specifications, by the names of their places.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    wide = grid(summary)
-    out.add_column('depth')
-    for depth in wide.columns:
-        out.add_column(str(depth), justify='right')
-    for method, texts in wide.iterrows():
-        out.add_row(str(method), *texts)
-    return out
+    env.filters['shown'] = shown
+    return env.get_template(template).render(
+        vega=vega, grids=data_tables, **values
+    )
 
 
-def reach(dataset: str, data: Data, hops: int) -> pd.DataFrame:
-    """The share of nodes that reach a node, in percent, by convolutions;
-    the mean over at most 256 random nodes.
-    """
-    some = min(REACH_NODES, data.num_nodes)
-    draw = torch.Generator().manual_seed(0)
-    shares = receptive_field(data.edge_index, hops, data.num_nodes, some, draw)
-    columns = {'hops': range(hops + 1), 'percent': 100 * shares}
-    return pd.DataFrame({'dataset': dataset, **columns})
+@cache
+def vega() -> str:
+    """The code that draws charts."""
+    import vl_convert
+    from markupsafe import Markup
+
+    return Markup(_inside_script(vl_convert.javascript_bundle()))
 
 
-def _read_reach(file: Path, dataset: str) -> pd.DataFrame | None:
-    """What an earlier report of the folder wrote of the dataset, if it did."""
-    if not file.is_file():
-        return None
-    try:
-        seen = pd.read_csv(file, dtype=dict.fromkeys(REACH_COLUMNS[1:], float))
-        wrong = (*seen,) != REACH_COLUMNS or seen.isna().any(axis=None)
-        why = f'no columns {", ".join(REACH_COLUMNS)}' if wrong else None
-    except (OSError, ValueError) as error:  # the parser's is one
-        why = reason(error)
-    if why is None:
-        fits = bool((seen['dataset'] == dataset).all())
-        return seen if fits else None
-    warnings.warn(f'{file} is not drawn: {why}', stacklevel=3)
-    return None
+@cache
+def data_tables() -> dict[str, str]:
+    """The code and the style of tables that sort and filter."""
+    import itables
+    from markupsafe import Markup
 
-
-def markdown(
-    summary: pd.DataFrame,
-    rows: list[Row],
-    seen: pd.DataFrame | None = None,
-    left_out: Iterable[str] = (),
-    more: Iterable[str] = (),
-) -> str:
-    """The report as a page, with more sections behind."""
-    first = summary.iloc[0]
-    protocol = protocol_of(rows[0])
-    wide = grid(summary)
-    head = [f'{name}' for name in ('depth', *wide.columns)]
-    lines = [
-        f'# Test score against depth: {escaped(first["dataset"])}',
-        '',
-        f'Data: {escaped(_about(first["dataset"]))}.',
-        f'Protocol `{shown(protocol.name)}`: {protocol.about}. Preset '
-        f'`{shown(first["preset"])}`: {escaped(_source(first["preset"]))}',
-        '',
-        f'By depth, {what_cells_hold(summary)}, at the epoch that the preset '
-        f'selects on the validation part:',
-        '',
-        *tables.page(
-            head,
-            ([method, *texts] for method, texts in wide.iterrows()),
-            numbers=range(1, len(head)),
-        ),
-        '',
-        '![test score against depth](curve.png)',
-        '',
-        *_reach_text(seen),
-        *_beside_text(summary),
-        '## What depth counts',
-        '',
-        *(_depth_text(method, rows) for method in wide.index),
-        '',
-        '## What was run',
-        '',
-        f'- {len(rows)} runs, {summary["failed"].sum()} of them failed; '
-        f'{sum(row.get("seconds", 0) for row in rows) / 60:.1f} minutes of '
-        f'training in all',
-    ]
-    changed = ', '.join(changes(rows)) or 'nothing'
-    lines.append(f'- changed from the preset: {escaped(changed)}')
-    lines += [f'- {escaped(words)}' for words in own_words(rows)]
-    lines += [
-        f'- in the same store, and not in this report: {escaped(words)}'
-        for words in left_out
-    ]
-    for name in ('commit', 'device', 'versions', 'data'):
-        found = {
-            ', '.join(f'{k} {v}' for k, v in value.items())
-            if isinstance(value, dict)
-            else str(value)
-            for value in (row.get(name) for row in rows)
-            if value is not None
-        }
-        lines.append(f'- {name}: {escaped("; ".join(sorted(found)))}')
-    failures = [row for row in rows if row['status'] != 'ok']
-    if failures:
-        lines += ['', '## Failed runs', '']
-        lines += [
-            f'- {escaped(row["method"])}, depth {row["depth"]}, seed '
-            f'{row["seed"]}: {escaped(row.get("error", "unknown"))}'
-            for row in failures
-        ]
-    return '\n'.join([*lines, *more]) + '\n'
-
-
-def _about(dataset: str) -> str:
-    try:
-        return datasets.find(dataset).about
-    except UsageError:
-        return GONE
-
-
-def _source(preset: str) -> str:
-    try:
-        return presets.read(preset).source
-    except UsageError:
-        return GONE
-
-
-def own_words(rows: list[Row]) -> list[str]:
-    """Of what users bring: whose recipe it took, and which code it was."""
-    texts = {
-        'recipe_of': 'the recipe of {}, for the preset has none of its own',
-        'code': '{}: other code or data would be other runs',
+    folder = Path(itables.__file__).with_name('html')
+    code = (folder / 'dt_bundle.js').read_text('utf-8')
+    return {
+        'js': Markup(_inside_script(code)),
+        'css': Markup((folder / 'dt_bundle.css').read_text('utf-8')),
     }
-    out = []
-    for name, text in texts.items():
-        methods: dict[str, dict[str, None]] = {}
-        for row in rows:
-            if name in row:
-                methods.setdefault(row[name], {})[row['method']] = None
-        out += [
-            f'{", ".join(some)}: {text.format(value)}'
-            for value, some in methods.items()
-        ]
-    return out
 
 
-def _reach_text(seen: pd.DataFrame | None) -> list[str]:
-    if seen is None:
-        return []
-    return [
-        f'Below the curves: the share of all nodes whose features reach a '
-        f'node in so many convolutions, the mean over at most {REACH_NODES} '
-        f'random nodes.',
-        '',
-    ]
+def _inside_script(code: str) -> str:
+    """Code that no browser takes for the end of a script."""
+    return code.replace('</script', '<\\/script').replace('<!--', '<\\!--')
 
 
-def _beside_text(summary: pd.DataFrame) -> list[str]:
-    known = summary.dropna(subset='published')
-    if known.empty:
-        return []
-    return [
-        '## Beside the published numbers',
-        '',
-        *tables.page(
-            ('method', 'depth', 'ours', 'published', 'difference', 'verdict'),
-            (
-                (
-                    line.method,
-                    line.depth,
-                    f'{line.mean:.2f}',
-                    f'{line.published:.2f}',
-                    f'{line.difference:+.2f}',
-                    line.verdict,
-                )
-                for line in known.itertuples()
-            ),
-            numbers=range(1, 5),
-        ),
-        '',
-    ]
-
-
-def _depth_text(method: str, rows: list[Row]) -> str:
-    config = next(r['config'] for r in rows if r['method'] == method)
-    try:
-        parsed = spec.parse(method)
-    except UsageError:
-        return f'- `{shown(method)}`: {GONE}'
-    text = f'- `{method}`: {parsed.backbone.unit}'
-    if parsed.keywords.get('skip') == 'dense' and 'growth' in config:
-        text += f', each adding {escaped(config["growth"])} channels'
-    return text
-
-
-def summary_of(rows: list[Row]) -> pd.DataFrame:
-    """What :func:`write` writes, cell by cell.
-
-    Raises:
-        UsageError: If the rows must not stand in one table, or are none.
-    """
-    check_one_kind(rows)
-    summary = beside(summarize(rows))
-    if changes(rows):  # of another recipe than the published one
-        summary[['published', 'difference', 'verified']] = np.nan
-        summary['verdict'] = 'no reference'
-    return summary
-
-
-def write(
+def report(
+    summary: pd.DataFrame | None,
     rows: list[Row],
-    folder: str | Path,
     seen: pd.DataFrame | None = None,
     left_out: Iterable[str] = (),
-    probed: Iterable[Row] = (),
-) -> list[str]:
-    """Writes ``summary.csv``, ``curve.png``, ``curve.svg``, ``report.md``,
-    and ``receptive_field.csv`` if it is given; else that of the folder is
-    drawn, if there is one. Of runs whose layers were looked at, there are
-    ``probe.csv`` and a figure for each method. A file that cannot be written
-    is what it was. Returns the names of the files.
+    probed: Sequence[Row] = (),
+    state: State | None = None,
+) -> str:
+    """The report.
 
     Args:
+        summary: A line for each method and depth; none if there is no run.
         rows: The runs.
-        folder: Where to.
-        seen: What :func:`reach` gives.
+        seen: The receptive field by convolutions.
         left_out: What stands in the store besides, in words.
-        probed: Runs whose layers were looked at, of which those like the
-            others count.
-
-    Raises:
-        UsageError: If the rows must not stand in one table, or are none.
+        probed: Runs whose layers were looked at.
+        state: How far the sweep is, if it goes on.
     """
-    summary = summary_of(rows)
-    commits = sorted({row.get('commit', 'unknown') for row in rows})
-    if len(commits) > 1:
-        warnings.warn(
-            f'the runs are of {len(commits)} commits ({", ".join(commits)})',
-            stacklevel=2,
-        )
-    folder = make_folder(folder)
-    file = folder / REACH
+    values: dict[str, Any] = {
+        'state': state,
+        'again': AGAIN,
+        'title': 'no run is done yet',
+        'specs': {},
+        'data': {},
+    }
+    if summary is not None:
+        values |= _of_runs(summary, rows, seen, left_out)
+        good = [row for row in probed if row['status'] == 'ok']
+        if good:
+            lines = layers.frame(good)
+            values['findings'] = _findings(good)
+            values['specs'] |= {
+                f'layers-{name}': charts.specification(chart)
+                for name, chart in charts.layers(lines).items()
+            }
+            values['data'] = {'layers': _records(lines)}
+    return render('report.html.j2', **{**EMPTY, **values})
+
+
+EMPTY = dict.fromkeys(
+    ('looks', 'wide', 'runs', 'beside', 'facts', 'failures', 'findings'), ()
+) | {'has_reach': False, 'about': None}
+
+
+def _of_runs(
+    summary: pd.DataFrame,
+    rows: list[Row],
+    seen: pd.DataFrame | None,
+    left_out: Iterable[str],
+) -> dict[str, Any]:
+    first, protocol = summary.iloc[0], protocol_of(rows[0])
+    wide = grid(summary)
+    looks = style.looks(wide.index)
+    specs = {'curves': charts.curves(summary, rows)}
     if seen is not None:
-        tables.write_csv(seen, file, '%.4f')
-    else:
-        seen = _read_reach(file, summary['dataset'].iloc[0])
-    more, files = layers.write(_like(rows, probed), folder)
-    page = markdown(summary, rows, seen, left_out, more)
-    tables.write_csv(summary, folder / 'summary.csv', '%.4f')
-    curve.draw(summary, folder, seen)
-    write_text(folder / 'report.md', page)
-    return ['summary.csv', 'curve.png', 'curve.svg', 'report.md', *files]
+        specs['reach'] = charts.reach(summary, seen)
+    return {
+        'title': heading(summary, changes(rows)),
+        'about': {
+            'data': facts.about(first['dataset']),
+            'protocol': f'{protocol.name}: {protocol.about}',
+            'preset': f'{first["preset"]}: {facts.source(first["preset"])}',
+        },
+        'cells': what_cells_hold(summary),
+        'metric': metric_of(summary).title,
+        'looks': looks,
+        'wide': {
+            'head': [*wide.columns],
+            'body': [
+                (
+                    looks[method].name,
+                    facts.unit(method, rows),
+                    [*wide.loc[method]],
+                )
+                for method in looks
+            ],
+        },
+        'has_reach': seen is not None,
+        'reach_nodes': REACH_NODES,
+        'beside': [*summary.dropna(subset='published').itertuples()],
+        'names': {method: look.name for method, look in looks.items()},
+        'facts': facts.what_was_run(rows, left_out),
+        'columns': [*COLUMNS.values()],
+        'runs': [_run(row, protocol.metric.scale) for row in rows],
+        'failures': [row for row in rows if row['status'] != 'ok'],
+        'specs': {n: charts.specification(c) for n, c in specs.items()},
+    }
 
 
-def _like(rows: Iterable[Row], probed: Iterable[Row]) -> list[Row]:
-    """The runs of which others stand in the report."""
-    kinds = {key({**row, 'depth': 0, 'seed': 0}) for row in rows}
-    return [
-        row for row in probed if key({**row, 'depth': 0, 'seed': 0}) in kinds
+COLUMNS = {  # of a run, and their titles
+    'method': 'method',
+    'depth': 'depth',
+    'seed': 'seed',
+    'test': 'test',
+    'val': 'validation',
+    'best_epoch': 'best epoch',
+    'epochs': 'epochs',
+    'seconds': 'seconds',
+    'peak_mb': 'peak MB',
+    'commit': 'commit',
+}
+
+
+def _run(row: Row, scale: float) -> list[str]:
+    def text(name: str) -> str:
+        value = row.get(name)
+        if value is None:
+            return 'failed' if name == 'test' else ''
+        if name in ('test', 'val'):
+            return f'{scale * value:.2f}'
+        return f'{value:.1f}' if isinstance(value, float) else shown(value)
+
+    return [text(name) for name in COLUMNS]
+
+
+def _findings(good: list[Row]) -> list[dict[str, Any]]:
+    """What was found in each run that was looked at, in words."""
+    seen = [
+        (row, [row['probe'][state] for state in layers.STATES]) for row in good
     ]
+    return [
+        {
+            'method': row['method'],
+            'depth': row['depth'],
+            'test': f'{100 * row["test"]:.1f}',
+            'words': [
+                shown(
+                    state.get('words')
+                    or ', '.join(map(str, state['findings']))
+                )
+                for state in states
+            ],
+        }
+        for row, states in seen
+    ]
+
+
+def _records(lines: pd.DataFrame) -> list[dict[str, Any]]:
+    """The lines for a chart: four digits, and nothing where there is none."""
+    numbers = lines.select_dtypes('float')
+    short = numbers.map(lambda v: float(f'{v:.4g}'))
+    lines = lines.assign(**short).astype(object)
+    return lines.where(lines.notna(), None).to_dict('records')

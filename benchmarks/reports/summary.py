@@ -1,7 +1,7 @@
 """Rows of a store as a data frame: a line for each method and depth."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..runs.store import NUMBERS, SCORES, Row
 from .intervals import interval
 
 GONE = 'not known here'
+REACH_NODES = 256  # whose receptive fields are looked at
 
 
 def select(rows: list[Row], wanted: dict[str, Any]) -> list[Row]:
@@ -206,6 +207,13 @@ def what_cells_hold(summary: pd.DataFrame) -> str:
         f'test {metric_of(summary).title}, mean ± standard deviation of '
         f'{usual_runs(summary)} runs (or of as many as stand in brackets)'
     )
+
+
+def heading(summary: pd.DataFrame, changed: Sequence[str] = ()) -> str:
+    """What a table or figure is of, in one line."""
+    first = summary.iloc[0]
+    text = f'{first["dataset"]}, {first["protocol"]}, preset {first["preset"]}'
+    return f'{text} with other {", ".join(changed)}' if changed else text
 
 
 def changes(rows: list[Row]) -> list[str]:

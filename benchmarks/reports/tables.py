@@ -44,6 +44,21 @@ def page(
     return [f'| {" | ".join(row)} |' for row in (head, rule, *body)]
 
 
+def latex(wide: pd.DataFrame, about: str) -> str:
+    """A table of texts for LaTeX with booktabs, whatever the texts hold.
+
+    Args:
+        wide: The cells; its index and columns are heads.
+        about: What it is of, for a comment.
+    """
+    shape = wide.style.format(escape='latex')
+    for axis in (0, 1):
+        shape = shape.format_index(escape='latex', axis=axis)
+    columns = 'l' + 'r' * wide.shape[1]
+    text = shape.to_latex(hrules=True, column_format=columns)
+    return f'% {shown(about)}\n' + text.replace('±', r'$\pm$')
+
+
 def write_csv(lines: pd.DataFrame, path: Path, number: str) -> None:
     """Replaces a table, numbers in this format."""
     with replacing(path) as part:

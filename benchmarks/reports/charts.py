@@ -1,0 +1,246 @@
+"""Charts for a browser, as specifications of Vega-Lite.
+
+A page has their switches: it sets the parameters by name.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ..runs.store import Row
+from ..training.layers import DRAWN
+from . import style
+from .layers import LINEAR, STATES
+from .summary import cell_text, metric_of, protocol_of, usual_runs
+
+if TYPE_CHECKING:
+    import altair
+
+HEIGHT = 380
+FONT = {
+    'labelFontSize': 12,
+    'titleFontSize': 13,
+    'labelFont': 'system-ui, sans-serif',
+    'titleFont': 'system-ui, sans-serif',
+}
+
+
+def curves(
+    summary: pd.DataFrame, rows: Iterable[Row] = ()
+) -> 'altair.LayerChart':
+    """The curves. Parameters: ``shown``, the methods; ``chosen``, one that
+    stands out, if any; ``band`` and ``dots``, whether standard deviations and
+    seeds are drawn.
+
+    Args:
+        summary: A line for each method and depth.
+        rows: The runs, for the seeds.
+    """
+    import altair as alt
+
+    looks = style.looks(summary['method'])
+    lines = _lines(summary[summary['runs'] > 0])
+    seeds = _seeds(rows)
+    methods = [*looks]
+    depths = sorted({int(depth) for depth in summary['depth']})
+    x = alt.X(
+        'depth:Q',
+        title='depth (layers or propagation steps)',
+        scale=alt.Scale(type='log', base=2, nice=False),
+        axis=alt.Axis(values=depths, format='d', grid=False),
+    )
+    title = f'test {metric_of(summary).title}'
+    limits = alt.Scale(domain=style.limits(summary), nice=False)
+    y = alt.Y('mean:Q', title=title, scale=limits)
+    color = alt.Color('method:N', legend=None).scale(
+        domain=methods, range=[look.color for look in looks.values()]
+    )
+    dash = alt.StrokeDash('method:N', legend=None).scale(
+        domain=methods, range=[[*look.dash] for look in looks.values()]
+    )
+    shape = alt.Shape('method:N', legend=None).scale(
+        domain=methods,
+        range=[style.MARKERS[look.marker] for look in looks.values()],
+    )
+    seen = 'indexof(shown, datum.method) >= 0'
+    bold = alt.condition('datum.method == chosen', alt.value(4), alt.value(2))
+    tooltip = [
+        alt.Tooltip(f'{name}:N', title=name.replace('_', ' '))
+        for name in TOLD
+        if lines[name].any()
+    ]
+    base = alt.Chart(lines).transform_filter(seen)
+    of_seeds = alt.Chart(seeds).transform_filter(seen)
+    return (
+        alt.layer(
+            base.transform_filter('band')
+            .mark_area(opacity=0.15)
+            .encode(x, alt.Y('low:Q').scale(limits), alt.Y2('high:Q'), color),
+            base.mark_line().encode(x, y, color, dash, strokeWidth=bold),
+            base.transform_filter('isValid(datum.published)')
+            .mark_point(size=110, strokeWidth=2)
+            .encode(x, alt.Y('published:Q').scale(limits), color, shape),
+            of_seeds.transform_filter('dots')
+            .mark_circle(size=14, opacity=0.6)
+            .encode(x, alt.Y('test:Q').scale(limits), color),
+            base.mark_point(size=60, filled=True, opacity=1).encode(
+                x, y, color, shape, tooltip=tooltip
+            ),
+        )
+        .add_params(
+            alt.param(name='shown', value=methods),
+            alt.param(name='chosen', value=''),
+            alt.param(name='band', value=True),
+            alt.param(name='dots', value=False),
+        )
+        .properties(width='container', height=HEIGHT)
+        .configure(background='transparent', axis=FONT)
+        .configure_view(strokeOpacity=0)
+    )
+
+
+TOLD = ('name', 'depth', 'score', 'interval', 'runs', 'reference', 'verdict')
+
+
+def _lines(summary: pd.DataFrame) -> pd.DataFrame:
+    """What the curves are drawn from, and what is told of each point."""
+    usual = usual_runs(summary) if len(summary) else 0
+    told = [
+        {
+            'method': line['method'],
+            'name': style.name_of(line['method']),
+            'depth': int(line['depth']),
+            'mean': line['mean'],
+            'low': line['mean'] - (0 if pd.isna(line['std']) else line['std']),
+            'high': line['mean']
+            + (0 if pd.isna(line['std']) else line['std']),
+            'published': line['published']
+            if line['verified'] == 'yes'
+            else None,
+            'score': cell_text(line, usual),
+            'interval': _interval(line),
+            'runs': f'{line["runs"]:.0f}',
+            'reference': ''
+            if pd.isna(line['published'])
+            else f'{line["published"]:.2f} ({line["paper"]})',
+            'verdict': line['verdict'],
+        }
+        for _, line in summary.iterrows()
+    ]
+    columns = ('method', 'mean', 'low', 'high', 'published', *TOLD)
+    return pd.DataFrame(told, columns=columns)
+
+
+def _interval(line: pd.Series) -> str:
+    if pd.isna(line['ci95_low']):
+        return ''
+    return f'[{line["ci95_low"]:.2f}, {line["ci95_high"]:.2f}] (95 %)'
+
+
+def _seeds(rows: Iterable[Row]) -> pd.DataFrame:
+    good = [row for row in rows if row['status'] == 'ok']
+    scale = protocol_of(good[0]).metric.scale if good else 1.0
+    return pd.DataFrame(
+        {
+            'method': row['method'],
+            'depth': row['depth'],
+            'test': scale * row['test'],
+        }
+        for row in good
+    ).reindex(columns=['method', 'depth', 'test'])
+
+
+def reach(summary: pd.DataFrame, seen: pd.DataFrame) -> 'altair.Chart':
+    """The receptive field below the curves."""
+    import altair as alt
+
+    low, high = int(summary['depth'].min()), int(summary['depth'].max())
+    some = seen[(seen['hops'] >= low) & (seen['hops'] <= high)]
+    depths = sorted({int(depth) for depth in summary['depth']})
+    return (
+        alt.Chart(some[['hops', 'percent']])
+        .mark_line(point=True, color='#7A7A7A')
+        .encode(
+            alt.X('hops:Q', title='convolutions')
+            .scale(type='log', base=2, nice=False)
+            .axis(values=depths, format='d', grid=False),
+            alt.Y('percent:Q', title='% of nodes in reach').scale(
+                domain=[0, 100]
+            ),
+            tooltip=[
+                alt.Tooltip('hops:Q', title='convolutions'),
+                alt.Tooltip('percent:Q', title='% of nodes', format='.1f'),
+            ],
+        )
+        .properties(width='container', height=110)
+        .configure(background='transparent', axis=FONT)
+        .configure_view(strokeOpacity=0)
+    )
+
+
+def layers(lines: pd.DataFrame) -> dict[str, 'altair.Chart']:
+    """A heat map for each measure that was taken, depths by layers, before
+    and after training, of the data ``layers``, as :func:`layers.frame` gives
+    them. Parameters: ``chosen``, the method; ``depth``, one that stands out,
+    if it is not 0.
+    """
+    import altair as alt
+
+    out = {}
+    for name in DRAWN:
+        values = lines[name].dropna().astype(float)
+        if values.empty:
+            continue
+        kind = 'linear' if name in LINEAR else 'log'
+        fits = 'isValid(datum.value)'
+        if kind == 'log':
+            fits = 'isValid(datum.value) && datum.value > 0'
+        out[name] = (
+            alt.Chart(alt.NamedData('layers'))
+            .transform_filter('datum.method == chosen')
+            .transform_calculate(value=f'datum.{name}')
+            .transform_filter(fits)
+            .mark_rect()
+            .encode(
+                alt.X('layer:O', title='layer').axis(
+                    labelOverlap=True, labelAngle=0, ticks=False
+                ),
+                alt.Y('depth:O', title='depth'),
+                alt.Color('value:Q', title=None).scale(
+                    type=kind, scheme='viridis'
+                ),
+                alt.Row('state:N', title=None, sort=[*STATES]).header(
+                    labelOrient='top', labelAnchor='start'
+                ),
+                opacity=alt.condition(
+                    'depth == 0 || datum.depth == depth',
+                    alt.value(1),
+                    alt.value(0.35),
+                ),
+                tooltip=[
+                    'state:N',
+                    'depth:O',
+                    'layer:O',
+                    alt.Tooltip(
+                        'value:Q', title=name.replace('_', ' '), format='.3g'
+                    ),
+                ],
+            )
+            .add_params(
+                alt.param(name='chosen', value=lines['method'].iloc[0]),
+                alt.param(name='depth', value=0),
+            )
+            .properties(width=190, height=110)
+            .configure(background='transparent', axis=FONT, header=FONT)
+            .configure_view(strokeOpacity=0)
+        )
+    return out
+
+
+def specification(chart: 'altair.TopLevelMixin') -> dict[str, Any]:
+    """The chart as JSON."""
+    import altair as alt
+
+    with alt.data_transformers.enable('default', max_rows=None):
+        return chart.to_dict()

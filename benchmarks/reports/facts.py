@@ -1,0 +1,84 @@
+"""What a report says of its runs beside the scores, in plain text."""
+
+from collections.abc import Iterable
+
+from ..data import datasets
+from ..errors import UsageError
+from ..methods import spec
+from ..recipes import presets
+from ..runs.store import Row
+from .summary import GONE, changes
+
+
+def about(dataset: str) -> str:
+    """What a dataset is."""
+    try:
+        return datasets.find(dataset).about
+    except UsageError:
+        return GONE
+
+
+def source(preset: str) -> str:
+    """Where a preset is from."""
+    try:
+        return presets.read(preset).source
+    except UsageError:
+        return GONE
+
+
+def unit(method: str, rows: list[Row]) -> str:
+    """What the depth of a method counts."""
+    config = next(r['config'] for r in rows if r['method'] == method)
+    try:
+        parsed = spec.parse(method)
+    except UsageError:
+        return GONE
+    text = parsed.backbone.unit
+    if parsed.keywords.get('skip') == 'dense' and 'growth' in config:
+        text += f', each adding {config["growth"]} channels'
+    return text
+
+
+def own_words(rows: list[Row]) -> list[str]:
+    """Of what users bring: whose recipe it took, and which code it was."""
+    texts = {
+        'recipe_of': 'the recipe of {}, for the preset has none of its own',
+        'code': '{}: other code or data would be other runs',
+    }
+    out = []
+    for name, text in texts.items():
+        methods: dict[str, dict[str, None]] = {}
+        for row in rows:
+            if name in row:
+                methods.setdefault(row[name], {})[row['method']] = None
+        out += [
+            f'{", ".join(some)}: {text.format(value)}'
+            for value, some in methods.items()
+        ]
+    return out
+
+
+def what_was_run(rows: list[Row], left_out: Iterable[str] = ()) -> list[str]:
+    """How many runs there are, of what, and made by what."""
+    failed = len([row for row in rows if row['status'] != 'ok'])
+    minutes = sum(row.get('seconds', 0) for row in rows) / 60
+    out = [
+        f'{len(rows)} runs, {failed} of them failed; {minutes:.1f} minutes of '
+        f'training in all',
+        f'changed from the preset: {", ".join(changes(rows)) or "nothing"}',
+        *own_words(rows),
+        *(
+            f'in the same store, and not in this report: {words}'
+            for words in left_out
+        ),
+    ]
+    for name in ('commit', 'device', 'versions', 'data'):
+        found = {
+            ', '.join(f'{k} {v}' for k, v in value.items())
+            if isinstance(value, dict)
+            else str(value)
+            for value in (row.get(name) for row in rows)
+            if value is not None
+        }
+        out.append(f'{name}: {"; ".join(sorted(found))}')
+    return out

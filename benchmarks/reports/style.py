@@ -1,0 +1,158 @@
+"""How a method looks, the same in every figure: its place, its name."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from zlib import crc32
+
+import pandas as pd
+
+from ..output import shown
+from .summary import metric_of
+
+# After Okabe and Ito: told apart by all common kinds of colour vision, and
+# with a contrast of 3 on white and on black alike.
+COLORS = (
+    '#0072B2',
+    '#D55E00',
+    '#009E73',
+    '#CC79A7',
+    '#B27B00',
+    '#3D9AD1',
+    '#7A7A7A',
+    '#8E5FB0',
+)
+DASHES = ((1, 0), (5, 2), (1, 2), (6, 2, 1, 2))
+MARKERS = {  # of matplotlib, and of Vega
+    'o': 'circle',
+    's': 'square',
+    'D': 'diamond',
+    '^': 'triangle-up',
+    'v': 'triangle-down',
+    'P': 'cross',
+}
+PLACES = len(COLORS) * len(DASHES)
+
+# In this order in every figure; the first ones have a place of their own.
+NAMES = {
+    'gcn': 'GCN',
+    'resgcn': 'ResGCN',
+    'jknet': 'JKNet',
+    'appnp': 'APPNP',
+    'gcnii': 'GCNII',
+    'densegcn': 'DenseGCN',
+    'gat': 'GAT',
+    'sage': 'GraphSAGE',
+    'mlp': 'MLP',
+    'gin': 'GIN',
+    'sgc': 'SGC',
+    'dagnn': 'DAGNN',
+    'gprgnn': 'GPR-GNN',
+    'incepgcn': 'IncepGCN',
+    'deepergcn': 'DeeperGCN',
+    'revgcn': 'RevGCN',
+    'revgat': 'RevGAT',
+    'gcnii*': 'GCNII*',
+    'gcnii-dense': 'GCNII (dense)',
+    'deepgcn': 'DeepGCN',
+}
+REMEDIES = {
+    'batch': 'BatchNorm',
+    'comb': 'CombNorm',
+    'dropedge': 'DropEdge',
+    'dropmessage': 'DropMessage',
+    'dropnode': 'DropNode',
+    'droppath': 'DropPath',
+    'gate': 'G²',
+    'group': 'DGN',
+    'heat': 'heat kernel',
+    'identity': 'identity mapping',
+    'jump': 'JK',
+    'layer': 'LayerNorm',
+    'mean': 'MeanSubtraction',
+    'message': 'MessageNorm',
+    'node': 'NodeNorm',
+    'pair': 'PairNorm',
+    'pair-si': 'PairNorm-SI',
+    'pair-scs': 'PairNorm-SCS',
+    'ppr': 'PPR',
+    'skipnode': 'SkipNode',
+    'virtual': 'virtual node',
+    'walk': 'walks',
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a method is drawn."""
+
+    name: str  # as publications have it
+    color: str
+    marker: str
+    dash: tuple[int, ...]
+
+
+def name_of(method: str) -> str:
+    """The name of a method as publications have it."""
+    first, *rest = shown(method).split('+')
+    words = [NAMES.get(first, first), *(REMEDIES.get(r, r) for r in rest)]
+    return ' + '.join(words)
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """Each method once, as every figure has them: known ones with their
+    remedies first, then the others by name.
+    """
+    known = [*NAMES]
+
+    def rank(method: str) -> tuple:
+        first = method.split('+')[0]
+        place = known.index(first) if first in NAMES else len(known)
+        return place, method
+
+    return sorted({*methods}, key=rank)
+
+
+def looks(methods: Iterable[str]) -> dict[str, Look]:
+    """How methods are drawn, in their order. A place belongs to a method and
+    not to its company, unless another of a figure has its colour.
+    """
+    known, ordered = [*NAMES], in_order(methods)
+    own = known[: len(COLORS)]
+    taken = {m: own.index(m) for m in ordered if m in own}
+    for method in ordered:
+        if method in taken:
+            continue
+        first = crc32(method.encode())
+        after = [(first + step) % PLACES for step in range(PLACES)]
+        free = [place for place in after if place not in taken.values()]
+        used = {place % len(COLORS) for place in taken.values()}
+        apart = [place for place in free if place % len(COLORS) not in used]
+        taken[method] = (apart or free or after)[0]
+    return {method: _look(method, taken[method]) for method in ordered}
+
+
+def _look(method: str, place: int) -> Look:
+    turn, color = divmod(place, len(COLORS))
+    markers = [*MARKERS]
+    marker = markers[(color + turn) % len(markers)]
+    return Look(name_of(method), COLORS[color], marker, DASHES[turn])
+
+
+def limits(summary: pd.DataFrame) -> list[float]:
+    """Where the axis of scores begins and ends: around all of them, and never
+    so close that less than 5 points, or a tenth of them, fill it.
+    """
+    good = summary[summary['runs'] > 0]
+    spread = good['std'].fillna(0.0)
+    known = good['published'].where(good['verified'] == 'yes')
+    ends = pd.concat(
+        [good['mean'] - spread, good['mean'] + spread, known.dropna()]
+    )
+    if ends.empty:
+        return [0.0, 1.0]
+    low, high = float(ends.min()), float(ends.max())
+    percent = metric_of(summary).scale == 100
+    least = 5.0 if percent else 0.1 * max(abs(low), abs(high), 1e-9)
+    pad = max(0.05 * (high - low), (least - (high - low)) / 2)
+    low, high = low - pad, high + pad
+    return [max(low, 0.0), min(high, 100.0)] if percent else [low, high]
