@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by all common kinds of colour vision.
-COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
-MARKERS = 'osD^vP'
+from benchmarks.reports import style
+from benchmarks.reports.style import COLORS
+
+MARKERS = [*style.MARKERS]
 GRAPHS = {'cora': 'Cora', 'citeseer': 'CiteSeer', 'pubmed': 'PubMed'}
 
 
@@ -35,9 +36,9 @@ def legend(figure: Figure, axes: Axes, columns: int) -> None:
     )
 
 
-def curve(axes: Axes, i: int, x, y, **kwargs) -> None:
-    """The i-th curve of a panel."""
-    axes.plot(x, y, color=COLORS[i], marker=MARKERS[i], **kwargs)
+def look(i: int) -> dict[str, str]:
+    """Of the i-th curve of a panel."""
+    return {'color': COLORS[i], 'marker': MARKERS[i]}
 
 
 def layers_below(axes: Axes, depths: Iterable[int]) -> None:

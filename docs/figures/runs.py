@@ -6,11 +6,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks import report
-from benchmarks.reports import edges
+from benchmarks.reports import edges, style
+from benchmarks.reports.style import COLORS
 from benchmarks.runs.store import Store
 
 from .places import RESULTS
-from .plots import COLORS, GRAPHS, MARKERS, curve, layers_below, legend, panels
+from .plots import GRAPHS, layers_below, legend, look, panels
 
 
 def stored(name: str) -> list[dict]:
@@ -44,8 +45,7 @@ def gains() -> Figure:
                 mine['gain'],
                 mine['row'].map(rows.index) + 0.18 * (i - 1.5),
                 xerr=mine['ci95_high'] - mine['gain'],
-                color=COLORS[i],
-                marker=MARKERS[i],
+                **look(i),
                 linestyle='',
                 label=label,
             )
@@ -58,34 +58,28 @@ def gains() -> Figure:
     return figure
 
 
-def layers() -> Figure:
-    """The layers of networks of 32, before and after training."""
+def layers(rows: dict[str, dict], looks: dict[str, dict]) -> Figure:
+    """The layers of some networks, before and after training."""
     shown = {
         'gradient': 'gradient, relative to the last',
         'mad': 'mad',
         'linear_probe': 'linear probe',
     }
-    deep = [
-        row
-        for row in stored('cora-probe')
-        if row['depth'] == 32 and row['preset'] == 'classic'
-    ]
     figure, grid = panels(3, 2, 7.5, sharex=True, sharey='row')
     for place, axes in enumerate(grid):
         measure = [*shown][place // 2]
         state = ('initial', 'trained')[place % 2]
-        for i, row in enumerate(deep):
+        for label, row in rows.items():
             lines = pd.DataFrame(row['probe'][state]['layers'])
             values = lines[measure].astype(float)
             if measure == 'gradient':
                 values /= values.iloc[-1]
-            curve(
-                axes,
-                i,
+            axes.plot(
                 lines['layer'],
                 values.where(values > 0),
+                **looks[label],
                 markevery=5,
-                label=row['method'],
+                label=label,
             )
         if measure != 'linear_probe':
             axes.set_yscale('log')
@@ -97,6 +91,39 @@ def layers() -> Figure:
     grid[5].set_xlabel('layer')
     legend(figure, grid[0], 6)
     return figure
+
+
+def probed() -> dict[tuple[str, int], dict]:
+    """Runs whose layers were looked at, by method and depth."""
+    rows = stored('cora-probe')
+    return {
+        (row['method'], row['depth']): row
+        for row in rows
+        if row['preset'] == 'classic'
+    }
+
+
+def deep() -> Figure:
+    """Networks of 32 layers."""
+    rows = {method: row for (method, n), row in probed().items() if n == 32}
+    looks = style.looks(rows)
+    return layers(
+        {look.name: rows[method] for method, look in looks.items()},
+        {
+            look.name: {
+                'color': look.color,
+                'marker': look.marker,
+                'dashes': look.dash,
+            }
+            for look in looks.values()
+        },
+    )
+
+
+def gcns() -> Figure:
+    """GCNs of three depths."""
+    rows = {f'GCN, {n} layers': probed()['gcn', n] for n in (32, 8, 2)}
+    return layers(rows, {name: look(i) for i, name in enumerate(rows)})
 
 
 def tricks() -> Figure:
@@ -115,7 +142,8 @@ def tricks() -> Figure:
         for i, norm in enumerate(('', '+pair', '+batch', '+group')):
             cells = table[table['method'] == start + norm].groupby('depth')
             mean, std = cells['test'].mean(), cells['test'].std()
-            curve(axes, i, mean.index, mean, label=norm[1:] or 'no norm')
+            label = norm[1:] or 'no norm'
+            axes.plot(mean.index, mean, **look(i), label=label)
             axes.fill_between(
                 mean.index,
                 mean - std,
@@ -143,7 +171,8 @@ def accuracy(store: str) -> Figure:
 CLOUDS = ('digits-points', 'geometricshapes-points', 'pointclouds-points')
 FIGURES = {
     'edges-gains': gains,
-    'probe-layers': layers,
+    'probe-layers': deep,
+    'probe-gcn': gcns,
     'tricks': tricks,
     **{name: partial(accuracy, name) for name in CLOUDS},
 }

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .places import RESULTS
-from .plots import GRAPHS, bars, curve, layers_below, legend, panels, ratios
+from .plots import GRAPHS, bars, layers_below, legend, look, panels, ratios
 
 
 def speed(*names: str) -> pd.DataFrame:
@@ -29,11 +29,10 @@ def epoch() -> Figure:
         for axes, name in zip(grid, GRAPHS, strict=True):
             mine = table[table['dataset'] == name]
             for i, peer in enumerate(('edge_index', 'SparseTensor')):
-                curve(
-                    axes,
-                    i,
+                axes.plot(
                     mine['depth'],
                     mine[f'{peer} / ours'],
+                    **look(i),
                     linestyle=line,
                     label=f'{peer}, {threads.replace("-", " ")}',
                 )
@@ -77,7 +76,7 @@ def reversible() -> Figure:
     for axes, (unit, table) in zip(grid, tables.items(), strict=True):
         for i, (peer, label) in enumerate(peers.items()):
             values = table[f'{peer} {unit}']
-            curve(axes, i, table['depth'], values, label=label)
+            axes.plot(table['depth'], values, **look(i), label=label)
         layers_below(axes, table['depth'])
         axes.set_yscale('log')
         axes.yaxis.set_major_formatter('{x:g}')
