@@ -47,7 +47,7 @@ lint: $(VENV)/stamp-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-# The tutorials are run, which takes ten minutes at first, and again only where
+# The tutorials are run, which takes some minutes at first, and again only where
 # they have changed. DOCS_EXECUTE=off leaves their outputs out.
 docs: $(VENV)/stamp-docs
 	$(BIN)/python -m sphinx -W -q -j auto -b html docs docs/_build

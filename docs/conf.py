@@ -78,6 +78,7 @@ html_title = f'pyg_ext {release}'
 html_static_path = ['_static']
 html_css_files = ['pages.css']
 html_math_renderer = 'mathml'
+html_show_copyright = False
 html_show_search_summary = False  # it cannot be had from a disk
 html_extra_path = [str(p) for p in [HERE / 'lecture.html'] if p.exists()]
 copybutton_prompt_text = r'>>> |\.\.\. |\$ '
