@@ -7,6 +7,7 @@ from rich.table import Table
 
 from ..output import console, shown
 from ..reports import facts
+from ..reports.files import HTML
 from ..reports.outcome import Runs
 from ..reports.summary import changes, grid, heading, what_cells_hold
 
@@ -24,6 +25,8 @@ def show(runs: Runs) -> int:
         console.print(f'in the same store, and left out: {shown(words)}')
     files = runs.write()
     console.print(f'written to {Path(runs.folder)}: {" ".join(files)}')
+    if HTML not in files:
+        console.print(f'{HTML} needs pip install pyg-ext[html]')
     failed = len(runs.failed())
     if failed:
         console.print(f'{failed} runs failed', style='red')

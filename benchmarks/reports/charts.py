@@ -12,7 +12,7 @@ from ..runs.store import Row
 from ..training.layers import DRAWN
 from . import style
 from .layers import LINEAR, STATES
-from .summary import cell_text, metric_of, protocol_of, usual_runs
+from .summary import cell_text, limits, metric_of, protocol_of, usual_runs
 
 if TYPE_CHECKING:
     import altair
@@ -43,16 +43,10 @@ def curves(
     lines = _lines(summary[summary['runs'] > 0])
     seeds = _seeds(rows)
     methods = [*looks]
-    depths = sorted({int(depth) for depth in summary['depth']})
-    x = alt.X(
-        'depth:Q',
-        title='depth (layers or propagation steps)',
-        scale=alt.Scale(type='log', base=2, nice=False),
-        axis=alt.Axis(values=depths, format='d', grid=False),
-    )
+    x = _by_depth('depth:Q', 'depth (layers or propagation steps)', summary)
     title = f'test {metric_of(summary).title}'
-    limits = alt.Scale(domain=style.limits(summary), nice=False)
-    y = alt.Y('mean:Q', title=title, scale=limits)
+    scores = alt.Scale(domain=limits(summary), nice=False)
+    y = alt.Y('mean:Q', title=title, scale=scores)
     color = alt.Color('method:N', legend=None).scale(
         domain=methods, range=[look.color for look in looks.values()]
     )
@@ -76,14 +70,14 @@ def curves(
         alt.layer(
             base.transform_filter('band')
             .mark_area(opacity=0.15)
-            .encode(x, alt.Y('low:Q').scale(limits), alt.Y2('high:Q'), color),
+            .encode(x, alt.Y('low:Q').scale(scores), alt.Y2('high:Q'), color),
             base.mark_line().encode(x, y, color, dash, strokeWidth=bold),
             base.transform_filter('isValid(datum.published)')
             .mark_point(size=110, strokeWidth=2)
-            .encode(x, alt.Y('published:Q').scale(limits), color, shape),
+            .encode(x, alt.Y('published:Q').scale(scores), color, shape),
             of_seeds.transform_filter('dots')
             .mark_circle(size=14, opacity=0.6)
-            .encode(x, alt.Y('test:Q').scale(limits), color),
+            .encode(x, alt.Y('test:Q').scale(scores), color),
             base.mark_point(size=60, filled=True, opacity=1).encode(
                 x, y, color, shape, tooltip=tooltip
             ),
@@ -132,6 +126,22 @@ def _lines(summary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(told, columns=columns)
 
 
+def _by_depth(field: str, title: str, summary: pd.DataFrame) -> 'altair.X':
+    """The axis that charts of the same runs share."""
+    import altair as alt
+
+    depths = sorted({int(depth) for depth in summary['depth']})
+    ends = [depths[0], depths[-1]]
+    if len(depths) == 1:
+        ends = [depths[0] / 2, depths[0] * 2]
+    return alt.X(
+        field,
+        title=title,
+        scale=alt.Scale(type='log', base=2, nice=False, domain=ends),
+        axis=alt.Axis(values=depths, format='d', grid=False),
+    )
+
+
 def _interval(line: pd.Series) -> str:
     if pd.isna(line['ci95_low']):
         return ''
@@ -155,16 +165,13 @@ def reach(summary: pd.DataFrame, seen: pd.DataFrame) -> 'altair.Chart':
     """The receptive field below the curves."""
     import altair as alt
 
-    low, high = int(summary['depth'].min()), int(summary['depth'].max())
-    some = seen[(seen['hops'] >= low) & (seen['hops'] <= high)]
-    depths = sorted({int(depth) for depth in summary['depth']})
+    depths = summary['depth']
+    some = seen[seen['hops'].between(depths.min(), depths.max())]
     return (
         alt.Chart(some[['hops', 'percent']])
         .mark_line(point=True, color='#7A7A7A')
         .encode(
-            alt.X('hops:Q', title='convolutions')
-            .scale(type='log', base=2, nice=False)
-            .axis(values=depths, format='d', grid=False),
+            _by_depth('hops:Q', 'convolutions', summary),
             alt.Y('percent:Q', title='% of nodes in reach').scale(
                 domain=[0, 100]
             ),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..output import replacing, shown
 from . import style
-from .summary import heading, metric_of
+from .summary import heading, limits, metric_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,7 +86,7 @@ def figure(
             low.grid(alpha=0.3)
             low.spines[['top', 'right']].set_visible(False)
         (below or [axes])[-1].set_xlabel('depth (layers or propagation steps)')
-        axes.set_ylim(style.limits(summary))
+        axes.set_ylim(limits(summary))
         axes.set_ylabel(f'test {metric_of(summary).title}')
         low, high = good['runs'].min(), good['runs'].max()
         runs = f'{low}' if low == high else f'{low} to {high}'

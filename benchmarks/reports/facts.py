@@ -80,5 +80,6 @@ def what_was_run(rows: list[Row], left_out: Iterable[str] = ()) -> list[str]:
             for value in (row.get(name) for row in rows)
             if value is not None
         }
-        out.append(f'{name}: {"; ".join(sorted(found))}')
+        if found:
+            out.append(f'{name}: {"; ".join(sorted(found))}')
     return out

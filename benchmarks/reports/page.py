@@ -1,5 +1,6 @@
 """Pages for a browser: one file each, with all code inside."""
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -55,6 +56,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     env.filters['shown'] = shown
+    env.policies['json.dumps_kwargs'] = {}  # in the order of the charts
     return env.get_template(template).render(
         vega=vega, grids=data_tables, **values
     )
@@ -85,7 +87,7 @@ def data_tables() -> dict[str, str]:
 
 def _inside_script(code: str) -> str:
     """Code that no browser takes for the end of a script."""
-    return code.replace('</script', '<\\/script').replace('<!--', '<\\!--')
+    return re.sub('<(/script|!--)', r'<\\\1', code, flags=re.IGNORECASE)
 
 
 def report(
@@ -141,6 +143,9 @@ def _of_runs(
     first, protocol = summary.iloc[0], protocol_of(rows[0])
     wide = grid(summary)
     looks = style.looks(wide.index)
+    units: dict[str, list[str]] = {}
+    for method, look in looks.items():
+        units.setdefault(facts.unit(method, rows), []).append(look.name)
     specs = {'curves': charts.curves(summary, rows)}
     if seen is not None:
         specs['reach'] = charts.reach(summary, seen)
@@ -156,15 +161,9 @@ def _of_runs(
         'looks': looks,
         'wide': {
             'head': [*wide.columns],
-            'body': [
-                (
-                    looks[method].name,
-                    facts.unit(method, rows),
-                    [*wide.loc[method]],
-                )
-                for method in looks
-            ],
+            'body': [(looks[m].name, [*wide.loc[m]]) for m in looks],
         },
+        'units': units,
         'has_reach': seen is not None,
         'reach_nodes': REACH_NODES,
         'beside': [*summary.dropna(subset='published').itertuples()],
@@ -206,7 +205,8 @@ def _run(row: Row, scale: float) -> list[str]:
 def _findings(good: list[Row]) -> list[dict[str, Any]]:
     """What was found in each run that was looked at, in words."""
     seen = [
-        (row, [row['probe'][state] for state in layers.STATES]) for row in good
+        (row, [row['probe'][state] for state in layers.STATES])
+        for row in sorted(good, key=lambda row: row['depth'])
     ]
     return [
         {

@@ -4,10 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zlib import crc32
 
-import pandas as pd
-
 from ..output import shown
-from .summary import metric_of
 
 # After Okabe and Ito: told apart by all common kinds of colour vision, and
 # with a contrast of 3 on white and on black alike.
@@ -21,7 +18,7 @@ COLORS = (
     '#7A7A7A',
     '#8E5FB0',
 )
-DASHES = ((1, 0), (5, 2), (1, 2), (6, 2, 1, 2))
+DASHES = ((1, 0), (5, 2), (2, 2), (6, 2, 2, 2))
 MARKERS = {  # of matplotlib, and of Vega
     'o': 'circle',
     's': 'square',
@@ -136,23 +133,3 @@ def _look(method: str, place: int) -> Look:
     markers = [*MARKERS]
     marker = markers[(color + turn) % len(markers)]
     return Look(name_of(method), COLORS[color], marker, DASHES[turn])
-
-
-def limits(summary: pd.DataFrame) -> list[float]:
-    """Where the axis of scores begins and ends: around all of them, and never
-    so close that less than 5 points, or a tenth of them, fill it.
-    """
-    good = summary[summary['runs'] > 0]
-    spread = good['std'].fillna(0.0)
-    known = good['published'].where(good['verified'] == 'yes')
-    ends = pd.concat(
-        [good['mean'] - spread, good['mean'] + spread, known.dropna()]
-    )
-    if ends.empty:
-        return [0.0, 1.0]
-    low, high = float(ends.min()), float(ends.max())
-    percent = metric_of(summary).scale == 100
-    least = 5.0 if percent else 0.1 * max(abs(low), abs(high), 1e-9)
-    pad = max(0.05 * (high - low), (least - (high - low)) / 2)
-    low, high = low - pad, high + pad
-    return [max(low, 0.0), min(high, 100.0)] if percent else [low, high]

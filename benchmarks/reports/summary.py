@@ -15,6 +15,7 @@ from ..runs.cells import Cell, plan, settings
 from ..runs.identity import config_hash
 from ..runs.store import NUMBERS, SCORES, Row
 from .intervals import interval
+from .style import in_order
 
 GONE = 'not known here'
 REACH_NODES = 256  # whose receptive fields are looked at
@@ -159,7 +160,7 @@ def summarize(rows: list[Row]) -> pd.DataFrame:
 
     The interval is the 95 % interval of the mean by Student's t.
     """
-    order = list(dict.fromkeys(row['method'] for row in rows))
+    order = in_order(row['method'] for row in rows)
     frame = pd.DataFrame(rows)
     for name in NUMBERS:  # failed runs have none
         frame[name] = frame[name].astype(float) if name in frame else np.nan
@@ -213,7 +214,7 @@ def heading(summary: pd.DataFrame, changed: Sequence[str] = ()) -> str:
     """What a table or figure is of, in one line."""
     first = summary.iloc[0]
     text = f'{first["dataset"]}, {first["protocol"]}, preset {first["preset"]}'
-    return f'{text} with other {", ".join(changed)}' if changed else text
+    return f'{text}, with {", ".join(changed)}' if changed else text
 
 
 def changes(rows: list[Row]) -> list[str]:
@@ -252,3 +253,23 @@ def grid(summary: pd.DataFrame) -> pd.DataFrame:
         index='method', columns='depth', values='text'
     )
     return wide.loc[summary['method'].unique()].fillna('')
+
+
+def limits(summary: pd.DataFrame) -> list[float]:
+    """Where the axis of scores begins and ends: around all of them, and never
+    so close that less than 5 points, or a tenth of them, fill it.
+    """
+    good = summary[summary['runs'] > 0]
+    spread = good['std'].fillna(0.0)
+    known = good['published'].where(good['verified'] == 'yes')
+    ends = pd.concat(
+        [good['mean'] - spread, good['mean'] + spread, known.dropna()]
+    )
+    if ends.empty:
+        return [0.0, 1.0]
+    low, high = float(ends.min()), float(ends.max())
+    percent = metric_of(summary).scale == 100
+    least = 5.0 if percent else 0.1 * max(abs(low), abs(high), 1e-9)
+    pad = max(0.05 * (high - low), (least - (high - low)) / 2)
+    low, high = low - pad, high + pad
+    return [max(low, 0.0), min(high, 100.0)] if percent else [low, high]

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks import environment, pool
 from benchmarks.errors import UsageError
-from benchmarks.reports import page
+from benchmarks.reports import files
 from benchmarks.runs import sweep
 from benchmarks.runs.cells import plan
 from benchmarks.runs.store import Store
@@ -76,7 +76,7 @@ def test_a_run_whose_memory_is_not_known(tmp_path, cell):
     other = {**row, 'seed': 1, 'peak_mb': None}
     assert store.append(other)
     assert other in Store(tmp_path).read()
-    assert page.summary_of([row, other])['runs'].tolist() == [2]
+    assert files.summary_of([row, other])['runs'].tolist() == [2]
 
 
 def test_memory_that_is_known():

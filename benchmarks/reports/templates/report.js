@@ -13,7 +13,7 @@ function tell() {
     depth: Number(select('depth', '0')),
   };
   for (const [id, view] of Object.entries(views)) {
-    const known = specs[id].params.map((param) => param.name);
+    const known = (specs[id].params ?? []).map((param) => param.name);
     for (const name of known.filter((name) => name in said)) {
       view.signal(name, said[name]);
     }
@@ -22,7 +22,7 @@ function tell() {
   for (const row of all('#findings tbody tr')) {
     const mine = row.dataset.method === said.chosen;
     const there = said.depth === 0 || Number(row.dataset.depth) === said.depth;
-    row.classList.toggle('chosen', mine && there);
+    row.hidden = !(mine && there);
   }
   remember();
 }
@@ -78,8 +78,9 @@ async function sortable() {
   const table = document.getElementById('runs');
   const code = document.getElementById('grids').textContent;
   const url = URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));
-  const { default: DataTable } = await import(url);
+  const { default: DataTable, set_or_remove_dark_class: follow } = await import(url);
   URL.revokeObjectURL(url);
+  follow(); // the colours of the browser
   new DataTable(table, { order: [], pageLength: 25 });
 }
 

@@ -50,7 +50,7 @@ def test_summary(rows):
 def test_figure(rows):
     [axis] = Runs(rows, '.').figure().axes
     drawn = {line.get_label(): line for line in axis.get_lines()}
-    assert drawn['gcn'].get_ydata() == pytest.approx([60, 30])
+    assert drawn['GCN'].get_ydata() == pytest.approx([60, 30])
 
 
 def test_compare(rows):
