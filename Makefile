@@ -61,7 +61,7 @@ sparse: $(VENV)/stamp-test
 	@touch $(VENV)/stamp-wheels
 
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/reference/generated *.egg-info
+	rm -rf $(VENV) build dist docs/_build docs/jupyter_execute docs/reference/generated *.egg-info
 	rm -rf .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -29,7 +29,7 @@ extensions = [
     'zoo',
 ]
 templates_path = ['_templates']
-exclude_patterns = ['_build', 'lecture.html']
+exclude_patterns = ['_build', 'jupyter_execute', 'lecture.html']
 
 myst_enable_extensions = ['colon_fence', 'deflist', 'dollarmath']
 myst_heading_anchors = 3
