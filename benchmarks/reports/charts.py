@@ -24,6 +24,7 @@ FONT = {
     'labelFont': 'system-ui, sans-serif',
     'titleFont': 'system-ui, sans-serif',
 }
+CONFIG = {'background': 'transparent', 'axis': FONT}
 
 
 def curves(
@@ -89,7 +90,7 @@ def curves(
             alt.param(name='dots', value=False),
         )
         .properties(width='container', height=HEIGHT)
-        .configure(background='transparent', axis=FONT)
+        .configure(**CONFIG)
         .configure_view(strokeOpacity=0)
     )
 
@@ -181,7 +182,7 @@ def reach(summary: pd.DataFrame, seen: pd.DataFrame) -> 'altair.Chart':
             ],
         )
         .properties(width='container', height=110)
-        .configure(background='transparent', axis=FONT)
+        .configure(**CONFIG)
         .configure_view(strokeOpacity=0)
     )
 
@@ -239,7 +240,7 @@ def layers(lines: pd.DataFrame) -> dict[str, 'altair.Chart']:
                 alt.param(name='depth', value=0),
             )
             .properties(width=190, height=110)
-            .configure(background='transparent', axis=FONT, header=FONT)
+            .configure(**CONFIG, header=FONT)
             .configure_view(strokeOpacity=0)
         )
     return out

@@ -55,3 +55,18 @@ def opened(chromium):
         assert wrong == []
 
     return open_page
+
+
+@pytest.fixture
+def violations():
+    """What axe-core finds on a page that keeps somebody from using it."""
+    axe = pytest.importorskip('axe_playwright_python.sync_playwright').Axe()
+
+    def find(page):
+        return [
+            (found['id'], [node['html'] for node in found['nodes'][:3]])
+            for found in axe.run(page).response['violations']
+            if found['impact'] in ('serious', 'critical')
+        ]
+
+    return find

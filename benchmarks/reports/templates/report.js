@@ -68,6 +68,8 @@ async function draw() {
     }
     const { view } = await vegaEmbed(document.getElementById(id), spec, options);
     views[id] = view;
+    // Its place is named as a whole, and a table has its numbers.
+    document.querySelector(`#${id} svg`).setAttribute('aria-hidden', 'true');
   }
   views.curves?.addEventListener('click', choose);
   document.addEventListener('change', tell);
