@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from docs.figures import runs, speed
+from docs.figures import FIGURES
 
 DOCS = Path(__file__).parent.parent / 'docs'
-FIGURES = {**speed.FIGURES, **runs.FIGURES}
 
 
 @pytest.mark.parametrize('name', FIGURES)

@@ -15,7 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 from benchmarks.methods import spec
 from benchmarks.methods.backbones import BACKBONES, aliases
 from benchmarks.recipes import presets
-from benchmarks.reports import verdict
+from benchmarks.reports import claims, verdict
 from benchmarks.reports.published import CELL
 from benchmarks.runs.identity import key
 from benchmarks.runs.store import Row, Store
@@ -43,11 +43,16 @@ def to_the_letter() -> dict[str, list[Row]]:
     return {name: verdict.read([verdict.RESULTS / name]) for name in stores()}
 
 
+def each_once() -> list[Row]:
+    """The same, of all stores."""
+    rows = {key(r): r for rows in to_the_letter().values() for r in rows}
+    return [*rows.values()]
+
+
 @cache
 def cells() -> pd.DataFrame:
     """The cells with a published number of known source, and ours."""
-    rows = {key(r): r for rows in to_the_letter().values() for r in rows}
-    lines = verdict.judge([*rows.values()]).dropna(subset='published')
+    lines = verdict.judge(each_once()).dropna(subset='published')
     return lines[lines['verdict'] != UNSURE].reset_index(drop=True)
 
 
@@ -147,6 +152,17 @@ class PublishedCells(Table):
             ]
 
 
+class Claims(SphinxDirective):
+    """What papers say of depth, and what the committed runs say of it."""
+
+    def run(self) -> list[nodes.Node]:
+        """Makes the table."""
+        for path in verdict.RESULTS.glob('*.jsonl'):
+            self.env.note_dependency(path)
+        lines = claims.markdown(claims.check(each_once()))
+        return self.parse_text_to_nodes('\n'.join(lines))
+
+
 class CommittedRuns(Table):
     """The stores of this repository."""
 
@@ -225,5 +241,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Makes the directives known."""
     app.add_directive('networks', Networks)
     app.add_directive('published-cells', PublishedCells)
+    app.add_directive('claims', Claims)
     app.add_directive('committed-runs', CommittedRuns)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

@@ -5,10 +5,8 @@ import sys
 from benchmarks.errors import UsageError, check_name
 from benchmarks.output import replacing
 
-from . import runs, speed
+from . import FIGURES
 from .places import IMAGES
-
-FIGURES = {**speed.FIGURES, **runs.FIGURES}
 
 for name in sys.argv[1:] or FIGURES:
     try:

@@ -1,0 +1,154 @@
+"""Of scores against depth."""
+
+from collections.abc import Callable
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.reports import style
+from benchmarks.reports.intervals import interval
+from benchmarks.reports.published import reference
+
+from . import published
+from .plots import GRAPHS, layers_below, legend, look, panels
+from .runs import stored
+
+
+def std(scores: pd.Series) -> float:
+    """Of a sample; NaN of one."""
+    return scores.std()
+
+
+def half(scores: pd.Series) -> float:
+    """Half of the 95 % interval of a mean."""
+    low, high = interval(scores)
+    return (high - low) / 2
+
+
+def curve(
+    axes: Axes,
+    runs: pd.DataFrame,
+    color: str,
+    marker: str,
+    spread: Callable[[pd.Series], float] = std,
+    **kwargs,
+) -> None:
+    """Mean and spread of test scores, by depth."""
+    cells = runs.groupby('depth')['test']
+    mean, band = cells.mean(), cells.agg(spread)
+    axes.plot(mean.index, mean, color=color, marker=marker, **kwargs)
+    axes.fill_between(
+        mean.index,
+        mean - band,
+        mean + band,
+        color=color,
+        alpha=0.15,
+        linewidth=0,
+    )
+
+
+def percent(rows: list[dict]) -> pd.DataFrame:
+    """Runs with their scores in percent."""
+    table = pd.DataFrame(rows)
+    table['test'] *= 100
+    return table
+
+
+def curves() -> Figure:
+    """Preset ``classic``."""
+    cora = percent(stored('cora-classic'))
+    runs = cora.groupby('method')['seed'].nunique()
+    many = runs.index[runs >= 5]
+    few = ['gcn', *runs.index[runs < 5]]
+    figure, grid = panels(2, 2, 6.6)
+    titles = ('Cora, 5 or 10 runs', 'Cora, 1 or 2 runs, beside GCN')
+    for axes, title, methods in zip(grid, titles, (many, few), strict=False):
+        for method, like in style.looks(methods).items():
+            mine = cora[cora['method'] == method]
+            curve(axes, mine, like.color, like.marker, label=like.name)
+        axes.set_title(title)
+        layers_below(axes, sorted(cora['depth'].unique()))
+        axes.set_xlabel('depth')
+    for i, (name, label) in enumerate(GRAPHS.items()):
+        table = percent(stored(f'{name}-classic'))
+        mine = table[table['method'] == 'gcn']
+        curve(grid[2], mine, **look(i), label=label)
+    grid[2].set_title('GCN')
+    layers_below(grid[2], sorted(cora['depth'].unique()))
+    deep = percent(stored('cora-revgcn'))
+    curve(grid[3], deep, **look(0))
+    grid[3].set_title('RevGCN on Cora, 1 to 3 runs')
+    layers_below(grid[3], sorted(deep['depth'].unique()))
+    for axes in grid:
+        axes.set_ylim(0, 90)
+    for axes, place in zip(
+        grid, ('lower left', (0.58, 0.4), 'upper right'), strict=False
+    ):
+        axes.legend(frameon=False, fontsize=8, loc=place)
+    grid[0].set_ylabel('test accuracy, %')
+    grid[2].set_ylabel('test accuracy, %')
+    return figure
+
+
+def recipes() -> Figure:
+    """GCN with the settings of three papers, and what one of them prints."""
+    figure, [axes] = panels(1, 1, 3.6)
+    runs = percent(published.rows())
+    runs = runs[(runs['method'] == 'gcn') & (runs['dataset'] == 'cora')]
+    runs = runs[runs['protocol'] == 'planetoid-public']
+    presets = ('classic', 'dropedge', 'tricks')
+    for i, preset in enumerate(presets):
+        mine = runs[runs['preset'] == preset]
+        mine = mine[mine['depth'] <= 32]
+        curve(axes, mine, **look(i), label=f'preset {preset}')
+    known = reference()
+    printed = known[
+        (known['preset'] == 'dropedge')
+        & (known['dataset'] == 'cora')
+        & (known['method'] == 'gcn')
+        & (known['depth'] <= 32)
+    ]
+    axes.plot(
+        printed['depth'],
+        printed['mean'],
+        color='0.4',
+        marker='o',
+        markerfacecolor='none',
+        linestyle='--',
+        label='DropEdge, in print',
+    )
+    layers_below(axes, printed['depth'])
+    axes.set_ylabel('test accuracy, %')
+    legend(figure, axes, 4)
+    return figure
+
+
+def molecules() -> Figure:
+    """Scores of graphs, with 95 % intervals."""
+    names = {
+        'ogbg-molbace': 'molbace, ROC-AUC in %',
+        'ogbg-molbbbp': 'molbbbp, ROC-AUC in %',
+        'ogbg-molesol': 'molesol, RMSE (less: better)',
+    }
+    table = pd.DataFrame(stored('molecules'))
+    table.loc[table['metric'] == 'rocauc', 'test'] *= 100
+    figure, grid = panels(1, 3, 3.6)
+    for axes, (name, title) in zip(grid, names.items(), strict=True):
+        part = table[table['dataset'] == name]
+        for i, method in enumerate(style.in_order(table['method'])):
+            mine = part[part['method'] == method]
+            label = style.name_of(method)
+            curve(axes, mine, **look(i), spread=half, label=label)
+        axes.set_title(title, fontsize=10)
+        layers_below(axes, sorted(table['depth'].unique()))
+    grid[2].set_ylim(0.8, 3.6)  # without the 14.2 of 16 layers
+    legend(figure, grid[2], 4)
+    return figure
+
+
+FIGURES = {
+    'depth-curves': curves,
+    'gcn-recipes': recipes,
+    'molecules': molecules,
+}
