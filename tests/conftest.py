@@ -73,8 +73,10 @@ def site(tmp_path_factory):
 def _build(folder):
     root = Path(__file__).parent.parent
     folder.mkdir(exist_ok=True)
-    for name in ('benchmarks', 'pyg_ext', 'CHANGELOG.md', 'CONTRIBUTING.md'):
+    for name in ('benchmarks', 'pyg_ext'):
         (folder / name).symlink_to(root / name)
+    for name in ('CHANGELOG.md', 'CONTRIBUTING.md'):
+        shutil.copy(root / name, folder)
     left = shutil.ignore_patterns('_build', 'generated')
     shutil.copytree(root / 'docs', folder / 'docs', ignore=left)
     sphinx = [
