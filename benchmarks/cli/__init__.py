@@ -21,6 +21,7 @@ COMMANDS = {  # and what they do
     'augment': 'train models on other edges, and compare',
     'report': 'redo table and figure',
     'verdict': 'put runs beside published numbers',
+    'page': 'write the page of a lecture',
     'speed': 'time this beside its peers',
     'list': 'show all names',
 }
