@@ -1,5 +1,6 @@
 import json
 import re
+from html import unescape
 from importlib.metadata import version
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def given(html):
 def prose(html):
     """The text of a page, without code."""
     code = re.sub(r'<(script|style)\b.*?</\1>', '', html, flags=re.S)
-    return ' '.join(re.sub(r'<[^>]+>', ' ', code).split())
+    return ' '.join(unescape(re.sub(r'<[^>]+>', ' ', code)).split())
 
 
 def changed(folder, change):
@@ -142,6 +143,22 @@ def test_right_answers(facts):
     scores = [float(facts.score(m, 32)) for m in ('gcnii', 'appnp', 'revgcn')]
     assert scores == sorted(scores, reverse=True)
     assert scores[-1] > 70
+
+
+def test_what_there_was_to_see(facts):
+    def all_of(name, method, state):
+        seen = facts.probes[method, 32]['probe'][state]['layers']
+        return np.array([layer[name] for layer in seen])
+
+    for method in ('gcn', 'mlp'):
+        gradient = all_of('gradient', method, 'trained')
+        assert np.median(gradient / gradient[-1]) < 1e-6
+        assert np.median(all_of('mad', method, 'trained')) < 1e-6
+        assert all_of('mad', method, 'initial')[-1] < 1e-3
+    gradient = all_of('gradient', 'resgcn', 'initial')
+    assert gradient[0] > 1000 * gradient[-1]
+    activation = all_of('activation', 'resgcn', 'initial')
+    assert activation[-1] > 1000 * activation[0]
 
 
 def test_layers_of_the_probe(html):
