@@ -41,7 +41,7 @@ depth: $(VENV)/stamp-html
 	$(BIN)/python -m benchmarks depth --dataset auto $(DEPTH) --out $(OUT)
 
 test: $(VENV)/stamp-test $(VENV)/stamp-wheels
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/stamp-lint
 	$(BIN)/ruff format --check .

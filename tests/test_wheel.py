@@ -181,6 +181,7 @@ def test_a_sweep_where_only_the_wheel_is(installed, repository):
         assert row['commit'] == f'pyg_ext {pyg_ext.__version__}'
 
 
+@pytest.mark.xdist_group('ray')
 def test_what_another_package_brings(installed, plug_in, tmp_path):
     pytest.importorskip('ray')
     command = (

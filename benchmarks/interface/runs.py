@@ -10,7 +10,7 @@ from ..errors import UsageError, check_name
 from ..runs import processes, ray
 from ..runs.cells import Cell
 from ..runs.identity import key
-from ..runs.progress import watch
+from ..runs.progress import Listener, Watch, show
 from ..runs.store import Row, Store
 from ..runs.sweep import sweep as run_all
 from .names import whole_numbers
@@ -34,6 +34,7 @@ def run_cells(
     workers: Callable[..., processes.Results] = processes.processes,
     progress: bool = True,
     temporary: bool = False,
+    listener: Listener | None = None,
 ) -> list[Row]:
     """Does what the store lacks, and returns the rows of all cells.
 
@@ -46,15 +47,17 @@ def run_cells(
         for row in store.read()
         if key(row) in wanted and (row['status'] == 'ok' or not retry_failed)
     ]
+    watch = Watch(cells, stored, listener)
     new = run_all(
-        cells, store, root, jobs, device, retry_failed, probed, workers
+        cells, store, root, jobs, device, retry_failed, probed, workers, watch
     )
     try:
         if progress:
-            watch(new, stored, len(cells))
+            show(new, watch)
         else:
             deque(new, maxlen=0)
     except KeyboardInterrupt as error:
+        watch.stop()
         done = sum(key(row) in wanted for row in store.read())
         said = f'stopped: {done} of {len(cells)} runs are in {store.path}'
         more = '; the same command goes on from there'

@@ -167,8 +167,11 @@ def sweep(
     with ExitStack() as held:
         if out is None:
             out = held.enter_context(TemporaryDirectory(prefix='pyg_ext-'))
+            page = None
+        else:
+            page = files.live(out)
         store, probes = Store(out, STORE), Store(out, PROBES)
-        run(cells[share - 1 :: shares], store)
+        run(cells[share - 1 :: shares], store, listener=page)
         rows, left_out = together(store.read(), cells[0].row(), overrides)
         seen = None
         if rows and not dataset.many and not joins:

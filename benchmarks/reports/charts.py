@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     import altair
 
 HEIGHT = 380
-FONT = {
+AXIS = {
+    'minExtent': 34,  # so that charts stand below each other
     'labelFontSize': 12,
     'titleFontSize': 13,
     'labelFont': 'system-ui, sans-serif',
     'titleFont': 'system-ui, sans-serif',
 }
-CONFIG = {'background': 'transparent', 'axis': FONT}
+CONFIG = {'background': 'transparent', 'axis': AXIS}
 
 
 def curves(
@@ -119,7 +120,7 @@ def _lines(summary: pd.DataFrame) -> pd.DataFrame:
             'reference': ''
             if pd.isna(line['published'])
             else f'{line["published"]:.2f} ({line["paper"]})',
-            'verdict': line['verdict'],
+            'verdict': '' if pd.isna(line['published']) else line['verdict'],
         }
         for _, line in summary.iterrows()
     ]
@@ -240,7 +241,7 @@ def layers(lines: pd.DataFrame) -> dict[str, 'altair.Chart']:
                 alt.param(name='depth', value=0),
             )
             .properties(width=190, height=110)
-            .configure(**CONFIG, header=FONT)
+            .configure(**CONFIG, header={'labelFontSize': 12})
             .configure_view(strokeOpacity=0)
         )
     return out

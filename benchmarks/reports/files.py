@@ -14,7 +14,7 @@ from pyg_ext.metrics import receptive_field
 from ..errors import reason
 from ..output import make_folder, write_text
 from ..runs.identity import key
-from ..runs.progress import State
+from ..runs.progress import Listener, State
 from ..runs.store import Row
 from . import curve, layers, page, style, tables
 from .markdown import markdown
@@ -134,21 +134,29 @@ def write(
     return ['summary.csv', 'table.tex', *curves, *pages, *of_layers]
 
 
-def write_live(rows: list[Row], state: State, folder: str | Path) -> None:
-    """Writes ``report.html`` of a sweep that goes on, if the libraries for it
-    are installed: a page that shows itself anew every few seconds.
-
-    Args:
-        rows: The runs so far, perhaps none.
-        state: How far the sweep is.
-        folder: Where to.
+def live(folder: str | Path) -> Listener:
+    """What keeps ``report.html`` up to date while a sweep goes on: a page
+    that shows itself anew every few seconds. If it cannot be written, that is
+    said once; without the libraries for it there is none.
     """
-    if not page.can_be_made():
-        return
-    summary = summary_of(rows) if rows else None
-    write_text(
-        make_folder(folder) / HTML, page.report(summary, rows, state=state)
-    )
+    broken = not page.can_be_made()
+
+    def write_page(rows: list[Row], state: State | None) -> None:
+        nonlocal broken
+        if broken or not (rows or state):
+            return
+        try:
+            summary = summary_of(rows) if rows else None
+            html = page.report(summary, rows, state=state)
+            write_text(make_folder(folder) / HTML, html)
+        except Exception as error:  # a page is not worth a sweep
+            broken = True
+            warnings.warn(
+                f'{HTML} is written at the end only: {reason(error)}',
+                stacklevel=2,
+            )
+
+    return write_page
 
 
 def _like(rows: Iterable[Row], probed: Iterable[Row]) -> list[Row]:

@@ -5,8 +5,9 @@ import os
 import signal
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, as_completed
+from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from typing import Any
 
 import cloudpickle
@@ -19,7 +20,9 @@ from ..pool import pool
 from .cells import Cell
 
 Work = Callable[[Cell], dict[str, Any]]  # does a run
-Results = Iterator[tuple[Cell, dict[str, Any]]]
+# Each run that begins, with nothing, and later with its result:
+Results = Iterator[tuple[Cell, dict[str, Any] | None]]
+LOOK = 0.2  # seconds between looks at what has begun
 WORKER = f'{__package__}.work'  # what each process has from the start
 
 
@@ -61,16 +64,22 @@ def processes(
     check_device(device)
     if jobs == 0:
         for cell in cells:
+            yield cell, None
             yield cell, attempt(work, cell)
         return
     sent = Sent(work)
     size = min(jobs or cores(), len(cells))
     with pool(size, WORKER, device=pick_device(device)) as started:
-        futures = {
+        pending = {
             started.schedule(_alone, args=[sent, cell]): cell for cell in cells
         }
-        for future in as_completed(futures):
-            yield futures[future], _result(future)
+        waiting = deque(pending)  # they begin in this order
+        while pending:
+            done, _ = wait(pending, LOOK, FIRST_COMPLETED)
+            while waiting and (waiting[0].running() or waiting[0] in done):
+                yield pending[waiting.popleft()], None
+            for future in done:
+                yield pending.pop(future), _result(future)
 
 
 def attempt(work: Work, cell: Cell) -> dict[str, Any]:

@@ -1,22 +1,30 @@
-"""A live bar over a sweep, with the running means."""
+"""What a sweep does now, how far it is, and the screen over it."""
 
+import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
+from rich.text import Text
 
 from ..data import protocols
 from ..output import console, shown
 from .cells import Cell
+from .expected import Seconds
+from .identity import key
 from .store import Row
+
+OFTEN = 5.0  # seconds between what a listener hears, at least
+SHARE = 20  # of the time, a listener takes one in so many at most
 
 
 @dataclass(frozen=True)
@@ -30,31 +38,146 @@ class State:
     seconds_left: float | None  # None as long as nothing is known of it
 
 
-def watch(rows: Iterable[Row], stored: list[Row], total: int) -> None:
+Listener = Callable[[list[Row], State | None], None]
+
+
+class Watch:
+    """Follows a sweep.
+
+    Args:
+        cells: All runs.
+        stored: Those that were there before.
+        listener: Hears of the rows so far and of the state when something
+            has changed and some seconds have passed, and with no state at the
+            end of a sweep that is stopped.
+        clock: Gives the time in seconds.
+    """
+
+    def __init__(
+        self,
+        cells: list[Cell],
+        stored: list[Row],
+        listener: Listener | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.rows = [*stored]
+        self.stored = len(stored)
+        self._total = len(cells)
+        known = {key(row) for row in stored}
+        names = {key(cell.row()): cell for cell in cells}
+        self._todo = {k: cell for k, cell in names.items() if k not in known}
+        self._running: dict[tuple, float] = {}  # since when
+        self._seconds = Seconds(stored)
+        self._worked = 0.0  # seconds that runs have taken, of those done here
+        self._clock, self._began = clock, clock()
+        self._listener, self._next = listener, self._began
+
+    def start(self, cell: Cell) -> None:
+        """A run begins."""
+        self._running[key(cell.row())] = self._clock()
+        self._tell()
+
+    def end(self, row: Row) -> None:
+        """A run is done."""
+        self.rows.append(row)
+        self._running.pop(key(row), None)
+        self._todo.pop(key(row), None)
+        self._worked += row.get('seconds', 0.0)
+        self._seconds.add(row)
+        self._tell()
+
+    def state(self) -> State:
+        """How far the sweep is now."""
+        return State(
+            self._total,
+            len(self.rows),
+            sum(row['status'] != 'ok' for row in self.rows),
+            tuple(self._todo[k] for k in self._running if k in self._todo),
+            self._left(),
+        )
+
+    def _left(self) -> float | None:
+        """What is left of expected work, at the speed of this sweep so far:
+        of several processes, with all that comes on top of training.
+        """
+        now, left, worked = self._clock(), 0.0, self._worked
+        for name, cell in self._todo.items():
+            expected = self._seconds.of(cell)
+            if expected is None:
+                return None
+            if name in self._running:
+                used = min(now - self._running[name], expected)
+                worked, expected = worked + used, expected - used
+            left += expected
+        if not self._todo:
+            return 0.0
+        if not worked:
+            return None
+        return left * (now - self._began) / worked
+
+    def _tell(self) -> None:
+        now = self._clock()
+        if self._listener is None or now < self._next:
+            return
+        self._listener(self.rows, self.state())
+        took = self._clock() - now
+        self._next = now + took + max(OFTEN, SHARE * took)
+
+    def stop(self) -> None:
+        """The sweep ends before its time."""
+        if self._listener is not None:
+            self._listener(self.rows, None)
+
+
+class Left(ProgressColumn):
+    """The time left, and what runs now."""
+
+    def __init__(self, watch: Watch):
+        super().__init__()
+        self.watch = watch
+
+    def render(self, task: Task) -> Text:
+        """Of this moment."""
+        state = self.watch.state()
+        left = 'ETA -:--:--'
+        if state.seconds_left is not None:
+            minutes, seconds = divmod(round(state.seconds_left), 60)
+            hours, minutes = divmod(minutes, 60)
+            left = f'ETA {hours}:{minutes:02}:{seconds:02}'
+        now = ', '.join(
+            f'{shown(cell.method)} {cell.depth}' for cell in state.running
+        )
+        return Text(
+            f'{left}  now: {now}' if now else left, overflow='ellipsis'
+        )
+
+
+def show(rows: Iterable[Row], watch: Watch) -> None:
     """Takes the rows as they come, and says what they hold.
 
     Args:
         rows: What the sweep yields.
-        stored: What was there before.
-        total: How many there will be in all.
+        watch: What follows it.
     """
+    total = watch.state().total
     bar = Progress(
         TextColumn('{task.description}'),
-        BarColumn(),
+        BarColumn(20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn('ETA'),
-        TimeRemainingColumn(),
+        Left(watch),
         console=console,
     )
     scores: dict[tuple[str, int], list[float]] = defaultdict(list)
-    for row in stored:
+    for row in watch.rows:
         if row['status'] == 'ok':
             scores[row['method'], row['depth']].append(score(row))
-    if stored:
-        console.print(f'{len(stored)} of {total} runs are in the store')
+    if watch.stored:
+        console.print(f'{watch.stored} of {total} runs are in the store')
+    else:
+        console.print(f'{total} runs to do')
     with bar:
-        task = bar.add_task('runs', total=total, completed=len(stored))
+        task = bar.add_task('runs', total=total, completed=watch.stored)
         for row in rows:
             done = scores[row['method'], row['depth']]
             ok = row['status'] == 'ok'

@@ -59,7 +59,7 @@ def tasks(
         def task(cell: Cell) -> dict[str, Any]:
             # The process that starts others may have seen another GPU.
             alone = partial(_run, sent, os.environ.get(VISIBLE))
-            [(_, result)] = processes(alone, [cell], 1, 'cpu')
+            [_, (_, result)] = processes(alone, [cell], 1, 'cpu')
             return result
 
         pending = {task.remote(cell): cell for cell in cells}

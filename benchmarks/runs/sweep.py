@@ -10,6 +10,7 @@ from ..environment import stamp
 from .cells import Cell
 from .identity import key
 from .processes import Results, processes
+from .progress import Watch
 from .store import Row, Store, fault
 from .work import Brought, do_elsewhere
 
@@ -23,6 +24,7 @@ def sweep(
     retry_failed: bool = False,
     probed: bool = False,
     workers: Callable[..., Results] = processes,
+    watch: Watch | None = None,
 ) -> Iterator[Row]:
     """Does the runs that the store lacks.
 
@@ -35,6 +37,7 @@ def sweep(
         for row in store.read()
         if row['status'] == 'ok' or not retry_failed
     }
+    watch = watch or Watch(cells, [])
     todo = [cell for cell in cells if key(cell.row()) not in done]
     if not todo:
         return
@@ -47,10 +50,14 @@ def sweep(
     work = partial(do_elsewhere, Brought.of(todo), **given)
     with closing(workers(work, todo, jobs, device)) as results:
         for cell, result in results:
+            if result is None:
+                watch.start(cell)
+                continue
             row = {**cell.row(), **stamp(), **result}
             wrong = fault(row)
             if wrong is not None:  # such as a score that is no number
                 row = {**cell.row(), **stamp(), 'status': 'failed'}
                 row['error'] = f'the run {wrong}'
             store.append(row)
+            watch.end(row)
             yield row

@@ -14,6 +14,7 @@ from pyg_ext.utils import (
 from pyg_ext.utils.walk_steps import Search
 
 ray = pytest.importorskip('ray')
+pytestmark = pytest.mark.xdist_group('ray')  # one cluster at a time
 
 
 @pytest.fixture(scope='module')

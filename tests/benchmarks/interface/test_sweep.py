@@ -13,7 +13,8 @@ from torch_geometric.nn import GCNConv, GraphSAGE
 
 from benchmarks import Stopped, UsageError, report, sweep
 from benchmarks.methods import own
-from benchmarks.runs import work
+from benchmarks.reports import page
+from benchmarks.runs import progress, work
 from benchmarks.runs.identity import key
 from pyg_ext.nn import GCN, ConvStack
 
@@ -111,7 +112,7 @@ def test_networks_of_each_kind(run):
     }
     runs = run(methods=methods, depths=[2, 3], seeds=2)
     assert not runs.failed()
-    assert [*runs.table().index] == [*methods]
+    assert [*runs.table().index] == ['gcn', *sorted({*methods} - {'gcn'})]
     table = runs.to_pandas().set_index(['method', 'depth', 'seed'])['test']
     same = ['of_class', 'of_function', 'of_lambda', 'of_partial']
     for name in same:
@@ -394,3 +395,30 @@ def test_notebook(python, tmp_path):
     check_script('\n'.join(texts))
     [shown] = said[-1]['outputs']
     assert '<table' in ''.join(shown['data']['text/html'])
+
+
+def test_a_page_while_it_runs(data, tmp_path, monkeypatch):
+    """It is kept up to date, and a fault of it costs one word."""
+    pages, true = [], page.report
+
+    def report_page(summary, rows, *given, state=None):
+        pages.append((len(rows), state))
+        return true(summary, rows, *given, state=state)
+
+    monkeypatch.setattr(progress, 'OFTEN', 0.0)
+    monkeypatch.setattr(progress, 'SHARE', 0.0)
+    monkeypatch.setattr(page, 'report', report_page)
+    given = {'methods': ['gcn'], 'depths': [2], 'recipe': RECIPE, 'jobs': 0}
+    sweep(data, seeds=2, out=tmp_path, **given)
+    assert [(rows, state.done) for rows, state in pages] == [
+        *((0, 0), (1, 1), (1, 1), (2, 2)),
+    ]
+    assert 'refresh' in (tmp_path / 'report.html').read_text('utf-8')
+
+    def broken(*given, **named):
+        raise ValueError('no page')
+
+    monkeypatch.setattr(page, 'report', broken)
+    with pytest.warns(UserWarning, match='at the end only: no page'):
+        runs = sweep(data, seeds=4, out=tmp_path, **given)
+    assert len(runs) == 4

@@ -105,7 +105,7 @@ def test_while_a_sweep_goes_on(tmp_path, row):
     cell = Cell('digits', HOSTILE, 2, 0, 'classic', 'digits-5-per-class', {})
     for rows, left in (([], None), ([row()], 90.0)):
         state = State(4, len(rows), 0, (cell,), left)
-        files.write_live(rows, state, tmp_path)
+        files.live(tmp_path)(rows, state)
         html = (tmp_path / 'report.html').read_text('utf-8')
         assert '<meta http-equiv="refresh" content="5">' in html
         assert f'<strong>{len(rows)} of 4 runs</strong>' in html
@@ -117,7 +117,7 @@ def test_while_a_sweep_goes_on(tmp_path, row):
 def test_without_the_libraries(tmp_path, row, monkeypatch, capsys):
     monkeypatch.setattr(page, 'NEEDED', ('altair', 'no_such_library'))
     assert 'report.html' not in files.write([row()], tmp_path)
-    files.write_live([row()], State(1, 1, 0, (), 0.0), tmp_path)
+    files.live(tmp_path)([row()], State(1, 1, 0, (), 0.0))
     assert not (tmp_path / 'report.html').exists()
     Store(tmp_path).append(row())
     assert main(['report', '--out', str(tmp_path)]) == 0

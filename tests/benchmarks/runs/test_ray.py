@@ -14,6 +14,7 @@ from benchmarks.runs.identity import key
 from benchmarks.runs.store import Store
 
 pytest.importorskip('ray')
+pytestmark = pytest.mark.xdist_group('ray')  # one cluster at a time
 
 
 @pytest.fixture
