@@ -26,6 +26,7 @@ INSTALLED = [
     for name in ('stdlib', 'platstdlib', 'purelib', 'platlib')
 ]
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...))
+GENERATED = ('propagate', 'edge_updater')  # methods of layers, by PyG
 ADDRESS = re.compile(r' at 0x[0-9a-fA-F]+')
 
 
@@ -147,7 +148,7 @@ class Source:
 
     def _class(self, thing: type) -> Iterator[str]:
         yield ', '.join(map(self._value, thing.__mro__[1:]))
-        for name, value in sorted(vars(thing).items()):
+        for name, value in sorted(_as_written(thing).items()):
             if isinstance(value, property):
                 value = value.fget, value.fset
             elif isinstance(value, cached_property):
@@ -192,6 +193,36 @@ def by_value(modules: Iterable[str]) -> None:
     for name in {*modules} - {'__main__', 'builtins'}:
         if name in sys.modules:
             cloudpickle.register_pickle_by_value(sys.modules[name])
+
+
+def generated_by_value() -> None:
+    """Lets other processes get the code that PyG has generated here for a
+    user's layers, in modules that they cannot import.
+    """
+    for name, module in [*sys.modules.items()]:
+        if name.endswith(tuple(f'_{method}' for method in GENERATED)):
+            cloudpickle.register_pickle_by_value(module)
+
+
+def _as_written(thing: type) -> dict[str, Any]:
+    """The attributes of a class as it was defined, without the code that PyG
+    puts in place of some methods when a layer is first made.
+    """
+    place = f'{thing.__module__}_{thing.__name__}'
+    modules = {f'{place}_{name}' for name in GENERATED}
+    found = {
+        name: value
+        for name, value in vars(thing).items()
+        if getattr(value, '__module__', None) not in modules
+    }
+    for name in GENERATED:
+        found.pop(f'_jinja_{name}', None)
+        first = found.pop(f'_orig_{name}', None)
+        if first is not None:
+            found.pop(name, None)
+            if first.__qualname__ == f'{thing.__qualname__}.{name}':
+                found[name] = first  # and not inherited
+    return found
 
 
 def _name(thing: Any) -> str:

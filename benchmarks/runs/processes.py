@@ -16,6 +16,7 @@ import torch
 
 from ..environment import check_device, cores, pick_device
 from ..errors import UsageError, reason
+from ..methods.source import generated_by_value
 from ..pool import pool
 from .cells import Cell
 
@@ -35,6 +36,7 @@ class Sent:
     """
 
     def __init__(self, work: Work):
+        generated_by_value()
         try:
             self.content = cloudpickle.dumps(work)
         except Exception as error:  # of whatever it holds

@@ -5,11 +5,12 @@ import sys
 import threading
 from functools import partial
 
+import cloudpickle
 import pytest
 import torch
-from torch_geometric.nn import GraphSAGE
+from torch_geometric.nn import GraphSAGE, MessagePassing
 
-from benchmarks.methods.source import Source
+from benchmarks.methods.source import Source, generated_by_value
 
 FILES = {
     'layers': """
@@ -222,6 +223,29 @@ def test_closures_and_callables():
     with torch.no_grad():
         layer.weight[0, 0] += 1
     assert digest(layer) != before
+
+
+class Layer(MessagePassing):
+    def message(self, x_j):
+        return 2 * x_j
+
+
+class Own(Layer):
+    def propagate(self, edge_index, size=None, **kwargs):
+        return super().propagate(edge_index, size, **kwargs)
+
+
+@pytest.mark.parametrize('kind', [Layer, Own])
+def test_a_layer_that_was_made_is_the_same(kind):
+    """PyG writes code that it generates into the class."""
+    fresh = type(kind.__name__, kind.__bases__, dict(vars(kind)))
+    fresh.__qualname__ = kind.__qualname__
+    before = digest(fresh), digest(lambda: fresh())
+    layer = fresh()
+    assert (digest(fresh), digest(lambda: fresh())) == before
+    generated_by_value()
+    sent = cloudpickle.loads(cloudpickle.dumps(lambda: fresh()))
+    assert sent().message(torch.ones(1)) == layer.message(torch.ones(1)) == 2
 
 
 def test_what_goes_round():
