@@ -8,22 +8,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import UnionType
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Literal, NotRequired
 
+from annotated_types import Interval
 from filelock import FileLock
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from ..errors import UsageError, reason
 from ..output import make_folder
 from .identity import key
 
-NEEDED = {
-    **dict.fromkeys(('dataset', 'method', 'protocol', 'preset'), str),
-    **dict.fromkeys(('depth', 'seed'), int),
-    'config': dict,
-    'status': str,
-}
-TEXTS = ('metric', 'direction', 'error', 'commit', 'device', 'code', 'data')
 SCORES = ('test', 'val', 'train', 'test_at_best_loss', 'test_at_best_metric')
 NUMBERS = (*SCORES, 'best_epoch', 'epochs', 'seconds', 'peak_mb')
 LEVELS = 8  # of lists in lists in a configuration
@@ -33,48 +28,74 @@ ROW = '{"'  # how each begins
 ROOM = 2**16  # bytes that a folder must have room for
 
 Row = dict[str, Any]
+Whole = Annotated[int, Interval(gt=-(2**63), lt=2**63)]
+
+
+class Content(TypedDict):
+    """What a run must have, and may have; other keys are its own."""
+
+    __pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False)
+
+    dataset: str
+    method: str
+    protocol: str
+    preset: str
+    depth: Annotated[int, Interval(ge=1, lt=2**31)]
+    seed: Whole
+    config: dict[str, Any]
+    status: Literal['ok', 'failed']
+    metric: NotRequired[str]
+    direction: NotRequired[str]
+    error: NotRequired[str]
+    commit: NotRequired[str]
+    device: NotRequired[str]
+    code: NotRequired[str]
+    data: NotRequired[str]
+    versions: NotRequired[dict[str, str]]
+    test: NotRequired[float]
+    val: NotRequired[float]
+    train: NotRequired[float]
+    test_at_best_loss: NotRequired[float]
+    test_at_best_metric: NotRequired[float]
+    best_epoch: NotRequired[float]
+    epochs: NotRequired[float]
+    seconds: NotRequired[float]
+    peak_mb: NotRequired[float | None]  # not all systems tell
+
+
+CONTENT = TypeAdapter(Content)
+WRONG = {  # by the kind of error
+    'dict_type': 'is no dict',
+    'float_type': 'is no finite number',
+    'finite_number': 'is no finite number',
+    'int_type': 'is no int',
+    'literal_error': 'is neither ok nor failed',
+    'string_type': 'is no str',
+}
 
 
 def fault(row: Any) -> str | None:
     """What keeps something from being a run, in words; none if nothing."""
     if not isinstance(row, dict):
         return 'is no JSON object'
-    for name, kind in NEEDED.items():
-        if name not in row:
+    try:
+        CONTENT.validate_python(row)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name, *inside = first['loc']
+        if first['type'] == 'missing':
             return f'has no {name}'
-        if not _is(row[name], kind):
-            return f'has a {name} that is no {kind.__name__}'
-    if row['status'] not in ('ok', 'failed'):
-        return 'has a status that is neither ok nor failed'
-    if not 0 < row['depth'] < 2**31:
-        return 'has a depth that is out of range'
-    if not abs(row['seed']) < 2**63:
-        return 'has a seed that is out of range'
+        if name == 'versions' and inside:
+            return 'has versions that are no texts'
+        wrong = WRONG.get(first['type'], 'is out of range')
+        return f'has a {name} that {wrong}'
     if _nests(row['config'], LEVELS):
         return 'has a config that is nested too deeply'
-    for name in TEXTS:
-        if not _is(row.get(name, ''), str):
-            return f'has a {name} that is no str'
-    versions = row.get('versions', {})
-    if not _is(versions, dict) or not all(
-        _is(version, str) for version in versions.values()
-    ):
-        return 'has versions that are no texts'
     if row['status'] == 'ok':
         for name in SCORES[:2]:
             if name not in row:
                 return f'has no {name}'
-    for name in NUMBERS:
-        value = row.get(name, 0)
-        if value is None and name == 'peak_mb':  # not all systems tell
-            continue
-        if not _is(value, int | float) or not abs(value) < 1e300:
-            return f'has a {name} that is no finite number'
     return None
-
-
-def _is(value: Any, kind: type | UnionType) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _nests(value: Any, levels: int) -> bool:

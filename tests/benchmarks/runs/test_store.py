@@ -132,8 +132,8 @@ FOREIGN = {
     '{"a": ' * 100_000: 'nested too deeply',
 }
 CHANGED = [
-    ({'status': None}, 'status that is no str'),
-    ({'status': 7}, 'status that is no str'),
+    ({'status': None}, 'neither ok nor failed'),
+    ({'status': 7}, 'neither ok nor failed'),
     ({'status': 'done'}, 'neither ok nor failed'),
     ({'depth': 'x'}, 'depth that is no int'),
     ({'depth': True}, 'depth that is no int'),
