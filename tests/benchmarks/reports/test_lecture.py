@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.cli import main
+from benchmarks.cli import depth, main
 from benchmarks.errors import UsageError
 from benchmarks.reports import karate, lecture, page
 from benchmarks.reports.verdict import RESULTS
+from benchmarks.words import Parser
 
 ROOT = Path(__file__).parents[3]
 MADE = ROOT / 'docs/lecture.html'
@@ -122,6 +123,23 @@ def test_names_are_escaped(tmp_path):
     html = lecture.html(changed(tmp_path, change))
     assert 'gcn</script>' not in html
     assert '&lt;/script&gt;&lt;b&gt;' in html
+
+
+def test_links(html):
+    links = re.findall(r'href="([^#:"]+)\.html"', html)
+    assert len(links) > 5
+    for link in links:
+        assert (ROOT / 'docs' / f'{link}.md').is_file(), link
+
+
+def test_homework(html):
+    start = '<code>python -m benchmarks depth '
+    words = html.partition(start)[2].partition('</code>')[0]
+    parser = Parser()
+    depth.add_arguments(parser)
+    args = parser.parse_args(words.replace('\\\n', ' ').split())
+    assert args.probe
+    assert args.dataset == 'citeseer'
 
 
 def test_right_answers(facts):
