@@ -17,6 +17,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         command.add_argument(
             f'--{name}', metavar='NAME', help=f'only runs of this {name}'
         )
+    command.add_argument(
+        '--methods', metavar='NAME,...', help='only runs of these methods'
+    )
     options.add_set(command, 'only runs with this value')
 
 
@@ -29,4 +32,4 @@ def run(args: argparse.Namespace) -> int:
     for name in ('dataset', 'protocol', 'preset'):
         if (value := getattr(args, name)) is not None:
             wanted[name] = value
-    return screen.show(report(args.out, wanted, args.store))
+    return screen.show(report(args.out, wanted, args.store, args.methods))

@@ -1,10 +1,11 @@
 """Stored runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError, check_name, find_name
+from ..methods import spec
 from ..reports.outcome import Runs
 from ..reports.summary import check_one_kind, select
 from ..runs.store import Store
@@ -15,6 +16,7 @@ def report(
     out: str | Path,
     wanted: Mapping[str, Any] | None = None,
     store: str | Path | None = None,
+    methods: str | Iterable[str] | None = None,
 ) -> Runs:
     """The runs of a store, as :func:`sweep` gives them; ``write()`` redoes
     table, figure and report.
@@ -24,6 +26,7 @@ def report(
         wanted: Values of rows or of their configuration, such as ``{'preset':
             'classic', 'epochs': 200}``: only runs with these.
         store: Another store than ``results.jsonl`` in the folder.
+        methods: Specification strings: only runs of these.
 
     Raises:
         UsageError: If there is no store, or no run of what is wanted, or runs
@@ -41,6 +44,11 @@ def report(
             there = {row[name] for row in stored}
             wanted[name] = find_name(f'{name} in {path}', value, there)
     rows = select(stored, wanted)
+    if methods is not None:
+        names = spec.expand(methods) if isinstance(methods, str) else methods
+        there = {row['method'] for row in rows}
+        kept = [find_name(f'method in {path}', name, there) for name in names]
+        rows = [row for row in rows if row['method'] in kept]
     check_one_kind(rows)
     others = len(stored) - len(rows)
     left_out = [f'{others} runs, as was asked for'] if others else []

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pandas as pd
 import pytest
 import torch
 
@@ -529,6 +530,19 @@ def test_report_of_another_store(capsys, tmp_path, row):
         capsys, 'report', '--store', path, '--out', str(out), '--set', 'lr=7'
     )
     assert (code, 'no run' in text) == (2, True)
+
+
+def test_report_of_some_methods(capsys, tmp_path, row):
+    store = Store(tmp_path)
+    for method in ('gcn', 'appnp', 'sgc'):
+        store.append(row(method=method))
+    report = ('report', '--out', str(tmp_path), '--methods')
+    code, text = run(capsys, *report, 'GCN,sgc')
+    assert (code, 'appnp' in text) == (0, False)
+    assert 'left out: 1 runs' in text
+    assert {*pd.read_csv(tmp_path / 'summary.csv')['method']} == {'gcn', 'sgc'}
+    code, text = run(capsys, *report, 'gcnii')
+    assert (code, 'unknown method in' in text) == (2, True)
 
 
 def test_report_without_store(capsys, tmp_path):
