@@ -143,7 +143,7 @@ def live(folder: str | Path) -> Listener:
 
     def write_page(rows: list[Row], state: State | None) -> None:
         nonlocal broken
-        if broken or not (rows or state):
+        if broken:
             return
         try:
             summary = summary_of(rows) if rows else None

@@ -111,7 +111,7 @@ def report(
     values: dict[str, Any] = {
         'state': state,
         'again': AGAIN,
-        'title': 'no run is done yet',
+        'title': 'no run is done',
         'specs': {},
         'data': {},
     }

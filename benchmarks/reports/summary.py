@@ -18,6 +18,7 @@ from .intervals import interval
 from .style import in_order
 
 GONE = 'not known here'
+MOST = 4  # changes that a title names
 REACH_NODES = 256  # whose receptive fields are looked at
 
 
@@ -214,14 +215,20 @@ def heading(summary: pd.DataFrame, changed: Sequence[str] = ()) -> str:
     """What a table or figure is of, in one line."""
     first = summary.iloc[0]
     text = f'{first["dataset"]}, {first["protocol"]}, preset {first["preset"]}'
-    return f'{text}, with {", ".join(changed)}' if changed else text
+    some, more = changed[:MOST], len(changed) - MOST
+    if more > 0:
+        some = [*some, f'and {more} more changes']
+    return f'{text}, with {", ".join(some)}' if some else text
 
 
 def changes(rows: list[Row]) -> list[str]:
     """Where the runs depart from the preset that they name."""
     found = set()
+    kinds = {}
     for row in rows:
         names = (row['preset'], row['dataset'], row['method'])
+        kinds[*names, config_hash(row['config'])] = names, row
+    for names, row in kinds.values():
         try:
             as_published = presets.unchanged(*names)
         except UsageError:

@@ -125,7 +125,7 @@ class Watch:
 
     def stop(self) -> None:
         """The sweep ends before its time."""
-        if self._listener is not None:
+        if self._next > self._began:  # it has heard of the sweep
             self._listener(self.rows, None)
 
 

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.reports import files, page
+from benchmarks.reports import files, page, summary
 from benchmarks.runs.cells import Cell
 from benchmarks.runs.progress import State
 from benchmarks.runs.store import Store
@@ -43,6 +43,12 @@ def test_the_title_says_what_was_changed(tmp_path, row):
         'hidden_channels=8'
     )
     assert f'<h1>{title}</h1>' in html
+
+
+def test_a_title_names_some_changes(row):
+    lines = summary.summarize([row()])
+    text = summary.heading(lines, [f'k{i}=1' for i in range(9)])
+    assert text.endswith('k2=1, k3=1, and 5 more changes')
 
 
 def test_it_is_small_and_asks_for_nothing(tmp_path, row):
@@ -111,6 +117,10 @@ def test_while_a_sweep_goes_on(tmp_path, row):
         assert f'<strong>{len(rows)} of 4 runs</strong>' in html
         assert '&lt;script&gt;alert(1)' in html
     assert 'about 1.5 minutes left' in html
+    files.live(tmp_path)([], None)  # it was stopped
+    html = (tmp_path / 'report.html').read_text('utf-8')
+    assert 'no run is done' in html
+    assert 'http-equiv="refresh"' not in html
     assert 'http-equiv="refresh"' not in written([row()], tmp_path)
 
 
