@@ -30,6 +30,7 @@ def test_page_runs(page, request, tmp_path, monkeypatch):
     monkeypatch.setenv('PYTHONPATH', os.pathsep.join(path))
     monkeypatch.setenv('PYTHONWARNINGS', WARNINGS)
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    monkeypatch.delenv('MPLBACKEND', raising=False)  # as a command sets it
     monkeypatch.setenv('TMPDIR', str(temporary))
     notebook = read_myst_markdown_notebook(text, MdParserConfig())
     nbclient.NotebookClient(
