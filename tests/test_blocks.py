@@ -1,31 +1,37 @@
-"""Every printed block runs as printed.
+"""Every printed block runs as printed. For those who write pages:
 
-The ``python`` blocks of a page run in order, with the names of those before,
-in a folder that has ``data/Planetoid`` as PyG leaves it. ``console`` blocks
-are read: their commands and options must be there. A block that begins with
-``# name.py`` is a file of that name as well. What cannot run here is behind
-``<!-- skip: next "why" -->``.
+- The ``python`` blocks of README.md and of docs/ run in order, each with the
+  names of those above it, in an empty folder; a warning is an error.
+- ``Planetoid('data/Planetoid', 'Cora')`` and ``load_dataset('cora')`` read
+  the graphs of ``PYG_EXT_DATA``; without it such a page is skipped.
+- A ``python`` or ``yaml`` block whose first line is ``# NAME.EXT`` is a file
+  of that name as well.
+- ``console`` blocks, and commands in the text, are read: program, command,
+  options, methods, extras and targets are there. A file that a block names
+  is there as well, or a block above makes it.
+- ``list`` and ``verdict`` are run, too. The figure of README.md is drawn anew
+  by test_readme.py, which also compares its numbers with the committed files.
+- What cannot run here stands behind ``<!-- skip: next "why" -->``.
+- The tutorials are run by test_tutorials.py, as notebooks.
 """
 
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from configparser import ConfigParser
 from pathlib import Path
 from unittest import SkipTest
 
 import pytest
 from sybil import Sybil
-from sybil.parsers.myst import (
-    CodeBlockParser,
-    PythonCodeBlockParser,
-    SkipParser,
-)
+from sybil.evaluators.python import PythonEvaluator
+from sybil.parsers.myst import CodeBlockParser, SkipParser
 
 from benchmarks.cli import _command, _parser
 from benchmarks.methods import spec
-from benchmarks.reports import style, summary
-from benchmarks.runs.store import Store
+from docs.figures import FIGURES
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -33,70 +39,108 @@ PAGES = [
     *sorted((ROOT / 'docs').glob('*.md')),
     *sorted((ROOT / 'docs').glob('[hr][oe]*/*.md')),
 ]
-NAME = re.compile(r'# ([\w-]+\.py)\n')
+TEXTS = [
+    *PAGES,
+    ROOT / 'CONTRIBUTING.md',
+    *sorted((ROOT / 'docs/tutorials').glob('*.md')),
+]
+NAMED = re.compile(r'# ([\w-]+\.\w+)\n')
+FILE = re.compile(r'[\w./-]+\.(py|npz|csv|yaml|jsonl)')
+SPAN = re.compile(
+    r'`((?:python -m (?:benchmarks|docs.figures)|pip|make)\s[^`]+)`'
+)
+FENCED = re.compile(r'^(`{3,}).*?^\1', re.M | re.S)
+PROGRAMS = ('benchmarks', 'pyg_ext_bench', 'pyg-ext-bench')
 # Of others, or with an effect on the machine:
 FOREIGN = ('cd', 'export', 'git', 'ray')
+
+
+class File(CodeBlockParser):
+    def evaluate(self, example):
+        if named := NAMED.match(example.parsed):
+            Path(named[1]).write_text(example.parsed, 'utf-8')
+
+
+class Python(File):
+    language = 'python'
+
+    def evaluate(self, example):
+        super().evaluate(example)
+        PythonEvaluator()(example)
 
 
 class Console(CodeBlockParser):
     language = 'console'
 
     def evaluate(self, example):
-        text = example.parsed.replace('\\\n', ' ')
-        for line in filter(None, map(shlex_split, text.splitlines())):
-            check(line)
+        for words in commands(example.parsed):
+            given = check(words)
+            if given is None:
+                continue
+            check_files(words, given)
+            if given.command in ('list', 'verdict'):
+                run(words)
 
 
-def shlex_split(line):
-    return shlex.split(line.removeprefix('$ '), comments=True)
+def commands(text):
+    for line in text.replace('\\\n', ' ').splitlines():
+        for part in line.removeprefix('$ ').split(' && '):
+            if words := shlex.split(part, comments=True):
+                yield words
 
 
 def check(words):
-    """Whether a command is there, with all that it is told."""
-    if '&&' in words:
-        at = words.index('&&')
-        check(words[:at])
-        words = words[at + 1 :]
+    """What a command of the benchmark is told; of others, whether they are
+    there.
+    """
     text = ' '.join(words)
     if words[0] in FOREIGN:
-        return
+        return None
     if words[0] == 'make':
-        targets = re.findall(
-            '^([a-z]+):', (ROOT / 'Makefile').read_text(), re.M
-        )
-        assert words[1] in targets, text
+        made = (ROOT / 'Makefile').read_text('utf-8')
+        assert words[1] in re.findall('^([a-z]+):', made, re.M), text
     elif words[:2] == ['pip', 'install']:
         setup = ConfigParser()
         setup.read(ROOT / 'setup.cfg')
         for extra in re.findall(r'\[(.*)\]', text):
             assert extra in setup['options.extras_require'], text
-    elif text.startswith('python -m docs.figures'):
-        assert (ROOT / 'docs' / 'figures' / '__main__.py').exists()
-    elif words[0] == 'pytest':
-        assert all((ROOT / w).exists() for w in words[1:] if w[0] != '-')
+    elif words[:3] == ['python', '-m', 'docs.figures']:
+        assert {*words[3:]} <= {*FIGURES, 'NAME'}, text
     else:
-        at = next(i for i, w in enumerate(words) if re.match(BENCH, w))
-        call = words[at + 1 :]
-        if '--help' in call:
-            return
+        known = [i for i, word in enumerate(words) if word in PROGRAMS]
+        assert known, text
+        call = words[known[0] + 1 :]
         given = _parser(_command(call), call).parse_args(call)
         for method in spec.expand(getattr(given, 'methods', None) or 'gcn'):
             if '.py:' not in method:
                 spec.parse(method)
+        return given
+    return None
 
 
-BENCH = 'benchmarks$|pyg_ext_bench$|pyg-ext-bench$'
+def check_files(words, given):
+    """Whether the files are there that a command reads. The folder that it
+    would write is there afterwards.
+    """
+    for word in re.split('[ ,=:]', ' '.join(words)):
+        assert not FILE.fullmatch(word) or Path(word).exists(), word
+    folder = Path(getattr(given, 'out', None) or '.')
+    if getattr(given, 'resume', False) or (
+        given.command == 'report' and not given.store
+    ):
+        assert folder.exists(), f'no command above writes {folder}'
+    folder.mkdir(parents=True, exist_ok=True)
 
 
-class Python(PythonCodeBlockParser):
-    def evaluate(self, example):
-        named = NAME.match(example.parsed)
-        if named:
-            Path(named[1]).write_text(example.parsed, 'utf-8')
-        return super().evaluate(example)
+def run(words):
+    assert words[0] == 'python'
+    done = subprocess.run(
+        [sys.executable, *words[1:]], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
-SYBIL = Sybil([Python(), Console(), SkipParser()])
+SYBIL = Sybil([Python(), File('yaml'), Console(), SkipParser()])
 
 
 def blocks(page):
@@ -107,30 +151,33 @@ def name_of(page):
     return page.relative_to(ROOT).as_posix()
 
 
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """An empty folder, with the runner in it as in a checkout."""
+    (tmp_path / 'benchmarks').symlink_to(ROOT / 'benchmarks')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('RAY_ADDRESS', 'local')  # and no cluster that runs
+    return tmp_path
+
+
 @pytest.mark.parametrize(
     'page',
     [
-        pytest.param(page, id=name_of(page), marks=marks)
+        pytest.param(page, marks=pytest.mark.xdist_group('ray'))
+        if 'on_ray(' in page.read_text('utf-8')
+        else page
         for page in PAGES
         if blocks(page)
-        for marks in [
-            pytest.mark.xdist_group('ray')
-            if 'ray' in page.read_text('utf-8')
-            else ()
-        ]
     ],
+    ids=name_of,
 )
-def test_blocks(page, tmp_path, monkeypatch, request):
+def test_blocks(page, checkout, request):
     document = SYBIL.parse(page)
-    text = page.read_text('utf-8')
-    if re.search('Planetoid|cora', text) and '```python' in text:
+    python = re.findall('^```python\n(.*?)^```', document.text, re.M | re.S)
+    if re.search('Planetoid|cora', ''.join(python)):
         root = Path(request.getfixturevalue('root'))
-        for graph in (root / 'Planetoid').iterdir():
-            shutil.copytree(
-                graph / 'raw', tmp_path / 'data/Planetoid' / graph.name / 'raw'
-            )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv('RAY_ADDRESS', 'local')  # and no cluster that runs
+        for raw in root.glob('Planetoid/*/raw'):
+            shutil.copytree(raw, checkout / 'data' / raw.relative_to(root))
     document.namespace['__name__'] = '__main__'
     for example in document.examples():
         try:
@@ -139,17 +186,11 @@ def test_blocks(page, tmp_path, monkeypatch, request):
             continue
 
 
-def test_the_table_of_the_readme():
-    """It is of the committed runs, as the figure above it."""
-    rows = Store(ROOT / 'benchmarks' / 'results', 'cora-classic.jsonl').read()
-    wide = summary.grid(summary.summarize(rows)).rename(index=style.name_of)
-    text = (ROOT / 'README.md').read_text('utf-8')
-    head, _, *lines = re.search(r'(\| depth \|.*?\n)\n', text, re.S)[
-        1
-    ].splitlines()
-    depths = [int(word) for word in head.split('|')[2:-1]]
-    assert len(lines) == 5
-    for line in lines:
-        name, *cells = (word.strip() for word in line.split('|')[1:-1])
-        ours = [cell.split(' (')[0] for cell in wide.loc[name, depths]]
-        assert cells == ours, name
+@pytest.mark.parametrize('page', TEXTS, ids=name_of)
+def test_commands_in_the_text_and_reasons(page):
+    text = page.read_text('utf-8')
+    for span in SPAN.findall(FENCED.sub('', text)):
+        for words in commands(' '.join(span.split())):
+            check(words)
+    for skip in re.findall('<!-- skip: .*', text):
+        assert re.search(r'end -->|".+" -->', skip), skip
