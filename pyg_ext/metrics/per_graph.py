@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import is_sparse, scatter
 
-from pyg_ext.utils import edges_of
+from pyg_ext.utils import edge_list
 from pyg_ext.utils.checks import check_count, check_features, check_vector
 
 BLOCK_BYTES = 2**24  # of temporary values at a time
@@ -41,7 +41,7 @@ def per_graph(measure: Callable) -> Callable:
         if 'y' in given:
             given['y'] = check_vector('y', given['y'], len(x))
         if _has_edges(given, signature):
-            given['edge_index'], weight, _ = edges_of(
+            given['edge_index'], weight, _ = edge_list(
                 given['edge_index'], given.get('edge_weight'), len(x)
             )
             if 'edge_weight' in given:

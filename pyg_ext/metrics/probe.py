@@ -27,7 +27,7 @@ from pyg_ext.metrics.rank import effective_rank, numerical_rank
 from pyg_ext.metrics.smooth_distance import smooth_distance
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.reversible import ReversibleSequential
-from pyg_ext.utils import edges_of
+from pyg_ext.utils import edge_list
 from pyg_ext.utils.checks import (
     check_count,
     check_mask,
@@ -160,7 +160,7 @@ class OverSmoothingProbe:
         check_count('every', every, 1)
         masks = {'train_mask': train_mask, 'test_mask': test_mask}
         sizes = [len(v) for v in (y, *masks.values()) if v is not None]
-        edges, weight, size = edges_of(
+        edges, weight, size = edge_list(
             edge_index, edge_weight, sizes[0] if sizes else None
         )
         if y is not None:

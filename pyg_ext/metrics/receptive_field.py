@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 from torch_geometric.typing import Adj
 
-from pyg_ext.utils import CSRTensor, edges_of
+from pyg_ext.utils import CSRTensor, edge_list
 from pyg_ext.utils.checks import check_count
 
 BLOCK = 256  # nodes whose receptive fields are grown at a time
@@ -44,7 +44,7 @@ def receptive_field(
           without nodes
     """
     check_count('hops', hops, 0, MOST_HOPS)
-    edges, _, size = edges_of(edge_index, None, num_nodes)
+    edges, _, size = edge_list(edge_index, None, num_nodes)
     nodes = torch.arange(size)
     if num_samples is not None:
         check_count('num_samples', num_samples, 1, size)

@@ -1,7 +1,7 @@
 """Functions on tensors, and the sparse matrix that the layers share."""
 
 from pyg_ext.utils.adjacency import (
-    edges_of,
+    edge_list,
     gcn_adj,
     gcn_norm_once,
     mean_adj,
@@ -45,7 +45,7 @@ __all__ = [
     'dropout',
     'dropout_path',
     'edge_max',
-    'edges_of',
+    'edge_list',
     'gcn_adj',
     'gcn_norm_once',
     'heat_kernel_topk',

@@ -15,7 +15,7 @@ from pyg_ext.utils.checks import (
 from pyg_ext.utils.csr import CSRTensor
 
 
-def edges_of(
+def edge_list(
     edge_index: Adj,
     edge_weight: OptTensor = None,
     num_nodes: int | None = None,
@@ -86,7 +86,7 @@ def gcn_adj(
             :obj:`edge_weight` is not given. (default: :obj:`None`)
 
     Raises:
-        ValueError: As :func:`edges_of`, on a matrix that this function made,
+        ValueError: As :func:`edge_list`, on a matrix that this function made,
             and if :obj:`edge_weight` requires gradients.
 
     Shapes:
@@ -149,7 +149,7 @@ def _constant_edges(
 ) -> tuple[Tensor, OptTensor, int]:
     if isinstance(edge_index, CSRTensor):
         raise ValueError('edge_index is a CSRTensor: normalize it only once')
-    edge_index, edge_weight, num_nodes = edges_of(
+    edge_index, edge_weight, num_nodes = edge_list(
         edge_index, edge_weight, num_nodes
     )
     if edge_weight is not None and edge_weight.requires_grad:
@@ -183,7 +183,7 @@ def gcn_norm_once(
             (default: :obj:`None`)
 
     Raises:
-        ValueError: As :func:`edges_of`, and on a sparse adjacency for another
+        ValueError: As :func:`edge_list`, and on a sparse adjacency for another
             number of nodes.
     """
     given = (edge_index, edge_weight, num_nodes, dtype)

@@ -7,7 +7,7 @@ from torch_geometric.nn.inits import glorot
 from torch_geometric.typing import Adj
 from torch_geometric.utils import degree, softmax
 
-from pyg_ext.utils import dropout, edges_of
+from pyg_ext.utils import dropout, edge_list
 from pyg_ext.utils.checks import (
     check_features,
     check_options,
@@ -96,7 +96,7 @@ class NormGATConv(MessagePassing):
     def forward(self, x: Tensor, edge_index: Adj) -> Tensor:
         check_features(x, self.in_channels, dense=False)
         size, heads = x.size(0), (x.size(0), self.heads, self.out_channels)
-        edge_index = edges_of(edge_index, num_nodes=size)[0]
+        edge_index = edge_list(edge_index, num_nodes=size)[0]
         j, i = (0, 1) if self.flow == 'source_to_target' else (1, 0)
         # A half type cannot count:
         wide = torch.promote_types(x.dtype, torch.float)

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch_geometric.nn import GCNConv
 from torch_geometric.typing import Adj, OptTensor
 
-from pyg_ext.utils import CSRTensor, edges_of, similarity_graph
+from pyg_ext.utils import CSRTensor, edge_list, similarity_graph
 from pyg_ext.utils.checks import check_features
 
 
@@ -87,7 +87,7 @@ class RandomWalkConv(GCNConv):
                 'edges cannot be explained through a random walk: apply '
                 'AddRandomWalkEdges to the graph, or explain the nodes only'
             )
-        edges = edges_of(edge_index, edge_weight, x.size(self.node_dim))
+        edges = edge_list(edge_index, edge_weight, x.size(self.node_dim))
         return super().forward(x, self.similar(*edges, x.dtype))
 
     def similar(

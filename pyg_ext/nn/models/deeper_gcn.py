@@ -12,7 +12,7 @@ from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.norm import NORMS, apply_norm, make_norm
-from pyg_ext.utils import edges_of
+from pyg_ext.utils import edge_list
 from pyg_ext.utils.checks import (
     check_batch,
     check_edge_attr,
@@ -149,7 +149,7 @@ class DeeperGCN(torch.nn.Module):
         batch: OptTensor = None,
     ) -> Tensor:
         check_features(x, self.in_channels, dense=False)
-        edges = edges_of(edge_index, num_nodes=x.size(0))[0]
+        edges = edge_list(edge_index, num_nodes=x.size(0))[0]
         check_edge_attr(edge_index, edge_attr, self.edge_dim)
         batch = check_batch(batch, x.size(0))
         if self.add_self_loops:

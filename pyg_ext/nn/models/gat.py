@@ -3,7 +3,7 @@ from torch_geometric.nn import GATConv, MessagePassing
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.models.conv_stack import ConvStack
-from pyg_ext.utils import edges_of
+from pyg_ext.utils import edge_list
 
 
 class GAT(ConvStack):
@@ -51,4 +51,4 @@ class GAT(ConvStack):
     def prepare(
         self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
     ) -> tuple[Adj, OptTensor]:
-        return edges_of(edge_index, None, x.size(0))[0], None
+        return edge_list(edge_index, None, x.size(0))[0], None

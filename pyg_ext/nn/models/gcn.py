@@ -4,7 +4,7 @@ from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.conv.gcne_conv import GCNEConv
 from pyg_ext.nn.models.conv_stack import ConvStack
-from pyg_ext.utils import edges_of, gcn_norm_once
+from pyg_ext.utils import edge_list, gcn_norm_once
 
 
 class GCN(ConvStack):
@@ -47,5 +47,5 @@ class GCN(ConvStack):
         self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
     ) -> tuple[Adj, OptTensor]:
         if self.edge_dim is not None:
-            return edges_of(edge_index, None, x.size(0))[0], None
+            return edge_list(edge_index, None, x.size(0))[0], None
         return gcn_norm_once(edge_index, edge_weight, x.size(0), x.dtype)

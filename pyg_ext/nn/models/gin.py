@@ -3,7 +3,7 @@ from torch_geometric.nn import MLP, GINConv, GINEConv, MessagePassing
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.models.conv_stack import ConvStack
-from pyg_ext.utils import CSRTensor, edges_of
+from pyg_ext.utils import CSRTensor, edge_list
 
 
 class GIN(ConvStack):
@@ -44,4 +44,4 @@ class GIN(ConvStack):
     ) -> tuple[Adj, OptTensor]:
         if isinstance(edge_index, CSRTensor):
             return edge_index, None
-        return edges_of(edge_index, None, x.size(0))[0], None
+        return edge_list(edge_index, None, x.size(0))[0], None

@@ -9,7 +9,7 @@ from pyg_ext.nn.conv.norm_gat_conv import NormGATConv
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import dropout as drop
-from pyg_ext.utils import edges_of
+from pyg_ext.utils import edge_list
 from pyg_ext.utils.checks import check_features
 
 
@@ -106,7 +106,7 @@ class RevGAT(Module):
 
     def forward(self, x: Tensor, edge_index: Adj) -> Tensor:
         check_features(x, self.in_channels, dense=False)
-        edges = edges_of(edge_index, num_nodes=x.size(0))[0]
+        edges = edge_list(edge_index, num_nodes=x.size(0))[0]
         edges = add_remaining_self_loops(edges, num_nodes=x.size(0))[0]
         x = self.first(self.input_dropout(x), edges)
         mask = None
