@@ -122,7 +122,7 @@ RANGES = {
     'threshold': NOT_NEGATIVE,
     'self_loop_weight': NOT_NEGATIVE,
     'seed': whole(0),
-    'jk': one_of('cat', 'max', 'lstm'),
+    'jk': one_of('last', 'cat', 'max', 'lstm'),
 }
 
 

@@ -106,7 +106,7 @@ BACKBONES = {
     'sgc': Backbone(SGC, 'K', STEPS, sparse_features=False),
     'deepgcn': Backbone(
         DeepGCN,
-        'num_blocks',
+        'num_layers',
         'graph convolutions',
         joins_points=True,
     ),

@@ -10,7 +10,7 @@ from torch.nn import Module
 from torch.utils.hooks import RemovableHandle
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptTensor
-from torch_geometric.utils import is_sparse, to_edge_index
+from torch_geometric.utils import is_sparse
 
 from pyg_ext.metrics.energy import dirichlet_energy, rayleigh_quotient
 from pyg_ext.metrics.feature_correlation import feature_correlation
@@ -27,7 +27,7 @@ from pyg_ext.metrics.rank import effective_rank, numerical_rank
 from pyg_ext.metrics.smooth_distance import smooth_distance
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.reversible import ReversibleSequential
-from pyg_ext.utils import edge_list
+from pyg_ext.utils.adjacency import edge_list, entries
 from pyg_ext.utils.checks import (
     check_count,
     check_mask,
@@ -391,7 +391,7 @@ def _edges_among(inputs: Iterable[Any]) -> Adj | None:
 def _beyond(edges: Adj, num_nodes: int) -> bool:
     """Whether an edge that is no loop names a node beyond so many."""
     if is_sparse(edges):
-        edges, _ = to_edge_index(edges)
+        edges, _ = entries(edges)
     source, target = edges
     return bool((edges[:, source != target] >= num_nodes).any())
 

@@ -11,6 +11,7 @@ from pyg_ext.nn.conv import (
     RandomWalkConv,
     RevGCNConv,
 )
+from pyg_ext.nn.drop_edges import DropEdge, DropNode, DropPath
 from pyg_ext.nn.drop_message import DropMessage
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
@@ -29,6 +30,7 @@ from pyg_ext.nn.models import (
     DeeperGCN,
     DeepGCN,
     DenseGCNII,
+    GraphModel,
     GraphSAGE,
     IncepGCN,
     NodeMLP,
@@ -63,12 +65,16 @@ __all__ = [
     'DenseConnection',
     'DenseGCNII',
     'DilatedKNNConv',
+    'DropEdge',
     'DropMessage',
+    'DropNode',
+    'DropPath',
     'Dropout',
     'GCN2DenseConv',
     'GCNEConv',
     'GNNBlock',
     'GradientGating',
+    'GraphModel',
     'GraphSAGE',
     'GroupAddRev',
     'HiddenState',

@@ -1,6 +1,9 @@
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.nn import Module
 from torch_geometric.nn.inits import reset
+from torch_geometric.nn.resolver import activation_resolver
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
@@ -22,9 +25,12 @@ class GNNBlock(Module):
             ``conv(x, edge_index)``, or with edge weights or features after
             those.
         channels (int): Size of each input sample.
-        norm (str, optional): A name of :func:`~pyg_ext.nn.make_norm`, or
-            :obj:`None`. (default: :obj:`'layer'`)
+        norm (str or callable, optional): The norm, as in
+            :func:`~pyg_ext.nn.make_norm`, or :obj:`None`.
+            (default: :obj:`'layer'`)
         dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
+        act (str or callable, optional): The activation, by name, class or
+            module, or :obj:`None`. (default: :obj:`'relu'`)
 
     Raises:
         ValueError: On an unknown norm, or on :obj:`'message'`, which goes
@@ -43,15 +49,13 @@ class GNNBlock(Module):
         self,
         conv: Module,
         channels: int,
-        norm: str | None = 'layer',
+        norm: str | Callable | None = 'layer',
         dropout: float = 0.0,
+        act: str | Callable | None = 'relu',
     ):
         super().__init__()
-        if norm == 'message':
-            raise ValueError(
-                'norm="message" goes behind a convolution, and not ahead'
-            )
-        self.norm = make_norm(norm, channels) if norm is not None else None
+        self.norm = norm_ahead(norm, channels)
+        self.act = activation_resolver(act)
         self.dropout = Dropout(dropout)
         self.conv = conv
 
@@ -70,8 +74,22 @@ class GNNBlock(Module):
     ) -> Tensor:
         if self.norm is not None:
             x = apply_norm(self.norm, x, batch)
-        x = x.relu()
+        if self.act is not None:
+            x = self.act(x)
         x = self.dropout(x) if mask is None else x * mask
         if edge_attr is None:
             return self.conv(x, edge_index)
         return self.conv(x, edge_index, edge_attr)
+
+
+def norm_ahead(norm: str | Callable | None, channels: int) -> Module | None:
+    """A norm that goes ahead of a convolution.
+
+    Raises:
+        ValueError: On an unknown norm, or one that goes behind.
+    """
+    if norm == 'message':
+        raise ValueError(
+            'norm="message" goes behind a convolution, and not ahead'
+        )
+    return None if norm is None else make_norm(norm, channels)

@@ -4,7 +4,7 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import remove_self_loops
 
-from pyg_ext.utils import edge_list
+from pyg_ext.utils.adjacency import edge_list, entries, is_normalized
 from pyg_ext.utils.checks import check_probability, check_same_shape
 from pyg_ext.utils.mix import mix
 
@@ -193,7 +193,11 @@ class GradientGating(MessagePassing):
         edge_weight: OptTensor = None,
     ) -> Tensor:
         check_same_shape(out=out, x=x)
-        edges, _ = remove_self_loops(edge_list(edge_index, None, len(x))[0])
+        if is_normalized(edge_index):
+            edges, _ = entries(edge_index)
+        else:
+            edges = edge_list(edge_index, None, len(x))[0]
+        edges, _ = remove_self_loops(edges)
         weight = () if edge_weight is None else (edge_weight,)
         gate = self.conv(x, edge_index, *weight).relu()
         rate = self.propagate(edges, x=gate).tanh()  # [N, F]

@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
@@ -34,7 +32,8 @@ def edge_list(
     Raises:
         ValueError: On edges of another shape or type, or beyond the nodes, on
             weights of another shape, negative or not finite, or that come
-            with a sparse adjacency, or on one that is not square.
+            with a sparse adjacency, or on one that is not square or that
+            :func:`gcn_adj` or :func:`mean_adj` normalized.
 
     Shapes:
         - **output:** edge indices :math:`(2, |\mathcal{E}|)`, weights
@@ -44,11 +43,21 @@ def edge_list(
         return check_edges(edge_index, edge_weight, num_nodes)
     size = edge_index.size(0) if num_nodes is None else num_nodes
     check_adj(edge_index, edge_weight, size)
-    if isinstance(edge_index, SparseTensor):
-        row, col, edge_weight = edge_index.coo()
-        return torch.stack([col, row]), edge_weight, size
-    adj_t = edge_index.to_sparse_coo().coalesce()
-    return check_edges(adj_t.indices().flip(0), adj_t.values(), size)
+    edges, edge_weight = entries(edge_index)
+    return *check_edges(edges, edge_weight, size)[:2], size
+
+
+def entries(adj_t: Adj) -> tuple[Tensor, OptTensor]:
+    """Edges and weights of a transposed sparse adjacency, whether or not it is
+    normalized.
+    """
+    if is_normalized(adj_t):
+        adj_t = adj_t.plain()
+    if isinstance(adj_t, SparseTensor):
+        row, col, edge_weight = adj_t.coo()
+        return torch.stack([col, row]), edge_weight
+    adj_t = adj_t.to_sparse_coo().coalesce()
+    return adj_t.indices().flip(0), adj_t.values()
 
 
 def gcn_adj(
@@ -86,8 +95,8 @@ def gcn_adj(
             :obj:`edge_weight` is not given. (default: :obj:`None`)
 
     Raises:
-        ValueError: As :func:`edge_list`, on a matrix that this function made,
-            and if :obj:`edge_weight` requires gradients.
+        ValueError: As :func:`edge_list`, and if :obj:`edge_weight` requires
+            gradients.
 
     Shapes:
         - **output:** row :math:`i` holds the messages that node :math:`i`
@@ -100,7 +109,7 @@ def gcn_adj(
         edge_index, edge_weight, num_nodes, dtype, improved, add_self_loops
     )
     return CSRTensor.from_coo(
-        torch.stack([target, source]), value, (num_nodes, num_nodes)
+        torch.stack([target, source]), value, (num_nodes, num_nodes), 'gcn'
     )
 
 
@@ -140,15 +149,13 @@ def mean_adj(
         edge_index, edge_weight, num_nodes, dtype
     )
     return CSRTensor.from_coo(
-        torch.stack([target, source]), share, (num_nodes, num_nodes)
+        torch.stack([target, source]), share, (num_nodes, num_nodes), 'mean'
     )
 
 
 def _constant_edges(
     edge_index: Adj, edge_weight: OptTensor, num_nodes: int | None
 ) -> tuple[Tensor, OptTensor, int]:
-    if isinstance(edge_index, CSRTensor):
-        raise ValueError('edge_index is a CSRTensor: normalize it only once')
     edge_index, edge_weight, num_nodes = edge_list(
         edge_index, edge_weight, num_nodes
     )
@@ -165,14 +172,16 @@ def gcn_norm_once(
     edge_weight: OptTensor,
     num_nodes: int,
     dtype: torch.dtype | None = None,
+    improved: bool = False,
+    add_self_loops: bool = True,
+    normalize: bool = True,
 ) -> tuple[Adj, OptTensor]:
     r"""What a model does at the start of its forward pass: normalizes the
     adjacency once for all layers.
 
     An edge index stays one, so that gradients reach the weights and
     :func:`torch.compile` sees through. A sparse adjacency goes to
-    :func:`gcn_adj`. A :class:`~pyg_ext.utils.CSRTensor`, which comes from
-    there, is used as it is.
+    :func:`gcn_adj`, unless it comes from there and says so.
 
     Args:
         edge_index (torch.Tensor, SparseTensor or CSRTensor): The edges.
@@ -181,13 +190,42 @@ def gcn_norm_once(
         num_nodes (int): The number of nodes.
         dtype (torch.dtype, optional): Type of the entries.
             (default: :obj:`None`)
+        improved (bool, optional): As in :func:`gcn_adj`.
+            (default: :obj:`False`)
+        add_self_loops (bool, optional): As in :func:`gcn_adj`.
+            (default: :obj:`True`)
+        normalize (bool, optional): If set to :obj:`False`, weights are taken
+            as they are. (default: :obj:`True`)
 
     Raises:
         ValueError: As :func:`edge_list`, and on a sparse adjacency for another
-            number of nodes.
+            number of nodes, or one that was normalized for another model, or
+            if :obj:`improved` or :obj:`add_self_loops` has no effect.
     """
-    given = (edge_index, edge_weight, num_nodes, dtype)
-    return _norm_once(_gcn_norm, gcn_adj, *given)
+    edge_index, edge_weight = check_adj(
+        *(edge_index, edge_weight, num_nodes),
+        signed=not normalize,
+        normalized=('gcn',),
+    )
+    fixed = is_normalized(edge_index) or not normalize
+    if fixed and (improved or not add_self_loops):
+        raise ValueError(
+            f'improved and add_self_loops say how to normalize, and have no '
+            f'effect on weights that are used as they are (got improved='
+            f'{improved}, add_self_loops={add_self_loops})'
+        )
+    if fixed and isinstance(edge_index, CSRTensor):
+        return edge_index, None
+    if not normalize:
+        return _as_given(edge_index, edge_weight, num_nodes, dtype)
+    if is_sparse(edge_index):
+        return gcn_adj(
+            edge_index, None, None, improved, add_self_loops, dtype
+        ), None
+    options = (dtype, improved, add_self_loops)
+    return _typed(
+        *_gcn_norm(edge_index, edge_weight, num_nodes, *options), dtype
+    )
 
 
 def mean_norm_once(
@@ -210,26 +248,48 @@ def mean_norm_once(
     Raises:
         ValueError: As :func:`gcn_norm_once`.
     """
-    given = (edge_index, edge_weight, num_nodes, dtype)
-    return _norm_once(_mean_norm, mean_adj, *given)
+    edge_index, edge_weight = check_adj(
+        edge_index, edge_weight, num_nodes, normalized=('mean',)
+    )
+    if is_normalized(edge_index):
+        return edge_index, None
+    if is_sparse(edge_index):
+        return mean_adj(edge_index, dtype=dtype), None
+    return _typed(
+        *_mean_norm(edge_index, edge_weight, num_nodes, dtype), dtype
+    )
 
 
-def _norm_once(
-    of_edges: Callable,
-    of_matrix: Callable,
+def _as_given(
     edge_index: Adj,
     edge_weight: OptTensor,
     num_nodes: int,
     dtype: torch.dtype | None,
 ) -> tuple[Adj, OptTensor]:
-    ready = isinstance(edge_index, CSRTensor)
-    edge_index, edge_weight = check_adj(
-        edge_index, edge_weight, num_nodes, signed=ready
-    )
-    if is_sparse(edge_index):
-        adj = edge_index if ready else of_matrix(edge_index, dtype=dtype)
-        return adj, None
-    edge_index, value = of_edges(edge_index, edge_weight, num_nodes, dtype)
+    """Edges whose weights are used as they are, one where there are none."""
+    sparse = is_sparse(edge_index)
+    if sparse:
+        edge_index, edge_weight = entries(edge_index)
+    if edge_weight is None:
+        edge_weight = torch.ones_like(
+            edge_index[0], dtype=dtype or torch.get_default_dtype()
+        )
+    if not sparse:
+        return _typed(edge_index, edge_weight, dtype)
+    size = (num_nodes, num_nodes)
+    return CSRTensor.from_coo(edge_index.flip(0), edge_weight, size), None
+
+
+def is_normalized(edge_index: Adj) -> bool:
+    """Whether a matrix says that it comes from :func:`gcn_adj` or
+    :func:`mean_adj`.
+    """
+    return getattr(edge_index, 'normalization', None) is not None
+
+
+def _typed(
+    edge_index: Tensor, value: Tensor, dtype: torch.dtype | None
+) -> tuple[Tensor, Tensor]:
     return edge_index, value if dtype is None else value.to(dtype)
 
 

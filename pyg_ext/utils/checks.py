@@ -189,11 +189,20 @@ def check_adj(
     edge_weight: OptTensor,
     num_nodes: int | tuple[int, int],
     signed: bool = False,
+    normalized: Collection[str] = (),
 ) -> tuple[Adj, OptTensor]:
     """Checks a graph in any of PyG's forms, as :func:`check_edges` does; a
     transposed sparse adjacency holds its weights, and must be of the size of
-    the nodes.
+    the nodes. One that says how it was normalized must be foreseen.
     """
+    kind = getattr(edge_index, 'normalization', None)
+    if kind is not None and kind not in normalized:
+        meant = ' or '.join(f'{name}_adj' for name in normalized)
+        raise ValueError(
+            f'edge_index is a matrix of {kind}_adj, and must be '
+            f'{f"one of {meant} or " if meant else ""}'
+            f'edges that are not normalized, such as data.edge_index'
+        )
     if not isinstance(num_nodes, tuple):
         if not is_sparse(edge_index):
             return check_edges(edge_index, edge_weight, num_nodes, signed)[:2]
@@ -217,6 +226,8 @@ def check_adj(
             f'the adjacency must be of size {num_nodes[1]} x {num_nodes[0]}, '
             f'as there are nodes (got {rows} x {columns})'
         )
+    if kind is not None:  # its entries were looked at when it was made
+        return edge_index, None
     if type(edge_index) in (Tensor, SparseTensor):
         _check_entries(edge_index)  # a CSRTensor looked when it was made
     if isinstance(edge_index, SparseTensor):

@@ -41,13 +41,15 @@ class _Product(torch.autograd.Function):
     """``matrix @ x``, whose backward multiplies by the stored transpose."""
 
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor, twin: Tensor, x: Tensor) -> Tensor:
-        ctx.matrix, ctx.twin = matrix, twin
+    def forward(
+        ctx: Any, matrix: Tensor, transpose: Tensor, x: Tensor
+    ) -> Tensor:
+        ctx.matrix, ctx.transpose = matrix, transpose
         return _multiply(matrix, x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, None, Tensor]:
-        return None, None, _Product.apply(ctx.twin, ctx.matrix, grad)
+        return None, None, _Product.apply(ctx.transpose, ctx.matrix, grad)
 
 
 class CSRTensor(Tensor):
@@ -69,31 +71,45 @@ class CSRTensor(Tensor):
     Any other function sees a plain CSR tensor and returns one.
     No gradient reaches the entries of the matrix.
 
+    A normalized adjacency says so in :obj:`normalization`. It can be
+    multiplied, copied, cast, moved and stored; what would give its entries to
+    someone who cannot know that they are normalized, is a
+    :class:`RuntimeError`. :meth:`plain` gives them.
+
     Args:
         matrix (torch.Tensor): CSR tensor of shape :math:`(N, M)`.
-        twin (torch.Tensor): Its transpose, CSR of shape :math:`(M, N)`;
+        transpose (torch.Tensor): Its transpose, CSR of shape :math:`(M, N)`;
             :obj:`matrix` itself where that is symmetric.
-        order (torch.Tensor): For each stored entry of :obj:`twin` its
+        order (torch.Tensor): For each stored entry of :obj:`transpose` its
             position in :obj:`matrix`, of shape :math:`(\text{nnz})`.
+        normalization (str, optional): What the entries are:
+            :obj:`'gcn'` by :func:`~pyg_ext.utils.gcn_adj`, :obj:`'mean'` by
+            :func:`~pyg_ext.utils.mean_adj`. (default: :obj:`None`)
 
     Use :meth:`from_coo`, :meth:`from_csr` or :meth:`from_dense` to build one.
     """
 
     _matrix: Tensor
-    _twin: Tensor
+    _transpose: Tensor
     _order: Tensor
+    normalization: str | None
 
     @staticmethod
     def __new__(
-        cls, matrix: Tensor, twin: Tensor, order: Tensor
+        cls,
+        matrix: Tensor,
+        transpose: Tensor,
+        order: Tensor,
+        normalization: str | None = None,
     ) -> 'CSRTensor':
         out = Tensor._make_subclass(cls, matrix)
-        out._matrix, out._twin, out._order = matrix, twin, order
+        out._matrix, out._transpose, out._order = matrix, transpose, order
+        out.normalization = normalization
         return out
 
     @classmethod
     def from_csr(cls, matrix: Tensor) -> 'CSRTensor':
-        """Builds the twin of a CSR tensor of shape :math:`(N, M)`.
+        """Builds one from a CSR tensor of shape :math:`(N, M)`.
 
         Raises:
             ValueError: If :obj:`matrix` is no CSR tensor, names rows or
@@ -122,7 +138,9 @@ class CSRTensor(Tensor):
         return cls._of(matrix)
 
     @classmethod
-    def _of(cls, matrix: Tensor) -> 'CSRTensor':
+    def _of(
+        cls, matrix: Tensor, normalization: str | None = None
+    ) -> 'CSRTensor':
         num_rows, num_cols = matrix.size()
         crow, col, value = (
             matrix.crow_indices(),
@@ -141,12 +159,18 @@ class CSRTensor(Tensor):
             and torch.equal(value_t, value)
         )
         size_t = torch.Size((num_cols, num_rows))
-        twin = matrix if symmetric else _csr(crow_t, col_t, value_t, size_t)
-        return cls(matrix, twin, order)
+        transpose = (
+            matrix if symmetric else _csr(crow_t, col_t, value_t, size_t)
+        )
+        return cls(matrix, transpose, order, normalization)
 
     @classmethod
     def from_coo(
-        cls, index: Tensor, value: Tensor, size: tuple[int, int]
+        cls,
+        index: Tensor,
+        value: Tensor,
+        size: tuple[int, int],
+        normalization: str | None = None,
     ) -> 'CSRTensor':
         r"""Builds a matrix from coordinates; repeated ones are summed.
 
@@ -155,6 +179,8 @@ class CSRTensor(Tensor):
                 :math:`(2, \text{nnz})`.
             value (torch.Tensor): Entries, of shape :math:`(\text{nnz})`.
             size (tuple): The shape :math:`(N, M)`.
+            normalization (str, optional): What the entries are, as above.
+                (default: :obj:`None`)
         """
         coo = torch.sparse_coo_tensor(
             index, value, size, check_invariants=True
@@ -162,7 +188,9 @@ class CSRTensor(Tensor):
         row, col = coo.indices()
         crow = torch.zeros(size[0] + 1, dtype=row.dtype, device=row.device)
         crow[1:] = torch.bincount(row, minlength=size[0]).cumsum(0)
-        return cls._of(_csr(crow, col, coo.values(), coo.size()))
+        return cls._of(
+            _csr(crow, col, coo.values(), coo.size()), normalization
+        )
 
     @classmethod
     def from_dense(cls, x: Tensor) -> 'CSRTensor':
@@ -172,7 +200,7 @@ class CSRTensor(Tensor):
 
     def with_values(self, value: Tensor) -> 'CSRTensor':
         r"""The same pattern with other entries, :math:`(\text{nnz})`."""
-        matrix, twin = self._matrix, self._twin
+        matrix, transpose = self._matrix, self._transpose
         return CSRTensor(
             _csr(
                 matrix.crow_indices(),
@@ -181,18 +209,26 @@ class CSRTensor(Tensor):
                 matrix.size(),
             ),
             _csr(
-                twin.crow_indices(),
-                twin.col_indices(),
+                transpose.crow_indices(),
+                transpose.col_indices(),
                 value[self._order],
-                twin.size(),
+                transpose.size(),
             ),
             self._order,
+            self.normalization,
         )
+
+    def plain(self) -> Tensor:
+        """The same matrix as a plain :obj:`torch.sparse_csr` tensor, which
+        does not say that it is normalized: give it to models built with
+        :obj:`normalize=False`.
+        """
+        return self._matrix
 
     @property
     def is_symmetric(self) -> bool:
         """Whether the matrix is stored as its own transpose."""
-        return self._twin is self._matrix
+        return self._transpose is self._matrix
 
     @classmethod
     def __torch_function__(
@@ -207,9 +243,32 @@ class CSRTensor(Tensor):
             out = _HANDLERS[func](*args, **kwargs)
             if out is not NotImplemented:
                 return out
+        name = getattr(func, '__name__', str(func))
+        changes = name.endswith('_') and not name.endswith('__')
+        if (changes or name in _CHANGES) and isinstance(args[0], CSRTensor):
+            raise RuntimeError(
+                f'{name} would change a CSRTensor, which is constant: make '
+                f'another one with with_values'
+            )
         plain = [a._matrix if isinstance(a, CSRTensor) else a for a in args]
         with torch._C.DisableTorchFunctionSubclass():
-            return func(*plain, **kwargs)
+            out = func(*plain, **kwargs)
+        for given in args:
+            if isinstance(given, CSRTensor):
+                given._check_known(func, name, out)
+        return out
+
+    def _check_known(self, func: Callable, name: str, out: Any = None) -> None:
+        """Raises an error if others would take entries for weights."""
+        sparse = isinstance(out, Tensor) and out.layout != torch.strided
+        if self.normalization and (func in _ENTRIES or sparse):
+            raise RuntimeError(
+                f'{name} would lose that this matrix is normalized '
+                f'({self.normalization}), so that it might be normalized '
+                f'again: give edge_index to what reads edges, as layers and '
+                f'batches do, or matrix.plain() to what takes its entries as '
+                f'they are, as a model with normalize=False'
+            )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> 'CSRTensor':
         if id(self) not in memo:  # PyTorch cannot copy plain CSR tensors
@@ -217,13 +276,15 @@ class CSRTensor(Tensor):
         return memo[id(self)]
 
     def __reduce_ex__(self, protocol: int) -> tuple:
-        return CSRTensor, (self._matrix, self._twin, self._order)
+        parts = self._matrix, self._transpose, self._order
+        return CSRTensor, (*parts, self.normalization)
 
     def __repr__(self, **kwargs: Any) -> str:
         return (
             f'{self.__class__.__name__}(size={tuple(self.size())}, '
             f'nnz={self._order.numel()}, dtype={self.dtype}, '
-            f'symmetric={self.is_symmetric})'
+            f'symmetric={self.is_symmetric}, '
+            f'normalization={self.normalization})'
         )
 
 
@@ -231,7 +292,7 @@ def _matmul(matrix: CSRTensor, other: Any, *args: Any) -> Any:
     dense = type(other) is not CSRTensor and other.layout == torch.strided
     if args or not dense or other.dim() != 2:
         return NotImplemented
-    return _Product.apply(matrix._matrix, matrix._twin, other)
+    return _Product.apply(matrix._matrix, matrix._transpose, other)
 
 
 def _linear(x: CSRTensor, weight: Tensor, bias: Tensor | None = None) -> Any:
@@ -247,7 +308,8 @@ def _dropout(
 ) -> CSRTensor:
     if not training:
         return x
-    return x.with_values(dropout(x.values(), p, generator=generator))
+    value = dropout(x._matrix.values(), p, generator=generator)
+    return x.with_values(value)
 
 
 def _torch_dropout(
@@ -256,15 +318,18 @@ def _torch_dropout(
     return _dropout(x, p, training)
 
 
-def _transpose(x: CSRTensor) -> CSRTensor:
+def _transpose(x: CSRTensor) -> Any:
+    if x.normalization and not x.is_symmetric:
+        return NotImplemented
     inverse = torch.empty_like(x._order)
     inverse[x._order] = torch.arange(inverse.numel(), device=inverse.device)
-    return CSRTensor(x._twin, x._matrix, inverse)
+    return CSRTensor(x._transpose, x._matrix, inverse, x.normalization)
 
 
 def _index_select(x: CSRTensor, dim: int, index: Tensor) -> Any:
     if dim != 0:
         return NotImplemented
+    x._check_known(Tensor.crow_indices, 'index_select')
     first = x.crow_indices()[index]
     number = x.crow_indices()[index + 1] - first
     crow = F.pad(number.cumsum(0), (1, 0))
@@ -280,8 +345,11 @@ def _both(func: Callable) -> Callable:
 
     def apply(x: CSRTensor, *args: Any, **kwargs: Any) -> CSRTensor:
         matrix = func(x._matrix, *args, **kwargs)
-        twin = matrix if x.is_symmetric else func(x._twin, *args, **kwargs)
-        return CSRTensor(matrix, twin, x._order.to(matrix.device))
+        transpose = (
+            matrix if x.is_symmetric else func(x._transpose, *args, **kwargs)
+        )
+        order = x._order.to(matrix.device)
+        return CSRTensor(matrix, transpose, order, x.normalization)
 
     return apply
 
@@ -292,6 +360,12 @@ torch.serialization.add_safe_globals(
     [CSRTensor, DataEdgeAttr, DataTensorAttr, GlobalStorage]
 )
 
+_ENTRIES = {Tensor.crow_indices, Tensor.col_indices}
+_CHANGES = {
+    '__set__',  # an attribute
+    '__setitem__',
+    *(f'__i{name}__' for name in ('add', 'sub', 'mul', 'div', 'truediv')),
+}
 _HANDLERS: dict[Callable, Callable] = {
     **dict.fromkeys(
         (
@@ -308,6 +382,7 @@ _HANDLERS: dict[Callable, Callable] = {
     F.dropout: _torch_dropout,
     dropout: _dropout,
     Tensor.index_select: _index_select,
+    Tensor.to_sparse_csr: lambda x: x,
     torch.t: _transpose,
     Tensor.t: _transpose,
     **{

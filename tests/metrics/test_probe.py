@@ -280,7 +280,7 @@ def test_plot(graph):
     [
         ({'measures': ['madd']}, "measure must be one of .*'madd'"),
         ({'measures': ['linear_probe']}, "'linear_probe' needs y"),
-        ({'layers': ['conv']}, r"no layer 'conv' \(it has: state, "),
+        ({'layers': ['conv']}, r"no layer 'conv' \(it has: dropout, "),
         ({'layers': torch.nn.Conv2d}, 'GCN has no layer to look at'),
         ({'every': 0}, r'every must be at least 1 \(got 0\)'),
     ],

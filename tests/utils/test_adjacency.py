@@ -94,7 +94,7 @@ def test_errors(graph):
     with pytest.raises(ValueError, match='must be constant'):
         gcn_adj(graph.edge_index, graph.edge_weight.clone().requires_grad_())
     adj = gcn_adj(graph.edge_index, num_nodes=8)
-    with pytest.raises(ValueError, match='normalize it only once'):
+    with pytest.raises(ValueError, match='of gcn_adj, and must be edges'):
         gcn_adj(adj)
     with pytest.raises(ValueError, match='give no edge_weight'):
         gcn_norm_once(adj, graph.edge_weight, 8)

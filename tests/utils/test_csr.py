@@ -6,6 +6,7 @@ import warnings
 import pytest
 import torch
 import torch.nn.functional as F
+from torch_geometric.data import Batch, Data
 from torch_geometric.nn import (
     APPNP,
     GCN2Conv,
@@ -13,6 +14,7 @@ from torch_geometric.nn import (
     GraphConv,
     SAGEConv,
 )
+from torch_geometric.utils import to_edge_index
 
 from pyg_ext.utils import CSRTensor, gcn_adj
 
@@ -51,7 +53,7 @@ def test_gradients_equal_the_dense_product(multiply, dense):
 def test_symmetric_matrix_is_stored_once():
     matrix = CSRTensor.from_dense(SYMMETRIC)
     assert matrix.is_symmetric
-    assert matrix._twin is matrix._matrix
+    assert matrix._transpose is matrix._matrix
     assert not CSRTensor.from_dense(DENSE).is_symmetric
     # A symmetric pattern alone is not enough:
     skew = SYMMETRIC.clone()
@@ -108,9 +110,9 @@ def test_layers_of_pyg_take_it(name, graph):
     """The same output and gradients as PyG's own sparse path."""
     torch.manual_seed(0)
     layer = LAYERS[name]().double()
-    shared = gcn_adj(graph.edge_index, num_nodes=8, dtype=torch.double)
+    plain = gcn_adj(graph.edge_index, num_nodes=8, dtype=torch.double).plain()
     results = []
-    for adj in (shared, shared.to_dense().to_sparse_csr()):
+    for adj in (CSRTensor.from_csr(plain), plain):
         x = graph.x.clone().requires_grad_()
         out = layer(x, adj)
         out.square().sum().backward()
@@ -230,7 +232,8 @@ def test_other_types_of_features():
 
 def test_repr():
     assert repr(CSRTensor.from_dense(DENSE)) == (
-        'CSRTensor(size=(4, 3), nnz=4, dtype=torch.float64, symmetric=False)'
+        'CSRTensor(size=(4, 3), nnz=4, dtype=torch.float64, symmetric=False, '
+        'normalization=None)'
     )
 
 
@@ -272,3 +275,74 @@ def test_cuda(dense):
     (dense @ y).square().sum().backward()
     assert torch.allclose(x.grad.cpu(), y.grad)
     assert F.dropout(matrix, 0.5).is_cuda
+
+
+KEEPING = {
+    'detach': lambda a: a.detach(),
+    'clone': lambda a: a.clone(),
+    'cast': lambda a: a.float(),
+    'to': lambda a: a.to('cpu', torch.double),
+    'copy': copy.deepcopy,
+    'pickle': lambda a: pickle.loads(pickle.dumps(a)),
+    'to_sparse_csr': lambda a: a.to_sparse_csr(),
+    'transpose': lambda a: a.t(),
+    'dropout': lambda a: F.dropout(a, 0.0),
+    'loader': lambda a: next(
+        iter(torch.utils.data.DataLoader([a], batch_size=None))
+    ),
+}
+
+
+@pytest.mark.parametrize('way', KEEPING)
+def test_a_normalized_matrix_still_says_so(graph, way):
+    adj = gcn_adj(graph.edge_index, num_nodes=8, dtype=torch.double)
+    other = KEEPING[way](adj)
+    assert type(other) is CSRTensor
+    assert other.normalization == 'gcn'
+    assert torch.allclose(other.to_dense(), adj.to_dense().to(other.dtype))
+
+
+LOSING = {
+    'scale': lambda a: a * 1,
+    'add': lambda a: a + a,
+    'to_sparse_coo': lambda a: a.to_sparse_coo(),
+    'to_sparse': lambda a: a.to_sparse(),
+    'to_edge_index': to_edge_index,
+    'SparseTensor': lambda a: a.crow_indices(),
+    'rows': lambda a: a.index_select(0, torch.arange(8)),
+    'product': lambda a: a @ a,
+    'batch': lambda a: Batch.from_data_list([Data(adj_t=a, num_nodes=8)]),
+}
+
+
+@pytest.mark.parametrize('way', LOSING)
+def test_a_normalized_matrix_does_not_forget(graph, way):
+    adj = gcn_adj(graph.edge_index, num_nodes=8)
+    with pytest.raises(RuntimeError, match=r'normalized \(gcn\)'):
+        LOSING[way](adj)
+    plain = adj.plain()
+    assert type(plain) is torch.Tensor
+    assert torch.equal(plain.to_dense(), adj.to_dense())
+
+
+def test_directed_normalized_matrix_has_no_transpose(graph):
+    adj = gcn_adj(graph.edge_index[:, :9], num_nodes=8)
+    with pytest.raises(RuntimeError, match=r't would lose .*normalized'):
+        adj.t()
+
+
+CHANGES = {
+    'mul_': lambda a: a.mul_(2.0),
+    'zero_': lambda a: a.zero_(),
+    'requires_grad_': lambda a: a.requires_grad_(),
+    'requires_grad': lambda a: setattr(a, 'requires_grad', True),
+}
+
+
+@pytest.mark.parametrize('way', CHANGES)
+def test_it_is_constant(way):
+    matrix = CSRTensor.from_dense(SYMMETRIC)
+    with pytest.raises(RuntimeError, match='CSRTensor, which is constant'):
+        CHANGES[way](matrix)
+    assert torch.equal(matrix.to_dense(), SYMMETRIC)
+    assert not matrix.requires_grad

@@ -73,7 +73,9 @@ class GCN2DenseConv(MessagePassing):
         check_features(x, self.channels)
         check_same_shape(x=x, x_0=x_0)
         edge_index, edge_weight = check_adj(
-            edge_index, edge_weight, x.size(0), signed=True
+            *(edge_index, edge_weight, x.size(0)),
+            signed=True,
+            normalized=('gcn', 'mean'),
         )
         x = torch.addmm(x, x, self.weight1)
         if edge_weight is not None:

@@ -36,9 +36,15 @@ class RevGCNConv(MessagePassing):
         dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
         anchor_every (int, optional): Stores the state after every so many
             blocks. (default: :obj:`None`)
+        normalize (bool, optional): If set to :obj:`False`, weights of edges
+            are used as they are; else they are normalized, as in
+            :class:`torch_geometric.nn.GCNConv`. (default: :obj:`True`)
+        improved (bool, optional): As in :func:`~pyg_ext.utils.gcn_adj`.
+            (default: :obj:`False`)
+        add_self_loops (bool, optional): As in
+            :func:`~pyg_ext.utils.gcn_adj`. (default: :obj:`True`)
         **kwargs (optional): Additional arguments of
-            :class:`torch_geometric.nn.conv.MessagePassing`, for the
-            convolutions.
+            :class:`torch_geometric.nn.GCNConv`.
 
     Raises:
         ValueError: On an unknown norm, on channels that the groups do not
@@ -63,9 +69,14 @@ class RevGCNConv(MessagePassing):
         norm: str | None = 'layer',
         dropout: float = 0.0,
         anchor_every: int | None = None,
+        normalize: bool = True,
+        improved: bool = False,
+        add_self_loops: bool = True,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(
+            **{k: v for k, v in kwargs.items() if k not in ('bias',)}
+        )
         if self.flow != 'source_to_target' or self.node_dim != -2:
             raise ValueError(
                 f'flow must be "source_to_target" and node_dim -2, as the '
@@ -79,6 +90,7 @@ class RevGCNConv(MessagePassing):
             )
         self.channels = channels
         self.num_layers = num_layers
+        self.norm_options = (improved, add_self_loops, normalize)
         width = channels // num_groups
         self.blocks = ReversibleSequential(
             [
@@ -108,7 +120,8 @@ class RevGCNConv(MessagePassing):
     ) -> Tensor:
         check_features(x, self.channels, stacked=True)
         edge_index, edge_weight = gcn_norm_once(
-            edge_index, edge_weight, x.size(self.node_dim), x.dtype
+            *(edge_index, edge_weight, x.size(self.node_dim), x.dtype),
+            *self.norm_options,
         )
         batch = check_batch(batch, x.size(-2))
         return self.blocks(x, edge_index, edge_weight, None, batch)

@@ -12,6 +12,7 @@ from pyg_ext.nn.models.gcn import GCN
 from pyg_ext.nn.models.gcnii import GCNII
 from pyg_ext.nn.models.gin import GIN
 from pyg_ext.nn.models.gprgnn import GPRGNN
+from pyg_ext.nn.models.graph_model import GraphModel
 from pyg_ext.nn.models.graph_sage import GraphSAGE
 from pyg_ext.nn.models.incep_gcn import IncepGCN
 from pyg_ext.nn.models.mlp import NodeMLP
@@ -33,6 +34,7 @@ __all__ = [
     'DeepGCN',
     'DeeperGCN',
     'DenseGCNII',
+    'GraphModel',
     'GraphSAGE',
     'IncepGCN',
     'NodeMLP',

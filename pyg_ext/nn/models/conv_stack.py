@@ -1,17 +1,18 @@
 import math
+from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.nn import Linear, ModuleList
+from torch.nn import Linear, Module, ModuleList
 from torch_geometric.nn import JumpingKnowledge, MessagePassing
-from torch_geometric.nn.inits import reset
+from torch_geometric.nn.resolver import activation_resolver
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.drop_message import DropMessage
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.identity_mapping import identity_mapping
+from pyg_ext.nn.models.graph_model import GraphModel, linear
 from pyg_ext.nn.norm import apply_norm, make_norm
 from pyg_ext.nn.skip import (
     DenseConnection,
@@ -21,18 +22,13 @@ from pyg_ext.nn.skip import (
     SkipNode,
 )
 from pyg_ext.nn.virtual_node import VirtualNode
-from pyg_ext.utils.checks import (
-    check_adj,
-    check_batch,
-    check_edge_attr,
-    check_features,
-    check_name,
-)
+from pyg_ext.utils.checks import check_adj, check_name
 
 SKIPS = ('res', 'residual', 'initial', 'dense', 'gate')
+JUMPS = ('last', 'cat', 'max', 'lstm')
 
 
-class ConvStack(torch.nn.Module):
+class ConvStack(GraphModel):
     r"""A stack of graph convolutions of any depth, with the published
     remedies against over-smoothing.
 
@@ -65,31 +61,44 @@ class ConvStack(torch.nn.Module):
     in `"Representation Learning on Graphs with Jumping Knowledge Networks"
     <https://arxiv.org/abs/1806.03536>`_.
 
+    The arguments up to :obj:`jk` are those of PyG's
+    :class:`torch_geometric.nn.models.GCN` and its like, in their order; with
+    :obj:`input_dropout=0.0` they mean the same.
+
     Subclasses choose the convolution in :meth:`init_conv` and may prepare the
     edges once for all layers in :meth:`prepare`.
 
     Args:
-        in_channels (int): Size of each input sample.
+        in_channels (int): Size of each input sample, or :obj:`-1` to take it
+            from the first input.
         hidden_channels (int): Size of each hidden sample.
         num_layers (int): Number of graph convolutions :math:`L`, the first
             and the last included; linear layers do not count.
-        out_channels (int): Size of each output sample.
+        out_channels (int, optional): Size of each output sample;
+            :obj:`None` takes :obj:`hidden_channels`. (default: :obj:`None`)
         dropout (float, optional): Dropout probability of the input of each
             layer. (default: :obj:`0.0`)
+        act (str or callable, optional): The activation, by name, class or
+            module, or :obj:`None`. (default: :obj:`'relu'`)
+        act_first (bool, optional): Whether the activation goes before the
+            norm. (default: :obj:`False`)
+        act_kwargs (dict, optional): Further arguments of the activation.
+            (default: :obj:`None`)
+        norm (str or callable, optional): The norm, as in
+            :func:`~pyg_ext.nn.make_norm`, or :obj:`None`.
+            (default: :obj:`None`)
+        norm_kwargs (dict, optional): Further arguments of the norm.
+            (default: :obj:`None`)
+        jk (str, optional): :obj:`'last'`, :obj:`'cat'`, :obj:`'max'`,
+            :obj:`'lstm'` or :obj:`None`. (default: :obj:`None`)
         skip (str, optional): :obj:`'res'`, :obj:`'residual'`,
             :obj:`'initial'`, :obj:`'dense'`, :obj:`'gate'` or :obj:`None`.
             (default: :obj:`None`)
         growth (int, optional): The channels that a layer adds with
             :obj:`skip='dense'`; :obj:`hidden_channels` if not given.
             (default: :obj:`None`)
-        jk (str, optional): :obj:`'cat'`, :obj:`'max'`, :obj:`'lstm'` or
-            :obj:`None`. (default: :obj:`None`)
         alpha (float, optional): The share that :obj:`skip='residual'` and
             :obj:`skip='initial'` mix in; :obj:`0.1` if not given.
-            (default: :obj:`None`)
-        norm (str, optional): A name of :func:`~pyg_ext.nn.make_norm`, or
-            :obj:`None`. (default: :obj:`None`)
-        norm_kwargs (dict, optional): Further arguments of the norm.
             (default: :obj:`None`)
         theta (float, optional): With a value, convolutions that keep the
             number of channels get the identity mapping of
@@ -110,7 +119,11 @@ class ConvStack(torch.nn.Module):
         virtual_node (bool, optional): Whether a
             :class:`~pyg_ext.nn.VirtualNode` in each graph joins all its nodes
             between the layers. (default: :obj:`False`)
-        **kwargs (optional): Further arguments of :meth:`init_conv`.
+        drop_edges (torch.nn.Module, optional): What drops edges in training:
+            :class:`~pyg_ext.nn.DropEdge`, :class:`~pyg_ext.nn.DropNode` or
+            :class:`~pyg_ext.nn.DropPath`. (default: :obj:`None`)
+        **kwargs (optional): Further arguments of :meth:`init_conv`, which
+            hands those that it does not know to the convolution.
 
     Raises:
         ValueError: On an unknown :obj:`skip` or :obj:`norm`, on less than one
@@ -119,38 +132,31 @@ class ConvStack(torch.nn.Module):
             :obj:`jk`, which repeats them, or :obj:`skip_node`, which mixes
             widths, or on :obj:`skip='initial'` or :obj:`norm='message'`
             without :obj:`lin_in`, on a virtual node without both linear
-            layers or with dense connections, on edge features where
-            :obj:`edge_dim` does not say so, or on them with a sparse
-            adjacency; on edges, weights, edge features or a batch vector of
-            another shape or type than below, or beyond the nodes.
+            layers or with dense connections,
+            and as in :class:`GraphModel`.
 
-    Shapes:
-        - **input:**
-          node features :math:`(|\mathcal{V}|, F_{in})`, dense or a
-          :class:`~pyg_ext.utils.CSRTensor`;
-          edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency,
-          edge weights :math:`(|\mathcal{E}|)` *(optional)*,
-          edge features :math:`(|\mathcal{E}|, D)` with :obj:`edge_dim`,
-          where the convolution takes it,
-          the graph of each node :math:`(|\mathcal{V}|)` *(optional)*
-        - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
+    Shapes are those of :class:`GraphModel`.
     """
 
-    takes_sparse = True  # whether the convolution takes sparse features
+    shown = ('num_layers', 'skip', 'jk')
 
     def __init__(
         self,
         in_channels: int,
         hidden_channels: int,
         num_layers: int,
-        out_channels: int,
+        out_channels: int | None = None,
         dropout: float = 0.0,
+        act: str | Callable | None = 'relu',
+        act_first: bool = False,
+        act_kwargs: dict[str, Any] | None = None,
+        norm: str | Callable | None = None,
+        norm_kwargs: dict[str, Any] | None = None,
+        jk: str | None = None,
+        *,
         skip: str | None = None,
         growth: int | None = None,
-        jk: str | None = None,
         alpha: float | None = None,
-        norm: str | None = None,
-        norm_kwargs: dict[str, Any] | None = None,
         theta: float | None = None,
         skip_node: float = 0.0,
         message_dropout: float = 0.0,
@@ -158,22 +164,30 @@ class ConvStack(torch.nn.Module):
         lin_in: bool = False,
         lin_out: bool = False,
         virtual_node: bool = False,
+        drop_edges: Module | None = None,
         **kwargs: Any,
     ):
-        super().__init__()
-        if num_layers < 1:
-            raise ValueError(
-                f'num_layers must be at least 1 (got {num_layers})'
-            )
+        super().__init__(
+            in_channels, hidden_channels, num_layers, out_channels, dropout
+        )
+        self.edge_dim = kwargs.get('edge_dim')
+        self.input_dropout = Dropout(
+            dropout if input_dropout is None else input_dropout
+        )
         check_name('skip', skip, [None, *SKIPS])
+        check_name('jk', jk, [None, *JUMPS])
         if growth is not None and skip != 'dense':
             raise ValueError(f'growth needs skip="dense" (got skip={skip!r})')
         if alpha is not None and skip not in ('residual', 'initial'):
             raise ValueError(
                 f'alpha needs skip="residual" or "initial" (got skip={skip!r})'
             )
-        if norm_kwargs and norm is None:
-            raise ValueError(f'norm_kwargs needs a norm (got {norm_kwargs})')
+        for given, of in ((norm_kwargs, norm), (act_kwargs, act)):
+            if given and of is None:
+                raise ValueError(
+                    f'norm_kwargs needs a norm, and act_kwargs an act (got '
+                    f'{given})'
+                )
         if skip == 'dense' and jk is not None:
             raise ValueError(
                 f'dense connections hand all layers to the last one already '
@@ -196,24 +210,17 @@ class ConvStack(torch.nn.Module):
                 f'lin_out=True and no dense connections (got {lin_in}, '
                 f'{lin_out} and skip={skip!r})'
             )
-        self.in_channels = in_channels
-        self.hidden_channels = hidden_channels
-        self.num_layers = num_layers
-        self.out_channels = out_channels
         self.skip = skip
         self.growth = growth or hidden_channels
         self.norm_sees_input = norm == 'message'
-        self.edge_dim = kwargs.get('edge_dim')
-
+        self.act = activation_resolver(act, **(act_kwargs or {}))
+        self.act_first = act_first
+        self.drop_edges = drop_edges
         self.state = HiddenState()
-        self.dropout = Dropout(dropout)
-        self.input_dropout = Dropout(
-            dropout if input_dropout is None else input_dropout
-        )
         self.lin_in = None
         width = in_channels
         if lin_in:
-            self.lin_in = Linear(in_channels, hidden_channels)
+            self.lin_in = linear(in_channels, hidden_channels)
             width = hidden_channels
         self.convs = ModuleList()
         self.norms = None if norm is None else ModuleList()
@@ -221,7 +228,7 @@ class ConvStack(torch.nn.Module):
             last = i == num_layers - 1 and not lin_out
             grows = skip == 'dense' and (i > 0 or lin_in)
             out = self.growth if grows else hidden_channels
-            out = out_channels if last else out
+            out = self.out_channels if last else out
             conv = self.init_conv(width, out, last, **kwargs)
             if theta is not None and width == out and not last:
                 identity_mapping(conv, math.log(theta / (i + 1) + 1))
@@ -251,12 +258,12 @@ class ConvStack(torch.nn.Module):
                 hidden_channels, num_layers, dropout
             )
         self.jk = self.lin = None
-        if jk is not None:
+        if jk not in (None, 'last'):
             states = num_layers + lin_in
             self.jk = JumpingKnowledge(jk, hidden_channels, states)
             width = hidden_channels * (states if jk == 'cat' else 1)
         if lin_out:
-            self.lin = Linear(width, out_channels)
+            self.lin = Linear(width, self.out_channels)
 
     def init_conv(
         self, in_channels: int, out_channels: int, last: bool, **kwargs: Any
@@ -269,37 +276,28 @@ class ConvStack(torch.nn.Module):
     def prepare(
         self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
     ) -> tuple[Adj, OptTensor]:
-        """Prepares the edges once for all layers."""
-        return edge_index, edge_weight
+        """Checks the edges and prepares them once for all layers."""
+        return check_adj(edge_index, edge_weight, x.size(0), signed=True)
 
-    def reset_parameters(self) -> None:
-        """Draws all parameters anew."""
-        for module in self.children():
-            reset(module)
-
-    def forward(
+    def check(
         self,
         x: Tensor,
         edge_index: Adj,
-        edge_weight: OptTensor = None,
-        edge_attr: OptTensor = None,
-        batch: OptTensor = None,
-    ) -> Tensor:
-        dense = self.lin_in is None and not self.takes_sparse
-        check_features(x, self.in_channels, dense)
-        if edge_index is not None:  # a perceptron needs none
-            edge_index, edge_weight = check_adj(
-                edge_index, edge_weight, x.size(0), signed=True
+        edge_weight: OptTensor,
+        edge_attr: OptTensor,
+        batch: OptTensor,
+    ) -> tuple[tuple, OptTensor]:
+        if self.drop_edges is not None:
+            edge_index, edge_weight, edge_attr = self.drop_edges(
+                edge_index, edge_weight, edge_attr, num_nodes=x.size(0)
             )
-        check_edge_attr(edge_index, edge_attr, self.edge_dim)
-        batch = check_batch(batch, x.size(0))
-        edge_index, edge_weight = self.prepare(edge_index, edge_weight, x)
-        further = edge_weight if edge_attr is None else edge_attr
-        edges = (edge_index,) if further is None else (edge_index, further)
+        return super().check(x, edge_index, edge_weight, edge_attr, batch)
+
+    def run(self, x: Tensor, edges: tuple, batch: OptTensor) -> Tensor:
         states = []  # all are kept for jumping knowledge, else the first
         drop = self.input_dropout
         if self.lin_in is not None:
-            x = self.state(self.lin_in(drop(x)).relu())
+            x = self.state(self._act(self.lin_in(drop(x))))
             states.append(x)
             drop = self.dropout
         virtual = None  # the virtual node of each graph
@@ -310,11 +308,14 @@ class ConvStack(torch.nn.Module):
             out = conv(dropped, *edges)
             if i == self.num_layers - 1 and self.lin is None:
                 return out
+            if self.act_first:
+                out = self._act(out)
             if self.norm_sees_input:
                 out = self.norms[i](dropped, out)
             elif self.norms is not None:
                 out = apply_norm(self.norms[i], out, batch)
-            out = out.relu()
+            if not self.act_first:
+                out = self._act(out)
             if i > 0 or self.lin_in is not None:
                 out = self._skip(out, x, states, edges)
             x = self.state(out)
@@ -336,9 +337,5 @@ class ConvStack(torch.nn.Module):
             out = self.connection(out, x)
         return out if self.skip_node is None else self.skip_node(out, x)
 
-    def __repr__(self) -> str:
-        return (
-            f'{self.__class__.__name__}({self.in_channels}, '
-            f'{self.out_channels}, num_layers={self.num_layers}, '
-            f'skip={self.skip}, jk={self.jk})'
-        )
+    def _act(self, x: Tensor) -> Tensor:
+        return x if self.act is None else self.act(x)

@@ -1,7 +1,6 @@
 import torch
 from torch import Tensor
 from torch.nn import Linear
-from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.models.decoupled import DecoupledNet
 
@@ -18,12 +17,16 @@ class DAGNN(DecoupledNet):
         \mathbf{H}^{(k)} = \mathbf{\hat{P}}^k \mathbf{Z}^{(0)}
 
     Args:
-        in_channels (int): Size of each input sample.
+        in_channels (int): Size of each input sample, or :obj:`-1` to take it
+            from the first input.
         hidden_channels (int): Size of each hidden sample.
         K (int): Number of propagation steps.
-        out_channels (int): Size of each output sample.
+        out_channels (int, optional): Size of each output sample;
+            :obj:`None` takes :obj:`hidden_channels`. (default: :obj:`None`)
         dropout (float, optional): Dropout probability of the input of both
             linear layers. (default: :obj:`0.0`)
+        **kwargs (optional): :obj:`normalize`, :obj:`improved` and
+            :obj:`add_self_loops` of :class:`GraphModel`.
 
     Errors and shapes are those of :class:`DecoupledNet`.
     """
@@ -33,26 +36,19 @@ class DAGNN(DecoupledNet):
         in_channels: int,
         hidden_channels: int,
         K: int,
-        out_channels: int,
+        out_channels: int | None = None,
         dropout: float = 0.0,
+        **kwargs,
     ):
         super().__init__(
-            in_channels, hidden_channels, K, out_channels, dropout
+            *(in_channels, hidden_channels, K, out_channels, dropout),
+            **kwargs,
         )
-        self.lin_score = Linear(out_channels, 1)
+        self.lin_score = Linear(self.out_channels, 1)
 
-    def reset_parameters(self) -> None:
-        """Draws all parameters anew."""
-        super().reset_parameters()
-        self.lin_score.reset_parameters()
-
-    def spread(
-        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor
-    ) -> Tensor:
+    def spread(self, x: Tensor, edges: tuple) -> Tensor:
         hops = [x]
         for _ in range(self.K):
-            hops.append(
-                self.state(self.conv(hops[-1], edge_index, edge_weight))
-            )
+            hops.append(self.state(self.conv(hops[-1], *edges)))
         states = torch.stack(hops, dim=1)  # [N, K + 1, F]
         return (self.lin_score(states).sigmoid() * states).sum(dim=1)

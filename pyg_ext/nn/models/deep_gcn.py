@@ -16,6 +16,7 @@ from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.conv import DilatedKNNConv
 from pyg_ext.nn.conv.dilated_knn_conv import Factory
+from pyg_ext.nn.models.graph_model import GraphModel
 from pyg_ext.utils.checks import (
     check_batch,
     check_features,
@@ -28,11 +29,11 @@ NORMS = {'batch': BatchNorm1d, 'layer': LayerNorm}
 LEVELS = ('node', 'graph')
 
 
-class DeepGCN(Module):
+class DeepGCN(GraphModel):
     r"""The deep network on nearest neighbors of the `"DeepGCNs: Can GCNs Go as
     Deep as CNNs?" <https://arxiv.org/abs/1904.03751>`_ paper.
 
-    * **Backbone:** :obj:`num_blocks` dilated graph convolutions
+    * **Backbone:** :obj:`num_layers` dilated graph convolutions
       (:class:`DilatedKNNConv`), each with norm, ReLU and a skip connection;
       the first has none, and block :math:`i > 1` has dilation :math:`i - 1`.
     * **Fusion:** the outputs of all blocks, concatenated, go through a linear
@@ -50,8 +51,11 @@ class DeepGCN(Module):
     Args:
         in_channels (int): Size of each input sample.
         hidden_channels (int): Size of each hidden sample.
-        num_blocks (int): Number of graph convolutions.
-        out_channels (int): Size of each output sample.
+        num_layers (int): Number of graph convolutions.
+        out_channels (int, optional): Size of each output sample;
+            :obj:`None` takes :obj:`hidden_channels`. (default: :obj:`None`)
+        dropout (float, optional): Dropout probability in the perceptron.
+            (default: :obj:`0.0`)
         k (int, optional): The number of neighbors. (default: :obj:`16`)
         skip (str, optional): :obj:`None` (plain), :obj:`'res'`,
             :obj:`'res+'` (norm and ReLU ahead of the convolution) or
@@ -73,8 +77,6 @@ class DeepGCN(Module):
             (default: :obj:`'batch'`)
         fusion_channels (int, optional): Channels of the fusion.
             (default: :obj:`1024`)
-        dropout (float, optional): Dropout probability in the perceptron.
-            (default: :obj:`0.0`)
         level (str, optional): :obj:`'node'`, or :obj:`'graph'`, which
             predicts from the maximum and the mean of the fusion over each
             graph. (default: :obj:`'node'`)
@@ -99,12 +101,16 @@ class DeepGCN(Module):
           :math:`(|\mathcal{G}|, F_{out})` for graphs
     """
 
+    shown = ('num_layers', 'skip', 'dilated')
+
     def __init__(
         self,
         in_channels: int,
         hidden_channels: int,
-        num_blocks: int,
-        out_channels: int,
+        num_layers: int,
+        out_channels: int | None = None,
+        dropout: float = 0.0,
+        *,
         k: int = 16,
         skip: str | None = None,
         dilated: bool = False,
@@ -115,21 +121,15 @@ class DeepGCN(Module):
         epsilon: float = 0.2,
         norm: str = 'batch',
         fusion_channels: int = 1024,
-        dropout: float = 0.0,
         level: str = 'node',
         checkpoint_blocks: bool = False,
     ):
-        super().__init__()
-        if num_blocks < 1:
-            raise ValueError(
-                f'num_blocks must be at least 1 (got {num_blocks})'
-            )
+        super().__init__(
+            in_channels, hidden_channels, num_layers, out_channels, dropout
+        )
         check_name('skip', skip, SKIPS)
         check_name('norm', norm, NORMS)
         check_name('level', level, LEVELS)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.num_blocks = num_blocks
         self.skip = skip
         self.dilated = dilated
         self.dynamic = dynamic
@@ -137,7 +137,7 @@ class DeepGCN(Module):
         self.checkpoint_blocks = checkpoint_blocks
         self.blocks = ModuleList()
         width, widths = in_channels, []
-        for i in range(num_blocks):
+        for i in range(num_layers):
             kind = SKIPS[skip] if i > 0 else 'plain'
             out = hidden_channels
             if kind == 'dense':
@@ -157,20 +157,22 @@ class DeepGCN(Module):
         self.fusion = MLP([fused, fusion_channels], plain_last=False)
         pooled = 2 if level == 'graph' else 1
         width = pooled * fusion_channels + (fused if level == 'node' else 0)
-        self.mlp = MLP([width, 512, 256, out_channels], dropout=dropout)
-
-    def reset_parameters(self) -> None:
-        """Draws all parameters anew."""
-        for module in (*self.blocks, self.fusion, self.mlp):
-            module.reset_parameters()
+        self.mlp = MLP([width, 512, 256, self.out_channels], dropout=dropout)
 
     def forward(
         self,
         x: Tensor,
         edge_index: Adj | None = None,
+        edge_weight: OptTensor = None,
+        edge_attr: OptTensor = None,
         batch: OptTensor = None,
         pos: OptTensor = None,
     ) -> Tensor:
+        if edge_weight is not None or edge_attr is not None:
+            raise ValueError(
+                'edge_weight and edge_attr have no effect in DeepGCN, whose '
+                'convolutions know neither (got one)'
+            )
         check_features(x, self.in_channels)
         if pos is not None and len(pos) != len(x):
             raise ValueError(
@@ -210,13 +212,6 @@ class DeepGCN(Module):
             return self.mlp(torch.cat([top, mean], dim=-1))
         top = top.expand(len(x), -1) if batch is None else top[batch]
         return self.mlp(torch.cat([top, x], dim=-1))
-
-    def __repr__(self) -> str:
-        return (
-            f'{self.__class__.__name__}({self.in_channels}, '
-            f'{self.out_channels}, num_blocks={self.num_blocks}, '
-            f'skip={self.skip}, dilated={self.dilated})'
-        )
 
 
 def _contexts(block: Module) -> tuple:

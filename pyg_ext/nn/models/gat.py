@@ -1,5 +1,5 @@
 from torch import Tensor
-from torch_geometric.nn import GATConv, MessagePassing
+from torch_geometric.nn import GATConv, GATv2Conv, MessagePassing
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.models.conv_stack import ConvStack
@@ -23,7 +23,11 @@ class GAT(ConvStack):
             attention. (default: :obj:`0.0`)
         edge_dim (int, optional): Size of each edge feature.
             (default: :obj:`None`)
+        v2 (bool, optional): Whether the layers are
+            :class:`torch_geometric.nn.GATv2Conv`. (default: :obj:`False`)
     """
+
+    supports_edge_weight = False
 
     def init_conv(
         self,
@@ -33,19 +37,22 @@ class GAT(ConvStack):
         heads: int = 8,
         attention_dropout: float = 0.0,
         edge_dim: int | None = None,
+        v2: bool = False,
+        **kwargs,
     ) -> MessagePassing:
         if not last and out_channels % heads:
             raise ValueError(
                 f'heads must divide the {out_channels} channels of a layer '
                 f'(got {heads})'
             )
-        return GATConv(
+        return (GATv2Conv if v2 else GATConv)(
             in_channels,
             out_channels if last else out_channels // heads,
             heads,
             concat=not last,
             dropout=attention_dropout,
             edge_dim=edge_dim,
+            **kwargs,
         )
 
     def prepare(

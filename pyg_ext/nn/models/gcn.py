@@ -4,7 +4,9 @@ from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.conv.gcne_conv import GCNEConv
 from pyg_ext.nn.models.conv_stack import ConvStack
-from pyg_ext.utils import edge_list, gcn_norm_once
+from pyg_ext.nn.models.graph_model import GraphModel
+from pyg_ext.utils import edge_list
+from pyg_ext.utils.checks import check_options
 
 
 class GCN(ConvStack):
@@ -30,6 +32,12 @@ class GCN(ConvStack):
         edge_dim (int, optional): Size of each edge feature, with which the
             layers are :class:`~pyg_ext.nn.GCNEConv`, and weights do not
             count. (default: :obj:`None`)
+        normalize (bool, optional): As in :class:`GraphModel`.
+            (default: :obj:`True`)
+        improved (bool, optional): As in :class:`GraphModel`.
+            (default: :obj:`False`)
+        add_self_loops (bool, optional): As in :class:`GraphModel`.
+            (default: :obj:`True`)
     """
 
     def init_conv(
@@ -38,14 +46,23 @@ class GCN(ConvStack):
         out_channels: int,
         last: bool,
         edge_dim: int | None = None,
+        normalize: bool = True,
+        improved: bool = False,
+        add_self_loops: bool = True,
+        **kwargs,
     ) -> MessagePassing:
         if edge_dim is not None:
-            return GCNEConv(in_channels, out_channels, edge_dim)
-        return GCNConv(in_channels, out_channels, normalize=False)
+            self.supports_edge_weight = False
+            return GCNEConv(in_channels, out_channels, edge_dim, **kwargs)
+        check_options(kwargs, cached=[False])  # see gcn_adj
+        self.normalize = normalize
+        self.improved = improved
+        self.add_self_loops = add_self_loops
+        return GCNConv(in_channels, out_channels, normalize=False, **kwargs)
 
     def prepare(
         self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
     ) -> tuple[Adj, OptTensor]:
         if self.edge_dim is not None:
             return edge_list(edge_index, None, x.size(0))[0], None
-        return gcn_norm_once(edge_index, edge_weight, x.size(0), x.dtype)
+        return GraphModel.prepare(self, edge_index, edge_weight, x)

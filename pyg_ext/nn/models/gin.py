@@ -4,6 +4,7 @@ from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.models.conv_stack import ConvStack
 from pyg_ext.utils import CSRTensor, edge_list
+from pyg_ext.utils.checks import check_adj
 
 
 class GIN(ConvStack):
@@ -23,8 +24,14 @@ class GIN(ConvStack):
         edge_dim (int, optional): Size of each edge feature, with which the
             layers are :class:`torch_geometric.nn.GINEConv`.
             (default: :obj:`None`)
+        train_eps (bool, optional): Whether :math:`\epsilon` is learned.
+            (default: :obj:`True`)
+        mlp_norm (str, optional): The norm inside of the perceptrons, by the
+            name that :class:`torch_geometric.nn.MLP` takes.
+            (default: :obj:`'batch_norm'`)
     """
 
+    supports_edge_weight = False
     takes_sparse = False
 
     def init_conv(
@@ -33,15 +40,19 @@ class GIN(ConvStack):
         out_channels: int,
         last: bool,
         edge_dim: int | None = None,
+        train_eps: bool = True,
+        mlp_norm: str | None = 'batch_norm',
+        **kwargs,
     ) -> MessagePassing:
-        mlp = MLP([in_channels, out_channels, out_channels])
+        mlp = MLP([in_channels, out_channels, out_channels], norm=mlp_norm)
+        kwargs['train_eps'] = train_eps
         if edge_dim is not None:
-            return GINEConv(mlp, train_eps=True, edge_dim=edge_dim)
-        return GINConv(mlp, train_eps=True)
+            return GINEConv(mlp, edge_dim=edge_dim, **kwargs)
+        return GINConv(mlp, **kwargs)
 
     def prepare(
         self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
     ) -> tuple[Adj, OptTensor]:
         if isinstance(edge_index, CSRTensor):
-            return edge_index, None
+            return check_adj(edge_index, None, x.size(0), signed=True)
         return edge_list(edge_index, None, x.size(0))[0], None

@@ -1,7 +1,6 @@
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.models.decoupled import DecoupledNet
@@ -22,32 +21,41 @@ class GPRGNN(DecoupledNet):
     :math:`\gamma_K = (1 - \alpha)^K`.
 
     Args:
-        in_channels (int): Size of each input sample.
+        in_channels (int): Size of each input sample, or :obj:`-1` to take it
+            from the first input.
         hidden_channels (int): Size of each hidden sample.
         K (int): Number of propagation steps.
-        out_channels (int): Size of each output sample.
-        alpha (float, optional): Teleport probability :math:`\alpha` to start
-            with. (default: :obj:`0.1`)
+        out_channels (int, optional): Size of each output sample;
+            :obj:`None` takes :obj:`hidden_channels`. (default: :obj:`None`)
         dropout (float, optional): Dropout probability of the input of both
             linear layers. (default: :obj:`0.0`)
+        alpha (float, optional): Teleport probability :math:`\alpha` to start
+            with. (default: :obj:`0.1`)
         spread_dropout (float, optional): Dropout probability of
             :math:`\mathbf{Z}^{(0)}`. (default: :obj:`0.0`)
+        **kwargs (optional): :obj:`normalize`, :obj:`improved` and
+            :obj:`add_self_loops` of :class:`GraphModel`.
 
     Errors and shapes are those of :class:`DecoupledNet`.
     """
+
+    shown = ('K', 'alpha')
 
     def __init__(
         self,
         in_channels: int,
         hidden_channels: int,
         K: int,
-        out_channels: int,
-        alpha: float = 0.1,
+        out_channels: int | None = None,
         dropout: float = 0.0,
+        *,
+        alpha: float = 0.1,
         spread_dropout: float = 0.0,
+        **kwargs,
     ):
         super().__init__(
-            in_channels, hidden_channels, K, out_channels, dropout
+            *(in_channels, hidden_channels, K, out_channels, dropout),
+            **kwargs,
         )
         self.alpha = alpha
         self.spread_dropout = Dropout(spread_dropout)
@@ -67,18 +75,10 @@ class GPRGNN(DecoupledNet):
         super().reset_parameters()
         self._reset_gamma()
 
-    def spread(
-        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor
-    ) -> Tensor:
+    def spread(self, x: Tensor, edges: tuple) -> Tensor:
         x = self.spread_dropout(x)
         out = self.gamma[0] * x
         for weight in self.gamma[1:]:
-            x = self.state(self.conv(x, edge_index, edge_weight))
+            x = self.state(self.conv(x, *edges))
             out = out + weight * x
         return out
-
-    def __repr__(self) -> str:
-        return (
-            f'{self.__class__.__name__}({self.in_channels}, '
-            f'{self.out_channels}, K={self.K}, alpha={self.alpha})'
-        )

@@ -4,6 +4,7 @@ from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.models.conv_stack import ConvStack
 from pyg_ext.utils import mean_norm_once
+from pyg_ext.utils.checks import check_options
 
 
 class GraphSAGE(ConvStack):
@@ -23,9 +24,10 @@ class GraphSAGE(ConvStack):
     takes_sparse = False
 
     def init_conv(
-        self, in_channels: int, out_channels: int, last: bool
+        self, in_channels: int, out_channels: int, last: bool, **kwargs
     ) -> MessagePassing:
-        return GraphConv(in_channels, out_channels)
+        check_options(kwargs, aggr=['add'])  # of shares, that is the mean
+        return GraphConv(in_channels, out_channels, **kwargs)
 
     def prepare(
         self, edge_index: Adj, edge_weight: OptTensor, x: Tensor

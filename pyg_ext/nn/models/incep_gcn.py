@@ -1,16 +1,16 @@
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn import ModuleList
 from torch_geometric.nn import GCNConv
-from torch_geometric.nn.inits import reset
-from torch_geometric.typing import Adj, OptTensor
+from torch_geometric.typing import OptTensor
 
 from pyg_ext.nn.dropout import Dropout
-from pyg_ext.utils import gcn_norm_once
-from pyg_ext.utils.checks import check_features
+from pyg_ext.nn.models.graph_model import GraphModel
 
 
-class IncepGCN(torch.nn.Module):
+class IncepGCN(GraphModel):
     r"""The inception network of the `"DropEdge: Towards Deep Graph
     Convolutional Networks on Node Classification"
     <https://arxiv.org/abs/1907.10903>`_ paper.
@@ -25,54 +25,48 @@ class IncepGCN(torch.nn.Module):
     it comes from :func:`pyg_ext.utils.gcn_adj`.
 
     Args:
-        in_channels (int): Size of each input sample.
+        in_channels (int): Size of each input sample, or :obj:`-1` to take it
+            from the first input.
         hidden_channels (int): Size of each hidden sample.
         num_layers (int): Number of graph convolutions :math:`L` on the
             longest path, the first and the last included.
-        out_channels (int): Size of each output sample.
+        out_channels (int, optional): Size of each output sample;
+            :obj:`None` takes :obj:`hidden_channels`. (default: :obj:`None`)
         dropout (float, optional): Dropout probability of the input of each
             convolution. (default: :obj:`0.0`)
         input_dropout (float, optional): Dropout probability of the input of
             the network; :obj:`None` takes :obj:`dropout`.
             (default: :obj:`None`)
+        bias (bool, optional): If set to :obj:`False`, there is no additive
+            bias. (default: :obj:`True`)
+        **kwargs (optional): :obj:`normalize`, :obj:`improved` and
+            :obj:`add_self_loops` of :class:`GraphModel`.
 
-    Raises:
-        ValueError: On less than two layers.
-
-    Shapes:
-        - **input:**
-          node features :math:`(|\mathcal{V}|, F_{in})`, dense or a
-          :class:`~pyg_ext.utils.CSRTensor`;
-          edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency,
-          edge weights :math:`(|\mathcal{E}|)` *(optional)*
-        - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
+    Errors and shapes are those of :class:`GraphModel`.
     """
+
+    least_layers = 2
 
     def __init__(
         self,
         in_channels: int,
         hidden_channels: int,
         num_layers: int,
-        out_channels: int,
+        out_channels: int | None = None,
         dropout: float = 0.0,
+        *,
         input_dropout: float | None = None,
+        bias: bool = True,
+        **kwargs,
     ):
-        super().__init__()
-        if num_layers < 2:
-            raise ValueError(
-                f'num_layers must be at least 2 (got {num_layers})'
-            )
-
-        def conv(width: int, out: int) -> GCNConv:
-            return GCNConv(width, out, normalize=False)
-
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.num_layers = num_layers
-        self.dropout = Dropout(dropout)
+        super().__init__(
+            *(in_channels, hidden_channels, num_layers, out_channels, dropout),
+            **kwargs,
+        )
         self.input_dropout = Dropout(
             dropout if input_dropout is None else input_dropout
         )
+        conv = partial(GCNConv, normalize=False, bias=bias)
         self.first = conv(in_channels, hidden_channels)
         self.branches = ModuleList(
             ModuleList(
@@ -80,18 +74,9 @@ class IncepGCN(torch.nn.Module):
             )
             for length in range(1, num_layers - 1)
         )
-        self.last = conv(hidden_channels * (num_layers - 1), out_channels)
+        self.last = conv(hidden_channels * (num_layers - 1), self.out_channels)
 
-    def reset_parameters(self) -> None:
-        """Draws all parameters anew."""
-        for module in self.children():
-            reset(module)
-
-    def forward(
-        self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
-    ) -> Tensor:
-        check_features(x, self.in_channels, dense=False)
-        edges = gcn_norm_once(edge_index, edge_weight, x.size(0), x.dtype)
+    def run(self, x: Tensor, edges: tuple, batch: OptTensor) -> Tensor:
         x = self.first(self.input_dropout(x), *edges).relu()
         outs = [x]
         for branch in self.branches:
@@ -101,9 +86,3 @@ class IncepGCN(torch.nn.Module):
             outs.append(out)
         x = torch.cat(outs, dim=-1)  # [N, (L - 1) * hidden_channels]
         return self.last(self.dropout(x), *edges)
-
-    def __repr__(self) -> str:
-        return (
-            f'{self.__class__.__name__}({self.in_channels}, '
-            f'{self.out_channels}, num_layers={self.num_layers})'
-        )

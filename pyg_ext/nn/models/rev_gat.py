@@ -1,19 +1,19 @@
 import torch
 from torch import Tensor
-from torch.nn import BatchNorm1d, Module, Parameter
-from torch_geometric.typing import Adj
+from torch.nn import BatchNorm1d, Parameter
+from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import add_remaining_self_loops
 
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.conv.norm_gat_conv import NormGATConv
 from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.models.graph_model import GraphModel
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import dropout as drop
 from pyg_ext.utils import edge_list
-from pyg_ext.utils.checks import check_features
 
 
-class RevGAT(Module):
+class RevGAT(GraphModel):
     r"""The reversible graph attention network of the `"Training Graph Neural
     Networks with 1000 Layers" <https://arxiv.org/abs/2106.07476>`_ paper: a
     :class:`~pyg_ext.nn.NormGATConv`, a
@@ -27,11 +27,12 @@ class RevGAT(Module):
         hidden_channels (int): Size of each hidden sample of a head.
         num_layers (int): Number of convolutions, the first and the last
             included.
-        out_channels (int): Size of each output sample.
+        out_channels (int, optional): Size of each output sample;
+            :obj:`None` takes :obj:`hidden_channels`. (default: :obj:`None`)
+        dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
         heads (int, optional): Number of heads. (default: :obj:`3`)
         num_groups (int, optional): Number of groups of channels, a divisor of
             :obj:`hidden_channels`. (default: :obj:`2`)
-        dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
         input_dropout (float, optional): Dropout probability of the input of
             the network. (default: :obj:`0.0`)
         attention_dropout (float, optional): Dropout probability of the
@@ -40,35 +41,35 @@ class RevGAT(Module):
             leaves out in training. (default: :obj:`0.0`)
 
     Raises:
-        ValueError: On less than two layers, or on channels that the groups do
-            not divide.
+        ValueError: On less than two layers, on channels that the groups do
+            not divide, and as in :class:`GraphModel`.
 
-    Shapes:
-        - **input:**
-          node features :math:`(|\mathcal{V}|, F_{in})`,
-          edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency,
-          whose weights do not count
-        - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
+    Shapes are those of :class:`GraphModel`; weights of a sparse adjacency do
+    not count.
     """
+
+    supports_edge_weight = False
+    least_layers = 2
+    shown = ('num_layers', 'num_groups')
 
     def __init__(
         self,
         in_channels: int,
         hidden_channels: int,
         num_layers: int,
-        out_channels: int,
+        out_channels: int | None = None,
+        dropout: float = 0.0,
+        *,
         heads: int = 3,
         num_groups: int = 2,
-        dropout: float = 0.0,
         input_dropout: float = 0.0,
         attention_dropout: float = 0.0,
         edge_dropout: float = 0.0,
     ):
-        super().__init__()
-        if num_layers < 2:
-            raise ValueError(
-                f'num_layers must be at least 2 (got {num_layers})'
-            )
+        super().__init__(
+            in_channels, hidden_channels, num_layers, out_channels, dropout
+        )
+        self.input_dropout = Dropout(input_dropout)
         if hidden_channels % num_groups != 0:
             raise ValueError(
                 f'hidden_channels must be a multiple of num_groups='
@@ -82,11 +83,7 @@ class RevGAT(Module):
             conv = NormGATConv(inner, part, heads, **options)
             return GNNBlock(conv, inner, 'batch', dropout)
 
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.num_layers = num_layers
-        self.input_dropout = Dropout(input_dropout)
-        self.dropout = Dropout(dropout)
+        self.num_groups = num_groups
         self.first = NormGATConv(
             in_channels, hidden_channels, heads, **options
         )
@@ -94,32 +91,27 @@ class RevGAT(Module):
             [block() for _ in range(num_layers - 2)], num_groups
         )
         self.norm = BatchNorm1d(width)
-        self.last = NormGATConv(width, out_channels, **options)
-        self.bias = Parameter(torch.empty(out_channels))
+        self.last = NormGATConv(width, self.out_channels, **options)
+        self.bias = Parameter(torch.empty(self.out_channels))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draws all parameters anew."""
-        for module in (self.first, self.blocks, self.norm, self.last):
-            module.reset_parameters()
+        super().reset_parameters()
         torch.nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor, edge_index: Adj) -> Tensor:
-        check_features(x, self.in_channels, dense=False)
-        edges = edge_list(edge_index, num_nodes=x.size(0))[0]
-        edges = add_remaining_self_loops(edges, num_nodes=x.size(0))[0]
-        x = self.first(self.input_dropout(x), edges)
+    def prepare(
+        self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
+    ) -> tuple[Adj, OptTensor]:
+        edges = edge_list(edge_index, None, x.size(0))[0]
+        return add_remaining_self_loops(edges, num_nodes=x.size(0))[0], None
+
+    def run(self, x: Tensor, edges: tuple, batch: OptTensor) -> Tensor:
+        x = self.first(self.input_dropout(x), *edges)
         mask = None
         if self.training:
-            width = x.size(1) // self.blocks.num_groups
+            width = x.size(1) // self.num_groups
             mask = drop(torch.ones_like(x[:, :width]), self.dropout.p)
-        x = self.blocks(x, edges, None, mask)
+        x = self.blocks(x, *edges, None, mask)
         x = self.dropout(self.norm(x).relu())
-        return self.last(x, edges) + self.bias
-
-    def __repr__(self) -> str:
-        return (
-            f'{self.__class__.__name__}({self.in_channels}, '
-            f'{self.out_channels}, num_layers={self.num_layers}, '
-            f'num_groups={self.blocks.num_groups})'
-        )
+        return self.last(x, *edges) + self.bias

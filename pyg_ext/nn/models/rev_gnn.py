@@ -3,7 +3,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import LayerNorm, Linear, Module
+from torch.nn import LayerNorm, Linear
 from torch_geometric.nn import (
     GATConv,
     GCNConv,
@@ -12,20 +12,15 @@ from torch_geometric.nn import (
     MessagePassing,
     SAGEConv,
 )
-from torch_geometric.nn.inits import reset
+from torch_geometric.nn.resolver import activation_resolver
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.models.graph_model import GraphModel, linear
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import dropout as drop
-from pyg_ext.utils import gcn_norm_once
-from pyg_ext.utils.checks import (
-    check_adj,
-    check_batch,
-    check_edge_attr,
-    check_features,
-)
+from pyg_ext.utils.checks import check_adj, check_options
 
 Factory = Callable[..., MessagePassing]
 
@@ -39,7 +34,7 @@ CONVS: dict[str, Factory] = {
 }
 
 
-class RevGNN(Module):
+class RevGNN(GraphModel):
     r"""The reversible network of the `"Training Graph Neural Networks with
     1000 Layers" <https://arxiv.org/abs/2106.07476>`_ paper: a linear layer, a
     :class:`~pyg_ext.nn.ReversibleSequential` of
@@ -52,12 +47,15 @@ class RevGNN(Module):
     not at all when it comes from :func:`pyg_ext.utils.gcn_adj`.
 
     Args:
-        in_channels (int): Size of each input sample.
+        in_channels (int): Size of each input sample, or :obj:`-1` to take it
+            from the first input.
         hidden_channels (int): Size of each hidden sample; a multiple of
             :obj:`num_groups`.
         num_layers (int): Number of hidden blocks; the two linear layers do
             not count.
-        out_channels (int): Size of each output sample.
+        out_channels (int, optional): Size of each output sample;
+            :obj:`None` takes :obj:`hidden_channels`. (default: :obj:`None`)
+        dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
         num_groups (int, optional): Number of groups of channels.
             (default: :obj:`2`)
         conv (str or callable, optional): :obj:`'gcn'`, :obj:`'sage'`,
@@ -71,7 +69,8 @@ class RevGNN(Module):
             (default: :obj:`None`)
         norm (str, optional): As in :class:`~pyg_ext.nn.GNNBlock`.
             (default: :obj:`'layer'`)
-        dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
+        act (str or callable, optional): As in :class:`~pyg_ext.nn.GNNBlock`.
+            (default: :obj:`'relu'`)
         head_dropout (float, optional): Dropout probability ahead of the two
             linear layers; :obj:`None` takes :obj:`dropout`. Masks of a
             thousand blocks add up, so that a small :obj:`dropout` and a large
@@ -85,35 +84,33 @@ class RevGNN(Module):
             costs one stored state. (default: :obj:`None`)
         anchor_every (int, optional): Stores the state after every so many
             blocks, which bounds rounding errors. (default: :obj:`None`)
+        **kwargs (optional): With :obj:`conv='gcn'`, :obj:`normalize`,
+            :obj:`improved` and :obj:`add_self_loops` of :class:`GraphModel`.
 
     Raises:
-        ValueError: On an unknown :obj:`conv` or :obj:`norm`, on less than
-            one block, on channels that the groups do not divide, on weights
-            or features of edges that the convolution or :obj:`edge_dim` does
-            not know, or on edges that do not fit the nodes.
+        ValueError: On an unknown :obj:`conv` or :obj:`norm`, on channels that
+            the groups do not divide, on weights or features of edges that the
+            convolution or :obj:`edge_dim` does not know, and as in
+            :class:`GraphModel`.
 
-    Shapes:
-        - **input:**
-          node features :math:`(|\mathcal{V}|, F_{in})`, dense or a
-          :class:`~pyg_ext.utils.CSRTensor`;
-          edge indices :math:`(2, |\mathcal{E}|)` or a sparse adjacency,
-          edge weights :math:`(|\mathcal{E}|)` with :obj:`conv='gcn'`, or
-          what else a convolution of your own takes *(optional)*,
-          edge features :math:`(|\mathcal{E}|, D)` with :obj:`edge_dim`,
-          the graph of each node :math:`(|\mathcal{V}|)` *(optional)*
-        - **output:** node features :math:`(|\mathcal{V}|, F_{out})`
+    Shapes are those of :class:`GraphModel`; a convolution of your own may take
+    something else in place of the weights.
     """
+
+    shown = ('num_layers', 'num_groups')
 
     def __init__(
         self,
         in_channels: int,
         hidden_channels: int,
         num_layers: int,
-        out_channels: int,
+        out_channels: int | None = None,
+        dropout: float = 0.0,
+        *,
         num_groups: int = 2,
         conv: str | Factory = 'gcn',
-        norm: str | None = 'layer',
-        dropout: float = 0.0,
+        norm: str | Callable | None = 'layer',
+        act: str | Callable | None = 'relu',
         head_dropout: float | None = None,
         shared_dropout: bool = False,
         weight_tied: bool = False,
@@ -121,12 +118,15 @@ class RevGNN(Module):
         anchor_every: int | None = None,
         conv_kwargs: dict[str, Any] | None = None,
         edge_dim: int | None = None,
+        **kwargs,
     ):
-        super().__init__()
-        if num_layers < 1:
-            raise ValueError(
-                f'num_layers must be at least 1 (got {num_layers})'
-            )
+        if conv != 'gcn':
+            check_options(kwargs, normalize=(), improved=(), add_self_loops=())
+        super().__init__(
+            *(in_channels, hidden_channels, num_layers, out_channels, dropout),
+            **kwargs,
+        )
+        self.edge_dim = edge_dim
         if hidden_channels % num_groups != 0:
             raise ValueError(
                 f'hidden_channels must be a multiple of num_groups='
@@ -150,50 +150,39 @@ class RevGNN(Module):
 
         def block() -> GNNBlock:
             conv = factory(width, **conv_kwargs)
-            return GNNBlock(conv, width, norm, dropout)
+            return GNNBlock(conv, width, norm, dropout, act)
 
         blocks = (
             [block()] * num_layers
             if weight_tied
             else [block() for _ in range(num_layers)]
         )
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.num_layers = num_layers
+        self.num_groups = num_groups
         self.shared_dropout = shared_dropout
         self.conv = conv
         self.jk = None if jk is None else list(jk)
         self.jump = None if jk is None else JumpingKnowledge('cat')
-        self.dropout = dropout
+        self.act = activation_resolver(act)
         self.head_dropout = Dropout(
             dropout if head_dropout is None else head_dropout
         )
-        self.lin_in = Linear(in_channels, hidden_channels)
-        self.edge_dim = edge_dim
+        self.lin_in = linear(in_channels, hidden_channels)
         self.lin_edge = None
         if edge_dim is not None:
             self.lin_edge = Linear(edge_dim, hidden_channels)
         self.blocks = ReversibleSequential(blocks, num_groups, anchor_every)
         width = hidden_channels * (1 if jk is None else len(self.jk))
         self.norm = LayerNorm(width)
-        self.lin_out = Linear(width, out_channels)
+        self.lin_out = Linear(width, self.out_channels)
 
-    def reset_parameters(self) -> None:
-        """Draws all parameters anew."""
-        for module in self.children():
-            reset(module)
-
-    def forward(
+    def check(
         self,
         x: Tensor,
         edge_index: Adj,
-        edge_weight: OptTensor = None,
-        edge_attr: OptTensor = None,
-        batch: OptTensor = None,
-    ) -> Tensor:
-        check_features(x, self.in_channels, dense=False)
-        size = x.size(0)
-        check_edge_attr(edge_index, edge_attr, self.edge_dim)
+        edge_weight: OptTensor,
+        edge_attr: OptTensor,
+        batch: OptTensor,
+    ) -> tuple[tuple, OptTensor]:
         if edge_weight is not None and (
             self.edge_dim is not None or self.conv in ('sage', 'gat', 'gen')
         ):
@@ -201,35 +190,34 @@ class RevGNN(Module):
                 f'edge_weight has no effect with conv={self.conv!r} and '
                 f'edge_dim={self.edge_dim}: give edge_attr, with edge_dim'
             )
-        batch = check_batch(batch, size)
+        return super().check(x, edge_index, edge_weight, edge_attr, batch)
+
+    def prepare(
+        self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
+    ) -> tuple[Adj, OptTensor]:
         if self.conv == 'gcn':
-            edge_index, edge_weight = gcn_norm_once(
-                edge_index, edge_weight, size, x.dtype
-            )
-        elif edge_weight is None or edge_weight.dim() == 1:
-            edge_index, edge_weight = check_adj(
-                edge_index, edge_weight, size, signed=True
-            )
-        else:  # what the caller's own convolution takes
-            edge_index = check_adj(edge_index, None, size)[0]
+            return super().prepare(edge_index, edge_weight, x)
+        if edge_weight is None or edge_weight.dim() == 1:
+            return check_adj(edge_index, edge_weight, x.size(0), signed=True)
+        # What the caller's own convolution takes:
+        return check_adj(edge_index, None, x.size(0))[0], edge_weight
+
+    def run(self, x: Tensor, edges: tuple, batch: OptTensor) -> Tensor:
         x = self.lin_in(self.head_dropout(x))
         mask = None
         if self.shared_dropout and self.training:
-            width = x.size(1) // self.blocks.num_groups
-            mask = drop(torch.ones_like(x[:, :width]), self.dropout)
-        edges = edge_weight
+            width = x.size(1) // self.num_groups
+            mask = drop(torch.ones_like(x[:, :width]), self.dropout.p)
+        edge_index, *further = edges
+        further = further[0] if further else None
         if self.lin_edge is not None:
-            edges = self.lin_edge(edge_attr)
+            further = self.lin_edge(further)
         x = self.blocks(
-            *(x, edge_index, edges, mask, batch), return_states=self.jk
+            *(x, edge_index, further, mask, batch), return_states=self.jk
         )
         if self.jump is not None:
             x = self.jump(x[1])
-        return self.lin_out(self.head_dropout(self.norm(x).relu()))
-
-    def __repr__(self) -> str:
-        return (
-            f'{self.__class__.__name__}({self.in_channels}, '
-            f'{self.out_channels}, num_layers={self.num_layers}, '
-            f'num_groups={self.blocks.num_groups})'
-        )
+        x = self.norm(x)
+        if self.act is not None:
+            x = self.act(x)
+        return self.lin_out(self.head_dropout(x))

@@ -1,5 +1,7 @@
 """Normalization of node features: what PyG lacks, and names for all."""
 
+import copy
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -13,16 +15,14 @@ from torch_geometric.nn import (
     MessageNorm,
     PairNorm,
 )
+from torch_geometric.nn.resolver import normalization_resolver
 from torch_geometric.typing import OptTensor
 
 from pyg_ext.nn.norm.node_norm import NodeNorm
 from pyg_ext.nn.norm.pair_norm_scs import PairNormSCS
-from pyg_ext.utils.checks import check_batch, check_name
+from pyg_ext.utils.checks import check_batch
 
 __all__ = ['NORMS', 'NodeNorm', 'PairNormSCS', 'apply_norm', 'make_norm']
-
-# Norms that look at all nodes of a graph:
-PER_GRAPH = (PairNorm, PairNormSCS, MeanSubtractionNorm)
 
 
 def _group(channels: int, groups: int = 10, lamda: float = 0.01) -> Module:
@@ -50,7 +50,7 @@ NORMS: dict[str, Callable[..., Module]] = {
 }
 
 
-def make_norm(name: str, channels: int, **kwargs: Any) -> Module:
+def make_norm(name: str | Callable, channels: int, **kwargs: Any) -> Module:
     r"""Returns a norm by its short name:
 
     * :obj:`'batch'`: :class:`torch_geometric.nn.BatchNorm`;
@@ -66,23 +66,39 @@ def make_norm(name: str, channels: int, **kwargs: Any) -> Module:
       of Tricks for Training Deeper Graph Neural Networks"
       <https://arxiv.org/abs/2108.10521>`_;
     * :obj:`'message'`: :class:`torch_geometric.nn.MessageNorm`, which is
-      called with the layer's input and its output.
+      called with the layer's input and its output;
+    * any other name that PyG's :obj:`normalization_resolver` knows, such as
+      :obj:`'GraphNorm'`.
 
-    Those of pairs and the mean look at all nodes of a graph and take
-    :obj:`batch` after the features, or they take all nodes for one graph.
-    A batch norm has the statistics of all nodes of a batch, as the groups
-    have.
+    Norms that take :obj:`batch`, such as those of pairs and the mean, look at
+    all nodes of a graph; without it they take all nodes for one graph. A
+    batch norm has the statistics of all nodes of a batch, as the groups have.
 
     Args:
-        name (str): One of these names.
+        name (str or callable): One of these names, a class or function that
+            takes the channels, or a module, which is copied.
         channels (int): Size of each sample.
         **kwargs (optional): Further arguments of the norm.
 
     Raises:
         ValueError: On an unknown name.
     """
-    check_name('norm', name, NORMS)
-    return NORMS[name](channels, **kwargs)
+    if isinstance(name, Module):
+        norm = copy.deepcopy(name)
+    elif not isinstance(name, str):
+        norm = name(channels, **kwargs)
+    elif name in NORMS:
+        norm = NORMS[name](channels, **kwargs)
+    else:
+        try:
+            norm = normalization_resolver(name, channels, **kwargs)
+        except ValueError as error:
+            raise ValueError(
+                f'norm must be one of {", ".join(NORMS)}, or a norm of PyG '
+                f'(got {name!r})'
+            ) from error
+    norm.takes_batch = 'batch' in inspect.signature(norm.forward).parameters
+    return norm
 
 
 def apply_norm(norm: Module, x: Tensor, batch: OptTensor = None) -> Tensor:
@@ -95,8 +111,8 @@ def apply_norm(norm: Module, x: Tensor, batch: OptTensor = None) -> Tensor:
         batch (torch.Tensor, optional): The graph of each node, of shape
             :math:`(|\mathcal{V}|)`. (default: :obj:`None`)
     """
-    if not isinstance(norm, PER_GRAPH):
+    if not norm.takes_batch:
         return norm(x)
     batch = check_batch(batch, len(x))
     wide = x.to(torch.promote_types(x.dtype, torch.float))
-    return norm(wide, batch).to(x.dtype)
+    return norm(wide, batch=batch).to(x.dtype)

@@ -33,7 +33,7 @@ def test_edge_dropout_keeps_the_gradient_right(graph):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r'negative \(got -1\)'):
+    with pytest.raises(ValueError, match=r'K must be at least 0 \(got -1\)'):
         APPNPNet(5, 8, -1, 3)
 
 

@@ -13,7 +13,7 @@ BATCH = torch.tensor([0] * 20 + [1] * 40)
 def build(**kwargs):
     torch.manual_seed(0)
     options = {'k': 3, 'fusion_channels': 16, **kwargs}
-    return DeepGCN(4, 8, options.pop('num_blocks', 5), 2, **options)
+    return DeepGCN(4, 8, options.pop('num_layers', 5), 2, **options)
 
 
 @pytest.mark.parametrize('skip', [None, 'res', 'res+', 'dense'])
@@ -99,7 +99,7 @@ def test_positions_join_the_first_block():
 @pytest.mark.parametrize(
     ('message', 'options'),
     [
-        (r'num_blocks must be at least 1 \(got 0\)', {'num_blocks': 0}),
+        (r'num_layers must be at least 1 \(got 0\)', {'num_layers': 0}),
         ("skip must be one of None, res.*got 'x'", {'skip': 'x'}),
         ("norm must be one of batch, layer.*got 'x'", {'norm': 'x'}),
         ("level must be one of node, graph.*got 'x'", {'level': 'x'}),

@@ -22,8 +22,8 @@ def test_equals_pygs_layers(graph):
 def test_edge_features(graph):
     model = DeeperGCN(5, 8, 3, 2, edge_dim=1, norm=None).double()
     attr = graph.edge_weight.view(-1, 1)
-    out = model(graph.x, graph.edge_index, attr)
-    other = model(graph.x, graph.edge_index, attr + 1)
+    out = model(graph.x, graph.edge_index, edge_attr=attr)
+    other = model(graph.x, graph.edge_index, edge_attr=attr + 1)
     assert not torch.allclose(out, other)
 
 
@@ -52,9 +52,11 @@ def test_self_loops(graph):
 def test_errors():
     with pytest.raises(ValueError, match=r'at least 1 \(got 0\)'):
         DeeperGCN(5, 8, 0, 2)
-    for norm in ('x', '', 'message'):
+    for norm in ('x', ''):
         with pytest.raises(ValueError, match='norm must be one of'):
             DeeperGCN(5, 8, 1, 2, norm=norm)
+    with pytest.raises(ValueError, match='goes behind a convolution'):
+        DeeperGCN(5, 8, 1, 2, norm='message')
     for aggr, wrong in (
         ('max', {'t': 0.1}),
         ('powermean', {'learn_t': True}),

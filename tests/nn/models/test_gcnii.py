@@ -9,7 +9,9 @@ from pyg_ext.nn import GCNII
 
 @pytest.mark.parametrize('shared_weights', [True, False])
 def test_equals_the_formula(graph, shared_weights):
-    model = GCNII(5, 8, 3, 2, 0.2, 0.5, shared_weights).double()
+    model = GCNII(
+        *(5, 8, 3, 2), alpha=0.2, theta=0.5, shared_weights=shared_weights
+    ).double()
     a = to_dense_adj(graph.edge_index)[0].double()
     a = a.new_zeros(8, 8).index_put_(
         (graph.edge_index[1], graph.edge_index[0]), a.new_ones(())

@@ -32,5 +32,5 @@ def test_cached(graph):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r'negative \(got -1\)'):
+    with pytest.raises(ValueError, match=r'K must be at least 0 \(got -1\)'):
         SGC(5, -1, 3)
