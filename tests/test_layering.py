@@ -21,7 +21,11 @@ LAYERS = [
         'pyg_ext/nn/skip.py',
         'pyg_ext/nn/virtual_node.py',
     ],
-    ['pyg_ext/nn/block.py', 'pyg_ext/nn/drop_message.py'],
+    [
+        'pyg_ext/nn/block.py',
+        'pyg_ext/nn/drop_edges.py',
+        'pyg_ext/nn/drop_message.py',
+    ],
     ['pyg_ext/nn/conv'],
     ['pyg_ext/nn/models'],
     ['pyg_ext/transforms'],
