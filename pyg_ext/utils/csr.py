@@ -244,8 +244,11 @@ class CSRTensor(Tensor):
             if out is not NotImplemented:
                 return out
         name = getattr(func, '__name__', str(func))
-        changes = name.endswith('_') and not name.endswith('__')
-        if (changes or name in _CHANGES) and isinstance(args[0], CSRTensor):
+        changes = name in _CHANGES or (
+            name.endswith('_') and not name.endswith('__')
+        )
+        none = len(args) == 2 and args[1] is False  # as requires_grad_(False)
+        if changes and not none and isinstance(args[0], CSRTensor):
             raise RuntimeError(
                 f'{name} would change a CSRTensor, which is constant: make '
                 f'another one with with_values'
