@@ -291,7 +291,10 @@ class OverSmoothingProbe:
                 try:
                     row[measure] = float(function(state.detach(), **other))
                 except Exception as error:
-                    error.add_note(f'in {measure!r} of the output of {name!r}')
+                    if hasattr(error, 'add_note'):  # Python 3.11
+                        error.add_note(
+                            f'in {measure!r} of the output of {name!r}'
+                        )
                     raise
         return row
 

@@ -8,6 +8,7 @@ from pyg_ext.utils.checks import (
     check_adj,
     check_edges,
     has_values,
+    normalization_of,
     value_range,
 )
 from pyg_ext.utils.csr import CSRTensor
@@ -284,7 +285,7 @@ def is_normalized(edge_index: Adj) -> bool:
     """Whether a matrix says that it comes from :func:`gcn_adj` or
     :func:`mean_adj`.
     """
-    return getattr(edge_index, 'normalization', None) is not None
+    return normalization_of(edge_index) is not None
 
 
 def _typed(

@@ -195,7 +195,7 @@ def check_adj(
     transposed sparse adjacency holds its weights, and must be of the size of
     the nodes. One that says how it was normalized must be foreseen.
     """
-    kind = getattr(edge_index, 'normalization', None)
+    kind = normalization_of(edge_index)
     if kind is not None and kind not in normalized:
         meant = ' or '.join(f'{name}_adj' for name in normalized)
         raise ValueError(
@@ -244,6 +244,13 @@ def check_adj(
             )
         _check_weight(values, signed)
     return edge_index, None
+
+
+def normalization_of(edge_index: Adj) -> str | None:
+    """How a matrix was normalized, if it says so."""
+    if not is_sparse(edge_index):  # which a compiler can ask
+        return None
+    return getattr(edge_index, 'normalization', None)
 
 
 def check_targets(
@@ -414,7 +421,10 @@ def value_range(values: Tensor) -> tuple[float, float]:
     inner = torch._C._functorch  # of which a wrapped tensor has no values
     while inner.is_functorch_wrapped_tensor(values):
         values = inner.get_unwrapped(values)
-    low, high = torch.stack(torch.aminmax(values)).tolist()
+    ends = torch.stack(torch.aminmax(values))
+    while inner.is_functorch_wrapped_tensor(ends):
+        ends = inner.get_unwrapped(ends)
+    low, high = ends.tolist()
     return low, high
 
 

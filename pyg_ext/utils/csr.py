@@ -5,7 +5,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
+from torch_geometric.data.data import Data, DataEdgeAttr, DataTensorAttr
 from torch_geometric.data.storage import GlobalStorage
 
 from pyg_ext.utils.dropout import dropout
@@ -357,10 +357,10 @@ def _both(func: Callable) -> Callable:
     return apply
 
 
-# What torch.load takes, as PyG says it of its Data; which holds three classes
-# that PyG 2.8 forgets (issue 9727).
+# What torch.load takes, and the classes of PyG's Data: 2.5 names none of them,
+# 2.8 forgets three (issue 9727).
 torch.serialization.add_safe_globals(
-    [CSRTensor, DataEdgeAttr, DataTensorAttr, GlobalStorage]
+    [CSRTensor, Data, DataEdgeAttr, DataTensorAttr, GlobalStorage]
 )
 
 _ENTRIES = {Tensor.crow_indices, Tensor.col_indices}

@@ -47,7 +47,6 @@ def test_attributes_of_old_edges_go(undirected):
         'weight': np.ones(4),
         'edge_index_batch': torch.zeros(4),
         'edge_attr': torch.rand(5),
-        'adj_t': SparseTensor.from_edge_index(OLD, sparse_sizes=(30, 30)),
     }
     kept = {
         'y': torch.arange(30),
@@ -57,8 +56,8 @@ def test_attributes_of_old_edges_go(undirected):
         'edge_scale': 2.0,
         'split': 'train',
     }
-    if not WITH_TORCH_SPARSE:
-        del old['adj_t']
+    if WITH_TORCH_SPARSE:
+        old['adj_t'] = SparseTensor.from_edge_index(OLD, sparse_sizes=(30, 30))
     transform = DilatedKNNGraph(4, force_undirected=undirected)
     out = transform(Data(pos=POS, edge_index=OLD, **old, **kept))
     assert set(out.keys()) == {'pos', 'edge_index', *kept}

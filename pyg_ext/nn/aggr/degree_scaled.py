@@ -34,13 +34,16 @@ class _DegreeScaled:
             index = check_vector('index', index, num, dim_size, 'groups')
         if ptr is not None:
             ptr = check_ptr('ptr', ptr, num, 'elements')
+            groups = torch.arange(len(ptr) - 1, device=ptr.device)
+            index = groups.repeat_interleave(ptr.diff(), output_size=num)
+            dim_size = len(groups)
         # A half type cannot count, nor sum up many elements:
         wide = torch.promote_types(x.dtype, torch.float)
-        out = super().forward(x.to(wide), index, ptr, dim_size, dim)
+        out = super().forward(x.to(wide), index, None, dim_size, dim)
         shape = [1] * x.dim()
         shape[dim] = num
         ones = x.new_ones(shape, dtype=wide)
-        size = self.reduce(ones, index, ptr, dim_size, dim, reduce='sum')
+        size = self.reduce(ones, index, None, dim_size, dim, reduce='sum')
         exponent = torch.as_tensor(self.y, device=x.device).sigmoid()
         return (out * size.pow(exponent.to(wide))).to(x.dtype)
 

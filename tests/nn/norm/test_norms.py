@@ -121,6 +121,8 @@ def test_graph_of_each_node(name, x):
 @pytest.mark.parametrize('name', AHEAD)
 def test_half_types(name, dtype):
     """Many nodes, which they cannot count, and squares beyond them."""
+    if name == 'batch' and dtype == torch.half and torch.__version__ < '2.5':
+        pytest.skip('the batch norm of half types overflows in PyTorch 2.4')
     x = (torch.randn(1000, 6) * 400).to(dtype)
     batch = torch.arange(1000) // 600
     norm = make_norm(name, 6)
