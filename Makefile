@@ -2,6 +2,7 @@
 # make test    set up and run the tests
 # make sparse  build torch_scatter and torch_sparse from source (long)
 # make lint    check style        make docs   build the pages
+# make test-versions   run the tests from the oldest to the newest PyTorch
 # make clean   remove everything that is made here, except out/
 
 PYTHON ?= python3
@@ -34,7 +35,7 @@ $(shell rm -f $(VENV)/stamp-*)
 endif
 endif
 
-.PHONY: depth test sparse lint docs clean
+.PHONY: depth test test-versions sparse lint docs clean
 .DELETE_ON_ERROR:
 
 depth: $(VENV)/stamp-html
@@ -42,6 +43,11 @@ depth: $(VENV)/stamp-html
 
 test: $(VENV)/stamp-test $(VENV)/stamp-wheels
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# Environments of their own for the oldest to the newest versions (noxfile.py).
+test-versions: | $(BIN)/python
+	$(PIP) install nox
+	$(BIN)/python -m nox
 
 lint: $(VENV)/stamp-lint
 	$(BIN)/ruff format --check .

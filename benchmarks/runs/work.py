@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def do(
     return {
         **scores,
         'data': digest(data),
-        'date': datetime.now(UTC).isoformat(timespec='seconds'),
+        'date': datetime.now(timezone.utc).isoformat(timespec='seconds'),
         'device': device_name(device, threads),
         'threads': threads,
         'versions': versions(),

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -116,7 +116,7 @@ def test_a_row_says_what_it_was_made_on(tmp_path, cell):
     [row] = engine.sweep([cell()], Store(tmp_path), None, 0, 'cpu')
     assert row['threads'] == 2
     assert row['device'].endswith('2 threads')
-    age = datetime.now(UTC) - datetime.fromisoformat(row['date'])
+    age = datetime.now(timezone.utc) - datetime.fromisoformat(row['date'])
     assert timedelta(seconds=-1) < age < timedelta(hours=1)
     model = Network(parse('gcn'), 2, {'hidden_channels': 8}).build(64, 10)
     assert row['parameters'] == sum(p.numel() for p in model.parameters())
