@@ -227,7 +227,7 @@ def changes(rows: list[Row]) -> list[str]:
     kinds = {}
     for row in rows:
         names = (row['preset'], row['dataset'], row['method'])
-        kinds[*names, config_hash(row['config'])] = names, row
+        kinds[(*names, config_hash(row['config']))] = names, row
     for names, row in kinds.values():
         try:
             as_published = presets.unchanged(*names)
