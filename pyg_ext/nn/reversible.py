@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 from torch_geometric.typing import SparseTensor
 
 from pyg_ext.nn.contents import Contents, put, versions_of
+from pyg_ext.utils.checks import has_values
 
 _CUDA_STATE = 16  # bytes of a CUDA generator's state
 _DRIFT = 5e-2  # of a state on the way back, relative to that on the way there
@@ -860,7 +861,8 @@ def _call(
         return x, []
     hooks = hooks or {}
     within = torch._C._are_functorch_transforms_active()  # torch.func
-    if reversible and torch.is_grad_enabled() and not within:
+    known = has_values(x)  # not while a trace is made, of plain layers
+    if reversible and torch.is_grad_enabled() and known and not within:
         plan = _Plan(layers, args, kwargs, anchor_every, wanted, hooks, x)
         inputs = (x, *plan.arguments.tensors, *plan.parameters)
         if any(tensor.requires_grad for tensor in inputs):

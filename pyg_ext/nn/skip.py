@@ -1,8 +1,7 @@
 import torch
 from torch import Tensor
-from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptTensor
-from torch_geometric.utils import remove_self_loops
+from torch_geometric.utils import remove_self_loops, scatter
 
 from pyg_ext.utils.adjacency import edge_list, entries, is_normalized
 from pyg_ext.utils.checks import check_probability, check_same_shape
@@ -141,7 +140,7 @@ class SkipNode(torch.nn.Module):
         return f'{self.__class__.__name__}(p={self.p})'
 
 
-class GradientGating(MessagePassing):
+class GradientGating(torch.nn.Module):
     r"""Gradient gating (G\ :sup:`2`) of the `"Gradient Gating for Deep
     Multi-Rate Learning on Graphs" <https://arxiv.org/abs/2210.00513>`_ paper:
     a channel of a node moves on as fast as it differs from its neighbors,
@@ -175,7 +174,7 @@ class GradientGating(MessagePassing):
     """
 
     def __init__(self, conv: torch.nn.Module, p: float = 2.0):
-        super().__init__(aggr='mean')
+        super().__init__()
         if not p >= 0.0:
             raise ValueError(f'p must not be negative (got {p})')
         self.conv = conv
@@ -197,18 +196,15 @@ class GradientGating(MessagePassing):
             edges, _ = entries(edge_index)
         else:
             edges = edge_list(edge_index, None, len(x))[0]
-        edges, _ = remove_self_loops(edges)
+        (source, target), _ = remove_self_loops(edges)
         weight = () if edge_weight is None else (edge_weight,)
         gate = self.conv(x, edge_index, *weight).relu()
-        rate = self.propagate(edges, x=gate).tanh()  # [N, F]
+        apart = self._power((gate[source] - gate[target]).abs())  # [E, F]
+        rate = scatter(apart, target, 0, len(x), 'mean').tanh()  # [N, F]
         return mix(x, out, rate)
 
-    def message(self, x_i: Tensor, x_j: Tensor) -> Tensor:
-        apart = (x_j - x_i).abs()
+    def _power(self, apart: Tensor) -> Tensor:
         if not 0.0 < self.p < 1.0:
             return apart.pow(self.p)
         equal = apart == 0.0
         return apart.masked_fill(equal, 1.0).pow(self.p).masked_fill(equal, 0)
-
-    def __repr__(self) -> str:
-        return f'{self.__class__.__name__}({self.conv}, p={self.p})'

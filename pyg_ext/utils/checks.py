@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 import torch
+import torch.fx
 from torch import Tensor
 from torch_geometric.typing import Adj, OptTensor, SparseTensor
 from torch_geometric.utils import is_sparse
@@ -317,6 +318,12 @@ def check_features(
     Raises:
         ValueError: On anything else.
     """
+    if isinstance(x, torch.fx.Proxy):
+        raise ValueError(
+            'torch.fx cannot trace a model that checks its input, as '
+            'to_hetero asks: use HeteroConv with layers, or to_hetero on a '
+            'network of your own that is made of them'
+        )
     if not isinstance(x, Tensor):
         raise ValueError(f'x must be a tensor (got {type(x).__name__})')
     known = channels is not None and channels > 0
@@ -426,6 +433,19 @@ def value_range(values: Tensor) -> tuple[float, float]:
         ends = inner.get_unwrapped(ends)
     low, high = ends.tolist()
     return low, high
+
+
+@torch.compiler.disable  # a graph break there, and no error
+def check_untraced(what: str) -> None:
+    """Raises a RuntimeError if a program is traced that computes something
+    outside of PyTorch, which a trace would keep as a constant.
+    """
+    if not has_values():
+        raise RuntimeError(
+            f'{what} is computed outside of PyTorch and cannot be traced by '
+            f'torch.jit.trace or torch.export: compute the edges beforehand, '
+            f'and trace a model that takes them'
+        )
 
 
 def has_values(*tensors: Tensor) -> bool:

@@ -11,6 +11,7 @@ from pyg_ext.utils.checks import (
     check_count,
     check_index,
     check_name,
+    check_untraced,
     check_vector,
 )
 
@@ -308,6 +309,7 @@ def _checked(
     x: Tensor, y: Tensor, metric: str, backend: str, chunk_size: int | None
 ) -> str:
     """The backend to take, if the arguments fit together."""
+    check_untraced('the search for nearest points')
     check_name('metric', metric, METRICS)
     check_name('backend', backend, BACKENDS)
     if chunk_size is not None:

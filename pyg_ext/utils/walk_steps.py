@@ -18,6 +18,7 @@ from pyg_ext.utils.checks import (
     check_edges,
     check_real,
     check_targets,
+    check_untraced,
 )
 from pyg_ext.utils.csr import CSRTensor
 from pyg_ext.utils.threads import in_order
@@ -69,6 +70,8 @@ class Steps:
             ValueError: If the graph makes no sense, or has too many nodes.
         """
         from scipy.sparse import coo_matrix
+
+        check_untraced('similarity by random walks')
 
         edge_index, edge_weight, size = check_edges(
             edge_index, edge_weight, num_nodes

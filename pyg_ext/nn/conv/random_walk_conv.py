@@ -90,6 +90,7 @@ class RandomWalkConv(GCNConv):
         edges = edge_list(edge_index, edge_weight, x.size(self.node_dim))
         return super().forward(x, self.similar(*edges, x.dtype))
 
+    @torch.compiler.disable
     def similar(
         self,
         edge_index: Tensor,

@@ -168,12 +168,12 @@ class DeepGCN(GraphModel):
         batch: OptTensor = None,
         pos: OptTensor = None,
     ) -> Tensor:
+        check_features(x, self.in_channels)
         if edge_weight is not None or edge_attr is not None:
             raise ValueError(
                 'edge_weight and edge_attr have no effect in DeepGCN, whose '
                 'convolutions know neither (got one)'
             )
-        check_features(x, self.in_channels)
         if pos is not None and len(pos) != len(x):
             raise ValueError(
                 f'pos must have a row for each of the {len(x)} nodes (got '

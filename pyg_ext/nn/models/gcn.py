@@ -54,7 +54,7 @@ class GCN(ConvStack):
         if edge_dim is not None:
             self.supports_edge_weight = False
             return GCNEConv(in_channels, out_channels, edge_dim, **kwargs)
-        check_options(kwargs, cached=[False])  # see gcn_adj
+        check_options(kwargs, cached=[False], flow=['source_to_target'])
         self.normalize = normalize
         self.improved = improved
         self.add_self_loops = add_self_loops

@@ -26,7 +26,7 @@ class GraphSAGE(ConvStack):
     def init_conv(
         self, in_channels: int, out_channels: int, last: bool, **kwargs
     ) -> MessagePassing:
-        check_options(kwargs, aggr=['add'])  # of shares, that is the mean
+        check_options(kwargs, aggr=['add'], flow=['source_to_target'])
         return GraphConv(in_channels, out_channels, **kwargs)
 
     def prepare(

@@ -145,6 +145,8 @@ class RevGNN(GraphModel):
         factory = CONVS[conv] if isinstance(conv, str) else conv
         width = hidden_channels // num_groups
         conv_kwargs = dict(conv_kwargs or {})
+        if conv == 'gcn':  # the adjacency is normalized for that direction
+            check_options(conv_kwargs, flow=['source_to_target'])
         if edge_dim is not None:
             conv_kwargs['edge_dim'] = hidden_channels
 
