@@ -208,3 +208,6 @@ class GradientGating(torch.nn.Module):
             return apart.pow(self.p)
         equal = apart == 0.0
         return apart.masked_fill(equal, 1.0).pow(self.p).masked_fill(equal, 0)
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}({self.conv}, p={self.p})'

@@ -428,11 +428,8 @@ def value_range(values: Tensor) -> tuple[float, float]:
     inner = torch._C._functorch  # of which a wrapped tensor has no values
     while inner.is_functorch_wrapped_tensor(values):
         values = inner.get_unwrapped(values)
-    ends = torch.stack(torch.aminmax(values))
-    while inner.is_functorch_wrapped_tensor(ends):
-        ends = inner.get_unwrapped(ends)
-    low, high = ends.tolist()
-    return low, high
+    low, high = torch.aminmax(values)
+    return low.item(), high.item()
 
 
 @torch.compiler.disable  # a graph break there, and no error
