@@ -1,8 +1,10 @@
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Linear, Parameter
-from torch_geometric.nn import MessagePassing
+from torch.nn import Parameter
+from torch_geometric.nn import Linear, MessagePassing
 from torch_geometric.nn.inits import glorot
 from torch_geometric.typing import Adj
 from torch_geometric.utils import degree, softmax
@@ -32,7 +34,8 @@ class NormGATConv(MessagePassing):
     into node :math:`i`, at least one. Self-loops are not added.
 
     Args:
-        in_channels (int): Size of each input sample.
+        in_channels (int): Size of each input sample, or :obj:`-1` to take it
+            from the first input.
         out_channels (int): Size of each output sample of a head.
         heads (int, optional): Number of heads. (default: :obj:`1`)
         concat (bool, optional): If set to :obj:`False`, the heads are
@@ -81,16 +84,17 @@ class NormGATConv(MessagePassing):
         self.negative_slope = negative_slope
         self.dropout = check_probability('dropout', dropout)
         self.edge_dropout = check_probability('edge_dropout', edge_dropout)
-        self.lin = Linear(in_channels, heads * out_channels, bias=False)
-        self.lin_skip = Linear(in_channels, heads * out_channels, bias=False)
+        linear = partial(Linear, bias=False, weight_initializer='glorot')
+        self.lin = linear(in_channels, heads * out_channels)
+        self.lin_skip = linear(in_channels, heads * out_channels)
         self.att = Parameter(torch.empty(1, heads, out_channels))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draws all parameters anew."""
         super().reset_parameters()
-        glorot(self.lin.weight)
-        glorot(self.lin_skip.weight)
+        self.lin.reset_parameters()
+        self.lin_skip.reset_parameters()
         glorot(self.att)
 
     def forward(self, x: Tensor, edge_index: Adj) -> Tensor:

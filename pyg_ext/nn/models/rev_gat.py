@@ -23,7 +23,8 @@ class RevGAT(GraphModel):
     added to the edges.
 
     Args:
-        in_channels (int): Size of each input sample.
+        in_channels (int): Size of each input sample, or :obj:`-1` to take it
+            from the first input.
         hidden_channels (int): Size of each hidden sample of a head.
         num_layers (int): Number of convolutions, the first and the last
             included.
