@@ -8,11 +8,19 @@ from torch_geometric.nn.resolver import activation_resolver
 from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import add_self_loops
 
+from pyg_ext.nn.aggr import PowerSumAggregation, SoftmaxSumAggregation
 from pyg_ext.nn.block import GNNBlock, norm_ahead
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.models.graph_model import GraphModel, linear
 from pyg_ext.nn.norm import apply_norm
 from pyg_ext.utils import edge_list
+
+# Arguments of aggregations: what they usually are, and who knows them.
+LEARNED = {
+    't': (1.0, ('softmax', 'softmax_sg', 'softmax_sum')),
+    'p': (1.0, ('power', 'powermean', 'power_sum')),
+    'y': (0.0, ('softmax_sum', 'power_sum')),
+}
 
 
 class DeeperGCN(GraphModel):
@@ -36,7 +44,9 @@ class DeeperGCN(GraphModel):
             (default: :obj:`'batch'`)
         act (str or callable, optional): As in :class:`~pyg_ext.nn.GNNBlock`.
             (default: :obj:`'relu'`)
-        aggr (str, optional): :obj:`'softmax'`, :obj:`'powermean'`, or
+        aggr (str, optional): :obj:`'softmax'`, :obj:`'powermean'`,
+            :obj:`'softmax_sum'` (:class:`~pyg_ext.nn.SoftmaxSumAggregation`),
+            :obj:`'power_sum'` (:class:`~pyg_ext.nn.PowerSumAggregation`), or
             another aggregation. (default: :obj:`'softmax'`)
         t (float, optional): Inverse temperature of the softmax.
             (default: :obj:`1.0`)
@@ -51,7 +61,8 @@ class DeeperGCN(GraphModel):
         add_self_loops (bool, optional): Whether each node is a neighbor of
             itself. (default: :obj:`False`)
         **kwargs (optional): Further arguments of
-            :class:`torch_geometric.nn.GENConv`.
+            :class:`torch_geometric.nn.GENConv`, and :obj:`y` and
+            :obj:`learn_y` of the sums.
 
     Raises:
         ValueError: On an unknown norm, or :obj:`'message'`, which goes behind
@@ -88,24 +99,35 @@ class DeeperGCN(GraphModel):
             add_self_loops=add_self_loops,
         )
         self.edge_dim = edge_dim
-        if (learn_t or t != 1.0) and aggr not in ('softmax', 'softmax_sg'):
-            raise ValueError(
-                f't and learn_t need aggr="softmax" (got {aggr!r})'
-            )
-        power = kwargs.get('learn_p', False) or kwargs.get('p', 1.0) != 1.0
-        if power and aggr not in ('power', 'powermean'):
-            raise ValueError(
-                f'p and learn_p need aggr="powermean" (got {aggr!r})'
-            )
+        given = {'t': t, 'learn_t': learn_t, **kwargs}
+        for name, (usual, known) in LEARNED.items():
+            learned = given.get(f'learn_{name}', False)
+            if aggr not in known and (
+                learned or given.get(name, usual) != usual
+            ):
+                raise ValueError(
+                    f'{name} and learn_{name} need aggr={" or ".join(known)} '
+                    f'(got {aggr!r})'
+                )
 
         def conv() -> GENConv:
-            width = hidden_channels
+            width, options, kind = hidden_channels, {**given}, aggr
+            if aggr in ('softmax_sum', 'power_sum'):
+                name, cls = 't', SoftmaxSumAggregation
+                if aggr == 'power_sum':
+                    name, cls = 'p', PowerSumAggregation
+                kind = cls(
+                    options.pop(name, 1.0),
+                    options.pop('y', 0.0),
+                    options.pop('learn_y', False),
+                    learn=options.pop(f'learn_{name}', False),
+                )
             return GENConv(
-                *(width, width, aggr, t, learn_t),
+                *(width, width, kind),
                 num_layers=mlp_layers,
                 bias=bias,
                 edge_dim=edge_dim,
-                **kwargs,
+                **options,
             )
 
         self.state = HiddenState()

@@ -2,7 +2,11 @@ import pytest
 import torch
 from torch_geometric.nn import DeepGCNLayer
 
-from pyg_ext.nn import DeeperGCN
+from pyg_ext.nn import (
+    DeeperGCN,
+    PowerSumAggregation,
+    SoftmaxSumAggregation,
+)
 
 
 def test_equals_pygs_layers(graph):
@@ -63,7 +67,7 @@ def test_errors():
         ('softmax', {'p': 2.0}),
         ('softmax', {'learn_p': True}),
     ):
-        with pytest.raises(ValueError, match=f'need aggr=.*{aggr}'):
+        with pytest.raises(ValueError, match=f'need aggr=.*got .{aggr}'):
             DeeperGCN(5, 8, 2, 2, aggr=aggr, **wrong)
 
 
@@ -72,3 +76,22 @@ def test_graphs_that_are_none(graph, batch):
     model = DeeperGCN(5, 8, 2, 2).double()
     with pytest.raises(ValueError, match='batch must'):
         model(graph.x, graph.edge_index, batch=torch.tensor(batch))
+
+
+@pytest.mark.parametrize(
+    ('aggr', 'cls'),
+    [
+        ('softmax_sum', SoftmaxSumAggregation),
+        ('power_sum', PowerSumAggregation),
+    ],
+)
+def test_sums_by_name(graph, aggr, cls):
+    torch.manual_seed(0)
+    model = DeeperGCN(5, 8, 2, 2, aggr=aggr, y=0.5, learn_y=True).double()
+    kinds = [conv.aggr_module for conv in (model.first, model.blocks[0].conv)]
+    assert [type(kind) for kind in kinds] == [cls, cls]
+    assert kinds[0].y is not kinds[1].y
+    model(graph.x, graph.edge_index).sum().backward()
+    assert all(kind.y.grad != 0.0 for kind in kinds)
+    with pytest.raises(ValueError, match='y and learn_y need aggr'):
+        DeeperGCN(5, 8, 2, 2, y=1.0)
