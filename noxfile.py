@@ -19,6 +19,7 @@ TESTS = [
     'tests/transforms',
     'tests/utils',
     'tests/test_contract.py',
+    'tests/test_interplay.py',
     'tests/benchmarks',
 ]
 

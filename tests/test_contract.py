@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch_geometric
 from torch.nn import Linear, Module
 from torch_geometric.explain.algorithm.utils import set_masks
 
@@ -51,6 +52,12 @@ class Case:
     out: int = 2  # channels of the output
     weighted: bool = True  # takes edge weights
     shared: Callable | None = gcn_adj  # makes what it takes as it is
+
+    @property
+    def adds_self_loops(self):
+        return self.cls is GAT or (
+            self.shared is gcn_adj and self.cls is not NodeMLP
+        )
 
     def build(self):
         torch.manual_seed(0)
@@ -484,6 +491,8 @@ def test_state_dict_round_trip(case, graph):
 def test_compile_without_graph_break(case, graph):
     if not case.compiles:
         pytest.skip('torch.compile cannot trace what it does, and breaks')
+    if case.adds_self_loops and torch_geometric.__version__ < '2.6':
+        pytest.skip('self-loops of PyG 2.5 break the graph')
     torch.compiler.reset()  # the models share the code of forward
     model = case.build().eval()
     compiled = torch.compile(model, fullgraph=True, backend='eager')

@@ -8,6 +8,7 @@ import pickle
 
 import pytest
 import torch
+import torch_geometric
 from torch.func import functional_call
 from torch_geometric import EdgeIndex
 from torch_geometric import nn as pyg
@@ -120,6 +121,8 @@ def test_compiled_once_for_graphs_of_all_sizes(case):
     """Once for the first size, and once for all others."""
     if not case.compiles:
         pytest.skip('is compiled in pieces')
+    if case.adds_self_loops and torch_geometric.__version__ < '2.6':
+        pytest.skip('self-loops of PyG 2.5 break the graph')
     torch.compiler.reset()
     graphs = []
 
