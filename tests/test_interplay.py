@@ -138,6 +138,9 @@ def test_compiled_once_for_graphs_of_all_sizes(case):
     assert len(graphs) <= 2
 
 
+no_export = pytest.mark.skipif(
+    torch.__version__ < '2.5', reason='PyTorch 2.4 exports what it compiles'
+)
 OUTSIDE = 'is computed outside of PyTorch and cannot be traced'
 
 
@@ -156,13 +159,14 @@ def test_jit_trace(case):
     assert torch.allclose(traced(*given), model(*given))
 
 
+@no_export
 def test_export(case):
     model, given = case.build().eval(), graph_of(8)
     if case.cls is RandomWalkConv:
         with pytest.raises(RuntimeError):
-            torch.export.export(model, given)
+            torch.export.export(model, given, strict=False)
         return
-    exported = torch.export.export(model, given).module()
+    exported = torch.export.export(model, given, strict=False).module()
     given = (given[0].flip(0) + 1.0, given[1])
     assert torch.allclose(exported(*given), model(*given))
 
@@ -388,10 +392,11 @@ def test_dropped_edges(graph, drop):
         model(graph.x, adj)
 
 
+@no_export
 def test_reversible_stack_in_a_trace(graph):
     """A trace holds the plain layers, whose gradients are PyTorch's."""
     blocks = [torch.nn.Linear(3, 3) for _ in range(2)]
     stack = ReversibleSequential(blocks)
     x = torch.rand(4, 6)
-    exported = torch.export.export(stack, (x,)).module()
+    exported = torch.export.export(stack, (x,), strict=False).module()
     assert torch.allclose(exported(x + 1.0), stack(x + 1.0))
