@@ -1,13 +1,14 @@
-import torch
 from torch import Tensor
 from torch_geometric.typing import Adj, OptTensor
 
-from pyg_ext.metrics.per_graph import (
+from pyg_ext.metrics.blocks import (
     augmented_degree,
     in_range,
-    per_graph,
+    row_norms,
     squared_differences,
 )
+from pyg_ext.metrics.graphs import Graphs
+from pyg_ext.metrics.per_graph import per_graph
 from pyg_ext.utils.checks import check_name
 
 
@@ -17,6 +18,8 @@ def dirichlet_energy(
     edge_index: Adj,
     edge_weight: OptTensor = None,
     normalization: str | None = None,
+    *,
+    graphs: Graphs,
 ) -> Tensor:
     r"""The Dirichlet energy of node features: how much they differ along the
     edges.
@@ -68,14 +71,18 @@ def dirichlet_energy(
           :obj:`batch`; in :math:`[0, \infty)`
     """
     check_name('normalization', normalization, (None, 'sym'))
-    x, size = in_range(x)
-    energy = _energy(x, edge_index, edge_weight, normalization)
-    return energy * size * size
+    x, scale = in_range(x, graphs=graphs)
+    energy = _energy(x, edge_index, edge_weight, normalization, graphs)
+    return energy * scale * scale
 
 
 @per_graph
 def rayleigh_quotient(
-    x: Tensor, edge_index: Adj, edge_weight: OptTensor = None
+    x: Tensor,
+    edge_index: Adj,
+    edge_weight: OptTensor = None,
+    *,
+    graphs: Graphs,
 ) -> Tensor:
     r"""The Rayleigh quotient of the normalized Laplacian with self-loops,
 
@@ -106,9 +113,9 @@ def rayleigh_quotient(
           :obj:`batch`; in :math:`[0, 2)`, and no number where all features
           are zero
     """
-    x, _ = in_range(x)
-    energy = _energy(x, edge_index, edge_weight, 'sym')
-    return energy / x.norm(dtype=torch.double).square()
+    x, _ = in_range(x, graphs=graphs)
+    energy = _energy(x, edge_index, edge_weight, 'sym', graphs)
+    return energy / graphs.sum(row_norms(x).square())
 
 
 def _energy(
@@ -116,11 +123,13 @@ def _energy(
     edge_index: Tensor,
     edge_weight: OptTensor,
     normalization: str | None,
+    graphs: Graphs,
 ) -> Tensor:
-    scale = None
+    scale, count = None, graphs.sizes
     if normalization == 'sym':
         scale = augmented_degree(edge_index, edge_weight, len(x)).rsqrt()
+        count = 2.0
     squared = squared_differences(x, edge_index, scale)
     if edge_weight is not None:
         squared = squared * edge_weight
-    return squared.sum() / (2.0 if normalization == 'sym' else len(x))
+    return graphs.sum(squared, edge_index[1]) / count

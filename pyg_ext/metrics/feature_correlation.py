@@ -1,16 +1,13 @@
+import torch
 from torch import Tensor
 
-from pyg_ext.metrics.per_graph import (
-    in_range,
-    no_number,
-    per_graph,
-    rows_at_a_time,
-    varies,
-)
+from pyg_ext.metrics.blocks import in_range, rows_at_a_time, varies
+from pyg_ext.metrics.graphs import Graphs
+from pyg_ext.metrics.per_graph import per_graph
 
 
 @per_graph
-def feature_correlation(x: Tensor) -> Tensor:
+def feature_correlation(x: Tensor, *, graphs: Graphs) -> Tensor:
     r"""The mean absolute correlation of two channels, of `"Feature
     Overcorrelation in Deep Graph Neural Networks: A New Perspective"
     <https://arxiv.org/abs/2206.07743>`_,
@@ -36,6 +33,10 @@ def feature_correlation(x: Tensor) -> Tensor:
           :obj:`batch`; in :math:`[0, 1]`, and no number where less than two
           channels vary
     """
+    return torch.stack([_correlation(part) for (part,) in graphs.split(x)])
+
+
+def _correlation(x: Tensor) -> Tensor:
     x, _ = in_range(x, dim=0)
     rows = rows_at_a_time(x.size(1))
     mean = sum(part.double().sum(dim=0) for part in x.split(rows)) / len(x)
@@ -47,8 +48,6 @@ def feature_correlation(x: Tensor) -> Tensor:
     kept = varies(spread / len(x) ** 0.5, mean, x.dtype)
     moment, spread = moment[kept][:, kept], spread[kept]
     count = len(spread)
-    if count < 2:
-        return no_number(x)
     correlation = (moment / spread / spread.view(-1, 1)).abs()
     others = correlation.sum() - correlation.diagonal().sum()
     return others / (count * (count - 1))

@@ -1,16 +1,16 @@
 import torch
 from torch import Tensor
+from torch_geometric.utils import scatter
 
-from pyg_ext.metrics.pair_distances import sum_of_distances
-from pyg_ext.metrics.per_graph import (
-    MOST_SAMPLES,
+from pyg_ext.metrics.blocks import (
     in_range,
-    no_number,
-    per_graph,
+    means_and_variances,
     squared_differences,
-    unit_rows,
+    sum_of_distances,
     unit_scale,
 )
+from pyg_ext.metrics.graphs import Graphs
+from pyg_ext.metrics.per_graph import MOST_SAMPLES, no_number, per_graph
 from pyg_ext.utils.checks import check_count, check_name
 
 
@@ -22,6 +22,8 @@ def group_distance_ratio(
     num_samples: int | None = None,
     generator: torch.Generator | None = None,
     return_std_error: bool = False,
+    *,
+    graphs: Graphs,
 ) -> Tensor | tuple[Tensor, Tensor]:
     r"""The group distance ratio of `"Towards Deeper Graph Neural Networks
     with Differentiable Group Normalization"
@@ -80,57 +82,51 @@ def group_distance_ratio(
     check_name('definition', definition, ('pyg', 'dgn'))
     if num_samples is not None:
         check_count('num_samples', num_samples, 2, MOST_SAMPLES)
-    labels, y = y.unique(return_inverse=True)
-    if len(labels) < 2:
-        ratio = error = no_number(x)
-    elif definition == 'dgn':
-        x, _ = in_range(x, dim=1)
-        ratio = _ratio_of_squares(x, y, len(labels))
-        error = torch.zeros_like(ratio)
-    else:
-        x, _ = in_range(x)
-        ratio, error = _ratio(x, y, len(labels), num_samples, generator)
-    return (ratio, error) if return_std_error else ratio
+    if definition == 'dgn':
+        ratios = _ratios_of_squares(x, y, graphs)
+        return ratios, torch.zeros_like(ratios)
+    x, _ = in_range(x, graphs=graphs)
+    found = [
+        _ratio(*part, num_samples, generator) for part in graphs.split(x, y)
+    ]
+    ratios, errors = map(torch.stack, zip(*found, strict=True))
+    return ratios, errors
 
 
-def _ratio_of_squares(x: Tensor, y: Tensor, classes: int) -> Tensor:
+def _ratios_of_squares(x: Tensor, y: Tensor, graphs: Graphs) -> Tensor:
     """By the means and variances of classes alone."""
-    count = y.bincount(minlength=classes).double().view(-1, 1)
-    scale = unit_scale(x)
-    # From the first node of each class on, so that equal ones differ by zero.
-    first = y.argsort(stable=True)[(count.cumsum(0) - count).long().view(-1)]
-    origin = x[first].double() * scale[first].view(-1, 1)
-    shift = torch.zeros_like(origin)
-    variance = x.new_zeros(classes, dtype=torch.double)
-    for place, part in unit_rows(x, scale):
-        mine = y[place]
-        shift.index_add_(0, mine, (part - origin[mine]) / count[mine])
-    for place, part in unit_rows(x, scale):
-        mine = y[place]
-        apart = (part - origin[mine] - shift[mine]).square_().sum(dim=-1)
-        variance.index_add_(0, mine, apart / count[mine, 0])
-    mean = origin + shift
-    pairs = torch.combinations(torch.arange(classes, device=x.device))
-    one, other = pairs.t()
-    between = (mean[one] - mean[other]).square().sum(dim=-1)
-    inter = (between + variance[one] + variance[other]).mean()
-    return inter / (2 * variance.mean())
+    labels, y = y.unique(return_inverse=True)
+    groups, group, count = (graphs.index * len(labels) + y).unique(
+        return_inverse=True, return_counts=True
+    )  # a class of a graph each
+    owner = groups // len(labels)
+    x, _ = in_range(x)
+    means, within = means_and_variances(x, unit_scale(x), group, count)
+    classes = owner.bincount(minlength=len(graphs))
+    _, between = means_and_variances(
+        means, torch.ones_like(within), owner, classes
+    )
+    within = scatter(within, owner, 0, len(graphs), 'mean')
+    return (between * classes / (classes - 1) + within) / within
 
 
 def _ratio(
     x: Tensor,
     y: Tensor,
-    classes: int,
     num_samples: int | None,
     generator: torch.Generator | None,
 ) -> tuple[Tensor, Tensor]:
-    """The ratio and its standard error, by propagation of those of its two
-    sides.
+    """The ratio of a graph and its standard error, by propagation of those of
+    its two sides.
     """
+    labels = y.unique()
+    classes = len(labels)
+    if classes < 2:
+        return no_number(x), no_number(x)
     sides = []
     for apart in (True, False):
         found = []
-        for label in range(classes):
+        for label in labels:
             mine = (y == label).nonzero().view(-1)
             other = (y != label).nonzero().view(-1) if apart else mine
             found.append(

@@ -3,27 +3,29 @@ from torch import Tensor
 from torch_geometric.typing import Adj
 from torch_geometric.utils import scatter
 
-from pyg_ext.metrics.components import components
-from pyg_ext.metrics.per_graph import (
+from pyg_ext.metrics.blocks import (
     estimate,
     in_range,
-    per_graph,
+    means_and_variances,
     rows_at_a_time,
+    scaled_rows,
     squared_differences,
-    unit_rows,
     unit_scale,
 )
+from pyg_ext.metrics.components import components
+from pyg_ext.metrics.graphs import Graphs
+from pyg_ext.metrics.per_graph import per_graph
 from pyg_ext.utils import CSRTensor
 from pyg_ext.utils.checks import check_count
 
 
 def _cosine_distances(x: Tensor, edge_index: Tensor) -> Tensor:
-    x, _ = in_range(x, dim=1)
+    x, _ = in_range(x)
     return squared_differences(x, edge_index, unit_scale(x)) / 2
 
 
 @per_graph
-def mad(x: Tensor, edge_index: Adj | None = None) -> Tensor:
+def mad(x: Tensor, edge_index: Adj | None = None, *, graphs: Graphs) -> Tensor:
     r"""The mean average distance of `"Measuring and Relieving the
     Over-smoothing Problem for Graph Neural Networks from the Topological
     View" <https://arxiv.org/abs/1909.03211>`_: the mean over nodes of the
@@ -58,18 +60,19 @@ def mad(x: Tensor, edge_index: Adj | None = None) -> Tensor:
           a neighbor
     """
     if edge_index is None:
-        x, _ = in_range(x, dim=1)
-        mean = sum(part.sum(dim=0) for _, part in unit_rows(x)) / len(x)
-        apart = sum((p - mean).square_().sum() for _, p in unit_rows(x))
-        return apart / (len(x) - 1)
+        x, _ = in_range(x)
+        _, variance = means_and_variances(
+            x, unit_scale(x), graphs.index, graphs.sizes
+        )
+        return variance * graphs.sizes / (graphs.sizes - 1)
     distance = _cosine_distances(x, edge_index)
     mean = scatter(distance, edge_index[1], 0, len(x), 'mean')
     has_any = torch.zeros_like(mean).index_fill_(0, edge_index[1], 1.0)
-    return mean.sum() / has_any.sum()
+    return graphs.sum(mean) / graphs.sum(has_any)
 
 
 @per_graph
-def mad_rusch(x: Tensor, edge_index: Adj) -> Tensor:
+def mad_rusch(x: Tensor, edge_index: Adj, *, graphs: Graphs) -> Tensor:
     r"""What `"A Survey on Oversmoothing in Graph Neural Networks"
     <https://arxiv.org/abs/2303.10993>`_ calls mean average distance, another
     number than :func:`mad`: the sum, and not the mean, over the neighbors,
@@ -97,7 +100,8 @@ def mad_rusch(x: Tensor, edge_index: Adj) -> Tensor:
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
           :obj:`batch`; from 0 to twice the mean degree
     """
-    return _cosine_distances(x, edge_index).sum() / len(x)
+    distance = _cosine_distances(x, edge_index)
+    return graphs.sum(distance, edge_index[1]) / graphs.sizes
 
 
 @per_graph
@@ -109,6 +113,8 @@ def mad_gap(
     num_samples: int | None = None,
     generator: torch.Generator | None = None,
     return_std_error: bool = False,
+    *,
+    graphs: Graphs,
 ) -> Tensor | tuple[Tensor, Tensor]:
     r"""The MADGap of `"Measuring and Relieving the Over-smoothing Problem for
     Graph Neural Networks from the Topological View"
@@ -162,18 +168,21 @@ def mad_gap(
             f'remote_hops must be above neighbor_hops (got {remote_hops} and '
             f'{neighbor_hops})'
         )
-    x, _ = in_range(x, dim=1)
-    size = len(x)
-    nodes = _sample(size, num_samples, generator).to(x.device)
-    scale = unit_scale(x)
-    ones = torch.ones_like(edge_index[0], dtype=torch.float)
-    step = CSRTensor.from_coo(edge_index, ones, (size, size))
-    component = components(edge_index, size)
-    gaps = [
-        _gaps(x, scale, part, step, component, neighbor_hops, remote_hops)
-        for part in nodes.split(2 * rows_at_a_time(size))
-    ]
-    return estimate(torch.cat(gaps), len(nodes) / size, return_std_error)
+    x, _ = in_range(x)
+    parts = graphs.split(x, unit_scale(x), components(edge_index, len(x)))
+    found = []
+    for part, edges in zip(parts, graphs.edges(edge_index), strict=True):
+        size = len(part[0])
+        ones = torch.ones_like(edges[0], dtype=torch.float)
+        step = CSRTensor.from_coo(edges, ones, (size, size))
+        nodes = _sample(size, num_samples, generator).to(x.device)
+        gaps = [
+            _gaps(*part, some, step, neighbor_hops, remote_hops)
+            for some in nodes.split(2 * rows_at_a_time(size))
+        ]
+        found.append(estimate(torch.cat(gaps), len(nodes) / size))
+    gaps, errors = map(torch.stack, zip(*found, strict=True))
+    return gaps, errors
 
 
 def _sample(
@@ -189,9 +198,9 @@ def _sample(
 def _gaps(
     x: Tensor,
     scale: Tensor,
+    component: Tensor,
     part: Tensor,
     step: CSRTensor,
-    component: Tensor,
     neighbor_hops: int,
     remote_hops: int,
 ) -> Tensor:
@@ -225,8 +234,8 @@ def _mean_distance(
     """The mean cosine distance of some nodes to those in their column."""
     mine = x[part].double() * scale[part].view(-1, 1)  # [B, F]
     total, lengths = torch.zeros_like(mine), torch.zeros_like(mine[:, 0])
-    for place, unit in unit_rows(x, scale):
-        some = mask[place].t().double()
+    for block, unit in scaled_rows(x, scale):
+        some = mask[block].t().double()
         total += some @ unit
         lengths += some @ unit.square().sum(dim=-1)
     count = mask.sum(dim=0)

@@ -1,17 +1,15 @@
 import torch
 from torch import Tensor
-from torch_geometric.typing import OptTensor
 
-from pyg_ext.metrics.per_graph import (
-    MOST_SAMPLES,
+from pyg_ext.metrics.blocks import (
     estimate,
     in_range,
-    no_number,
-    per_graph,
-    rows_at_a_time,
     squared_differences,
+    sum_of_distances,
     unit_scale,
 )
+from pyg_ext.metrics.graphs import Graphs
+from pyg_ext.metrics.per_graph import MOST_SAMPLES, per_graph
 from pyg_ext.utils.checks import check_count
 
 
@@ -21,6 +19,8 @@ def smv(
     num_samples: int | None = None,
     generator: torch.Generator | None = None,
     return_std_error: bool = False,
+    *,
+    graphs: Graphs,
 ) -> Tensor | tuple[Tensor, Tensor]:
     r"""The smoothness metric value of `"Towards Deeper Graph Neural Networks"
     <https://arxiv.org/abs/2007.09296>`_ over all pairs of nodes, neighbors or
@@ -56,10 +56,8 @@ def smv(
           :obj:`batch`; in :math:`[0, 1]`, and no number with less than two
           nodes
     """
-    x, _ = in_range(x, dim=1)
-    return _pair_mean(
-        x, unit_scale(x) / 2, num_samples, generator, return_std_error
-    )
+    x, _ = in_range(x)
+    return _pair_means(x, unit_scale(x) / 2, num_samples, generator, graphs)
 
 
 @per_graph
@@ -68,6 +66,8 @@ def row_difference(
     num_samples: int | None = None,
     generator: torch.Generator | None = None,
     return_std_error: bool = False,
+    *,
+    graphs: Graphs,
 ) -> Tensor | tuple[Tensor, Tensor]:
     r"""The row difference of `"PairNorm: Tackling Oversmoothing in GNNs"
     <https://arxiv.org/abs/1909.12223>`_, the mean distance of two nodes,
@@ -102,15 +102,14 @@ def row_difference(
           :obj:`batch`; in :math:`[0, \infty)`, and no number with less than
           two nodes
     """
-    x, scale = in_range(x)
-    mean = _pair_mean(x, None, num_samples, generator, return_std_error)
-    if return_std_error:
-        return mean[0] * scale, mean[1] * scale
-    return mean * scale
+    x, scale = in_range(x, graphs=graphs)
+    ones = x.new_ones(len(x), dtype=torch.double)
+    mean, error = _pair_means(x, ones, num_samples, generator, graphs)
+    return mean * scale, error * scale
 
 
 @per_graph
-def column_difference(x: Tensor) -> Tensor:
+def column_difference(x: Tensor, *, graphs: Graphs) -> Tensor:
     r"""The column difference of `"PairNorm: Tackling Oversmoothing in GNNs"
     <https://arxiv.org/abs/1909.12223>`_, the mean distance of two channels,
     each divided by its sum of absolute values,
@@ -138,6 +137,10 @@ def column_difference(x: Tensor) -> Tensor:
           :obj:`batch`; in :math:`[0, 2]`, and no number with less than two
           channels
     """
+    return torch.stack([_column_mean(part) for (part,) in graphs.split(x)])
+
+
+def _column_mean(x: Tensor) -> Tensor:
     x, _ = in_range(x, dim=0)
     size = x.abs().sum(dim=0, dtype=torch.double)
     size = torch.where(size > 0.0, size, 1.0)
@@ -155,37 +158,28 @@ def _sample(
     return torch.stack([first, (first + step) % size])
 
 
-def _pair_mean(
+def _pair_means(
     x: Tensor,
-    scale: OptTensor,
+    scale: Tensor,
     num_samples: int | None,
     generator: torch.Generator | None,
-    return_std_error: bool,
-) -> Tensor | tuple[Tensor, Tensor]:
-    """The mean distance of two different rows, times :obj:`scale` if given;
-    of all pairs, or of random ones.
+    graphs: Graphs,
+) -> tuple[Tensor, Tensor]:
+    """The mean distance of two different rows times :obj:`scale`, of all
+    pairs or of random ones, and its standard error.
     """
     if num_samples is not None:
         check_count('num_samples', num_samples, 2, MOST_SAMPLES)
-    if len(x) < 2:
-        nothing = no_number(x)
-        return (nothing, nothing) if return_std_error else nothing
-    if num_samples is not None:
-        pairs = _sample(len(x), num_samples, generator).to(x.device)
-        distances = squared_differences(x, pairs, scale).sqrt()
-        return estimate(distances, 0.0, return_std_error)
-    x = x.double() if scale is None else x.double() * scale.view(-1, 1)
-    total = sum_of_distances(x, x)
-    mean = total / (len(x) * (len(x) - 1))
-    return (mean, torch.zeros_like(mean)) if return_std_error else mean
-
-
-def sum_of_distances(x: Tensor, y: Tensor) -> Tensor:
-    """The sum of the distances of each row of one to each of the other."""
-    total = x.new_zeros((), dtype=torch.double)
-    for part in x.split(rows_at_a_time(len(y))):
-        distances = torch.cdist(
-            part[None], y[None], compute_mode='donot_use_mm_for_euclid_dist'
-        )
-        total = total + distances.sum()
-    return total
+    found = []
+    for part, size in graphs.split(x, scale):
+        count = len(part)
+        if num_samples is None or count < 2:
+            rows = part.double() * size.view(-1, 1)
+            mean = sum_of_distances(rows, rows) / (count * (count - 1))
+            found.append((mean, torch.zeros_like(mean)))
+        else:
+            pairs = _sample(count, num_samples, generator).to(x.device)
+            distances = squared_differences(part, pairs, size).sqrt()
+            found.append(estimate(distances, 0.0))
+    means, errors = map(torch.stack, zip(*found, strict=True))
+    return means, errors

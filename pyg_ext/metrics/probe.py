@@ -12,6 +12,7 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import is_sparse
 
+from pyg_ext.metrics.blocks import in_range
 from pyg_ext.metrics.energy import dirichlet_energy, rayleigh_quotient
 from pyg_ext.metrics.feature_correlation import feature_correlation
 from pyg_ext.metrics.group_distance_ratio import group_distance_ratio
@@ -22,7 +23,6 @@ from pyg_ext.metrics.pair_distances import (
     row_difference,
     smv,
 )
-from pyg_ext.metrics.per_graph import in_range
 from pyg_ext.metrics.rank import effective_rank, numerical_rank
 from pyg_ext.metrics.smooth_distance import smooth_distance
 from pyg_ext.nn.hidden_state import HiddenState
@@ -68,7 +68,7 @@ KNOWN = {
 
 
 def _root_mean_square(x: Tensor) -> float:
-    x, scale = in_range(x.detach().double())
+    x, scale = in_range(x.detach().double().reshape(1, -1))
     return (x.square().mean().sqrt() * scale).item()
 
 
@@ -133,7 +133,7 @@ class OverSmoothingProbe:
             to fit. (default: :obj:`None`)
         test_mask (torch.Tensor, optional): For ``linear_probe``, which nodes
             to score. (default: :obj:`None`)
-        every (int, optional): Looks at each so manieth step only.
+        every (int, optional): Looks at every so many steps only.
             (default: :obj:`1`)
 
     Raises:

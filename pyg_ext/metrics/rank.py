@@ -1,21 +1,27 @@
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from pyg_ext.metrics.per_graph import in_range, per_graph, rows_at_a_time
+from pyg_ext.metrics.blocks import in_range, rows_at_a_time
+from pyg_ext.metrics.graphs import Graphs
+from pyg_ext.metrics.per_graph import per_graph
 
 
-def _singular_values(x: Tensor) -> Tensor:
-    """In float64, by triangular factors of blocks of rows."""
-    x, _ = in_range(x)
-    factor = x.new_zeros(0, x.size(1), dtype=torch.double)
-    for part in x.split(max(rows_at_a_time(x.size(1)), x.size(1))):
-        stacked = torch.cat([factor, part.double()])
-        factor = torch.linalg.qr(stacked, mode='r').R
-    return torch.linalg.svdvals(factor)
+def _singular_values(x: Tensor, graphs: Graphs) -> Iterator[Tensor]:
+    """Of each graph in float64, by triangular factors of blocks of rows."""
+    x, _ = in_range(x, graphs=graphs)
+    rows = max(rows_at_a_time(x.size(1)), x.size(1))
+    for (some,) in graphs.split(x):
+        factor = x.new_zeros(0, x.size(1), dtype=torch.double)
+        for part in some.split(rows):
+            stacked = torch.cat([factor, part.double()])
+            factor = torch.linalg.qr(stacked, mode='r').R
+        yield torch.linalg.svdvals(factor)
 
 
 @per_graph
-def numerical_rank(x: Tensor) -> Tensor:
+def numerical_rank(x: Tensor, *, graphs: Graphs) -> Tensor:
     r"""The numerical (or stable) rank,
 
     .. math::
@@ -41,13 +47,16 @@ def numerical_rank(x: Tensor) -> Tensor:
           :obj:`batch`; from 1 to the rank, and no number where all features
           are zero
     """
-    values = _singular_values(x)
-    relative = values / values.max()
-    return relative.square().sum()
+    return torch.stack(
+        [
+            (values / values.max()).square().sum()
+            for values in _singular_values(x, graphs)
+        ]
+    )
 
 
 @per_graph
-def effective_rank(x: Tensor) -> Tensor:
+def effective_rank(x: Tensor, *, graphs: Graphs) -> Tensor:
     r"""The effective rank of "The Effective Rank: A Measure of Effective
     Dimensionality" (Roy and Vetterli, EUSIPCO 2007), the exponential of the
     entropy of the singular values,
@@ -72,6 +81,9 @@ def effective_rank(x: Tensor) -> Tensor:
           :obj:`batch`; from 1 to the rank, and no number where all features
           are zero
     """
-    values = _singular_values(x)
-    share = values / values.sum()
-    return torch.special.entr(share).sum().exp()
+    return torch.stack(
+        [
+            torch.special.entr(values / values.sum()).sum().exp()
+            for values in _singular_values(x, graphs)
+        ]
+    )

@@ -3,13 +3,15 @@ from torch import Tensor
 from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import scatter
 
-from pyg_ext.metrics.components import components
-from pyg_ext.metrics.per_graph import (
+from pyg_ext.metrics.blocks import (
     augmented_degree,
     in_range,
-    per_graph,
+    row_norms,
     rows_at_a_time,
 )
+from pyg_ext.metrics.components import components
+from pyg_ext.metrics.graphs import Graphs
+from pyg_ext.metrics.per_graph import per_graph
 from pyg_ext.utils.checks import check_name
 
 
@@ -20,6 +22,8 @@ def smooth_distance(
     edge_weight: OptTensor = None,
     normalization: str | None = 'sym',
     relative: bool = False,
+    *,
+    graphs: Graphs,
 ) -> Tensor:
     r"""The distance :math:`{\| \mathbf{X} - \mathbf{P} \mathbf{X} \|}_F` of
     node features to the subspace that repeated convolutions end in, of
@@ -63,7 +67,7 @@ def smooth_distance(
           :obj:`batch`; in :math:`[0, \infty)`, or :math:`[0, 1]` if relative
     """
     check_name('normalization', normalization, (None, 'sym'))
-    x, scale = in_range(x)
+    x, scale = in_range(x, graphs=graphs)
     size = len(x)
     joined = edge_index
     if edge_weight is not None:
@@ -74,12 +78,13 @@ def smooth_distance(
         direction = augmented_degree(edge_index, edge_weight, size).sqrt()
     length = scatter(direction.square(), label, 0).sqrt()
     direction = (direction / length[label]).view(-1, 1)  # [N, 1]
-    outside = x.new_zeros((), dtype=torch.double)
+    outside = x.new_zeros(size, dtype=torch.double)
     for some in x.split(rows_at_a_time(size), dim=1):  # columns
         part = some.double()
         inside = scatter(direction * part, label, 0)
-        outside = outside + (part - direction * inside[label]).square().sum()
-    distance = outside.sqrt()
+        apart = (part - direction * inside[label]).square()
+        outside = outside + apart.sum(dim=-1)
+    distance = graphs.sum(outside).sqrt()
     if relative:
-        return distance / x.norm(dtype=torch.double)
+        return distance / graphs.sum(row_norms(x).square()).sqrt()
     return distance * scale

@@ -186,7 +186,7 @@ def test_sampled_nodes():
 def test_blocks_change_nothing(data, monkeypatch):
     names = sorted({*ON_EDGES, *ON_NODES})
     before = [call(metrics, name, data) for name in names]
-    monkeypatch.setattr('pyg_ext.metrics.per_graph.BLOCK_BYTES', 1)
+    monkeypatch.setattr('pyg_ext.metrics.blocks.BLOCK_BYTES', 1)
     after = [call(metrics, name, data) for name in names]
     assert torch.allclose(torch.stack(before), torch.stack(after))
 
@@ -260,7 +260,7 @@ def test_energy_is_differentiable(data, monkeypatch):
     delta = oracles.laplacian(data.edge_index, 60)
     assert torch.allclose(grad, 2 * delta @ x.detach())
     # In blocks, too:
-    monkeypatch.setattr('pyg_ext.metrics.per_graph.BLOCK_BYTES', 1)
+    monkeypatch.setattr('pyg_ext.metrics.blocks.BLOCK_BYTES', 1)
     energy = metrics.dirichlet_energy(x, data.edge_index, normalization='sym')
     assert torch.allclose(torch.autograd.grad(energy, x)[0], grad)
 

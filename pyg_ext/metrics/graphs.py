@@ -1,0 +1,40 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch_geometric.typing import OptTensor
+from torch_geometric.utils import scatter
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """The graphs of a batch: nodes are sorted by graph, and no graph is
+    empty.
+    """
+
+    index: Tensor  # the graph of each node, [N]
+    sizes: Tensor  # the number of nodes of each graph, [G]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def sum(self, values: Tensor, node: OptTensor = None) -> Tensor:
+        """The sum over each graph, ``[G]``, of one value for each node, or
+        for each edge that :obj:`node` is an end of.
+        """
+        if len(self) == 1:
+            return values.sum(dim=0, keepdim=True)
+        index = self.index if node is None else self.index[node]
+        return scatter(values, index, 0, len(self))
+
+    def split(self, *values: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """The rows of each graph."""
+        sizes = self.sizes.tolist()
+        return zip(*(value.split(sizes) for value in values), strict=True)
+
+    def edges(self, edge_index: Tensor) -> tuple[Tensor, ...]:
+        """The edges of each graph, whose nodes are counted from zero on."""
+        graph = self.index[edge_index[1]]
+        counts = graph.bincount(minlength=len(self)).tolist()
+        inside = edge_index - (self.sizes.cumsum(0) - self.sizes)[graph]
+        return inside[:, graph.argsort(stable=True)].split(counts, dim=1)
