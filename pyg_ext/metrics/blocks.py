@@ -96,13 +96,14 @@ def row_norms(x: Tensor) -> Tensor:
     return norm
 
 
-def unit_scale(x: Tensor) -> Tensor:
-    """What makes each row of length one, and zero for a row of zeros, in
-    float64, ``[N]``.
+def unit_scale(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Features in range, and what makes each of their rows of length one, and
+    is zero for a row of zeros, in float64, ``[N]``.
     """
+    x, _ = in_range(x)
     norm = row_norms(x)
     inverse = 1.0 / torch.where(norm > 0.0, norm, 1.0)
-    return torch.where(norm > 0.0, inverse, 0.0)
+    return x, torch.where(norm > 0.0, inverse, 0.0)
 
 
 def scaled_rows(x: Tensor, scale: Tensor) -> Iterator[tuple[slice, Tensor]]:

@@ -57,7 +57,7 @@ def diagnose(
     Nothing is found in a healthy network; several may be found at once, and
     the first to stop learning need not be the first in the list.
 
-    * **not finite**: a state has entries that are infinite or no numbers. The
+    * **not finite**: a state has entries that are infinite or NaN. The
       first such layer is named; it counts before all else, and states from
       there on have no measures.
     * **vanishing gradient**: what reaches the first state is less than
@@ -131,7 +131,7 @@ def _not_finite(rows: list[dict[str, Any]]) -> Finding | None:
             return Finding(
                 'not finite',
                 f'state {row["layer"]} of {len(rows)} ({row["module"]}) has '
-                f'entries that are infinite or no numbers.',
+                f'entries that are infinite or NaN.',
                 'a smaller learning rate, clipping, a norm in each layer, or '
                 'float32 in place of a half type; and look for such entries '
                 'in the features',

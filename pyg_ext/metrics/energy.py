@@ -110,7 +110,7 @@ def rayleigh_quotient(
     Shapes:
         - **input:** as those of :func:`dirichlet_energy`
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, 2)`, and no number where all features
+          :obj:`batch`; in :math:`[0, 2)`, and NaN where all features
           are zero
     """
     x, _ = in_range(x, graphs=graphs)

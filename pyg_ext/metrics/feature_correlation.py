@@ -1,4 +1,3 @@
-import torch
 from torch import Tensor
 
 from pyg_ext.metrics.blocks import in_range, rows_at_a_time, varies
@@ -30,10 +29,10 @@ def feature_correlation(x: Tensor, *, graphs: Graphs) -> Tensor:
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, 1]`, and no number where less than two
+          :obj:`batch`; in :math:`[0, 1]`, and NaN where less than two
           channels vary
     """
-    return torch.stack([_correlation(part) for (part,) in graphs.split(x)])
+    return graphs.map(_correlation, x)
 
 
 def _correlation(x: Tensor) -> Tensor:

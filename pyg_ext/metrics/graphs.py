@@ -1,6 +1,8 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import Tensor
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import scatter
@@ -27,10 +29,18 @@ class Graphs:
         index = self.index if node is None else self.index[node]
         return scatter(values, index, 0, len(self))
 
-    def split(self, *values: Tensor) -> Iterator[tuple[Tensor, ...]]:
-        """The rows of each graph."""
+    def map(self, function: Callable, *values: Sequence[Tensor]) -> Any:
+        """What a function gives for each graph: one value, ``[G]``, or a
+        tuple of some. A tensor of all nodes is split into their rows.
+        """
         sizes = self.sizes.tolist()
-        return zip(*(value.split(sizes) for value in values), strict=True)
+        split = [
+            v.split(sizes) if isinstance(v, Tensor) else v for v in values
+        ]
+        out = [function(*part) for part in zip(*split, strict=True)]
+        if isinstance(out[0], tuple):
+            return tuple(map(torch.stack, zip(*out, strict=True)))
+        return torch.stack(out)
 
     def edges(self, edge_index: Tensor) -> tuple[Tensor, ...]:
         """The edges of each graph, whose nodes are counted from zero on."""

@@ -1,3 +1,5 @@
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch_geometric.utils import scatter
@@ -10,7 +12,7 @@ from pyg_ext.metrics.blocks import (
     unit_scale,
 )
 from pyg_ext.metrics.graphs import Graphs
-from pyg_ext.metrics.per_graph import MOST_SAMPLES, no_number, per_graph
+from pyg_ext.metrics.per_graph import MOST_SAMPLES, nan_of, per_graph
 from pyg_ext.utils.checks import check_count, check_name
 
 
@@ -76,7 +78,7 @@ def group_distance_ratio(
           :math:`(|\mathcal{V}|)`
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
           :obj:`batch`; in :math:`[0, \infty)`, infinite where only the nodes
-          of each class are equal, and no number with less than two classes or
+          of each class are equal, and NaN with less than two classes or
           where all nodes are equal
     """
     check_name('definition', definition, ('pyg', 'dgn'))
@@ -86,11 +88,8 @@ def group_distance_ratio(
         ratios = _ratios_of_squares(x, y, graphs)
         return ratios, torch.zeros_like(ratios)
     x, _ = in_range(x, graphs=graphs)
-    found = [
-        _ratio(*part, num_samples, generator) for part in graphs.split(x, y)
-    ]
-    ratios, errors = map(torch.stack, zip(*found, strict=True))
-    return ratios, errors
+    function = partial(_ratio, num_samples, generator)
+    return graphs.map(function, x, y)
 
 
 def _ratios_of_squares(x: Tensor, y: Tensor, graphs: Graphs) -> Tensor:
@@ -100,8 +99,7 @@ def _ratios_of_squares(x: Tensor, y: Tensor, graphs: Graphs) -> Tensor:
         return_inverse=True, return_counts=True
     )  # a class of a graph each
     owner = groups // len(labels)
-    x, _ = in_range(x)
-    means, within = means_and_variances(x, unit_scale(x), group, count)
+    means, within = means_and_variances(*unit_scale(x), group, count)
     classes = owner.bincount(minlength=len(graphs))
     _, between = means_and_variances(
         means, torch.ones_like(within), owner, classes
@@ -111,10 +109,10 @@ def _ratios_of_squares(x: Tensor, y: Tensor, graphs: Graphs) -> Tensor:
 
 
 def _ratio(
-    x: Tensor,
-    y: Tensor,
     num_samples: int | None,
     generator: torch.Generator | None,
+    x: Tensor,
+    y: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """The ratio of a graph and its standard error, by propagation of those of
     its two sides.
@@ -122,7 +120,7 @@ def _ratio(
     labels = y.unique()
     classes = len(labels)
     if classes < 2:
-        return no_number(x), no_number(x)
+        return nan_of(x), nan_of(x)
     sides = []
     for apart in (True, False):
         found = []

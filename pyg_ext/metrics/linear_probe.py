@@ -3,7 +3,7 @@ from torch import Tensor
 from torch_geometric.utils import one_hot
 
 from pyg_ext.metrics.blocks import in_range, largest, varies
-from pyg_ext.metrics.per_graph import dense_features, no_number
+from pyg_ext.metrics.per_graph import dense_features, nan_of
 from pyg_ext.utils.checks import check_mask, check_vector
 
 
@@ -33,7 +33,7 @@ def linear_probe(
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`, classes and
           boolean masks :math:`(|\mathcal{V}|)`
-        - **output:** float64, a scalar in :math:`[0, 1]`, and no number where
+        - **output:** float64, a scalar in :math:`[0, 1]`, and NaN where
           a feature of any node is not finite
     """
     x = dense_features(x).detach()
@@ -41,7 +41,7 @@ def linear_probe(
     check_mask('train_mask', train_mask, len(x))
     check_mask('test_mask', test_mask, len(x))
     if x.numel() == 0 or not largest(x, 1).isfinite().all():
-        return no_number(x)
+        return nan_of(x)
     x, _ = in_range(x, dim=0)
     train, test = x[train_mask].double(), x[test_mask].double()
     mean, deviation = train.mean(dim=0), train.std(dim=0, correction=0)

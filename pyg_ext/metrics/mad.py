@@ -5,7 +5,6 @@ from torch_geometric.utils import scatter
 
 from pyg_ext.metrics.blocks import (
     estimate,
-    in_range,
     means_and_variances,
     rows_at_a_time,
     scaled_rows,
@@ -20,8 +19,8 @@ from pyg_ext.utils.checks import check_count
 
 
 def _cosine_distances(x: Tensor, edge_index: Tensor) -> Tensor:
-    x, _ = in_range(x)
-    return squared_differences(x, edge_index, unit_scale(x)) / 2
+    x, scale = unit_scale(x)
+    return squared_differences(x, edge_index, scale) / 2
 
 
 @per_graph
@@ -56,15 +55,13 @@ def mad(x: Tensor, edge_index: Adj | None = None, *, graphs: Graphs) -> Tensor:
         - **input:** node features :math:`(|\mathcal{V}|, F)`, edge indices
           :math:`(2, |\mathcal{E}|)` or a sparse adjacency
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, 2]`, and no number where no node has
+          :obj:`batch`; in :math:`[0, 2]`, and NaN where no node has
           a neighbor
     """
     if edge_index is None:
-        x, _ = in_range(x)
-        _, variance = means_and_variances(
-            x, unit_scale(x), graphs.index, graphs.sizes
-        )
-        return variance * graphs.sizes / (graphs.sizes - 1)
+        count = graphs.sizes
+        _, variance = means_and_variances(*unit_scale(x), graphs.index, count)
+        return variance * count / (count - 1)
     distance = _cosine_distances(x, edge_index)
     mean = scatter(distance, edge_index[1], 0, len(x), 'mean')
     has_any = torch.zeros_like(mean).index_fill_(0, edge_index[1], 1.0)
@@ -158,7 +155,7 @@ def mad_gap(
         - **input:** node features :math:`(|\mathcal{V}|, F)`, edge indices
           :math:`(2, |\mathcal{E}|)` or a sparse adjacency
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[-2, 2]`, and no number where no node has
+          :obj:`batch`; in :math:`[-2, 2]`, and NaN where no node has
           both
     """
     check_count('neighbor_hops', neighbor_hops, 1)
@@ -168,21 +165,23 @@ def mad_gap(
             f'remote_hops must be above neighbor_hops (got {remote_hops} and '
             f'{neighbor_hops})'
         )
-    x, _ = in_range(x)
-    parts = graphs.split(x, unit_scale(x), components(edge_index, len(x)))
-    found = []
-    for part, edges in zip(parts, graphs.edges(edge_index), strict=True):
-        size = len(part[0])
-        ones = torch.ones_like(edges[0], dtype=torch.float)
-        step = CSRTensor.from_coo(edges, ones, (size, size))
+
+    def gap(
+        x: Tensor, scale: Tensor, component: Tensor, edge_index: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        size = len(x)
+        ones = torch.ones_like(edge_index[0], dtype=torch.float)
+        step = CSRTensor.from_coo(edge_index, ones, (size, size))
         nodes = _sample(size, num_samples, generator).to(x.device)
         gaps = [
-            _gaps(*part, some, step, neighbor_hops, remote_hops)
-            for some in nodes.split(2 * rows_at_a_time(size))
+            _gaps(x, scale, component, part, step, neighbor_hops, remote_hops)
+            for part in nodes.split(2 * rows_at_a_time(size))
         ]
-        found.append(estimate(torch.cat(gaps), len(nodes) / size))
-    gaps, errors = map(torch.stack, zip(*found, strict=True))
-    return gaps, errors
+        return estimate(torch.cat(gaps), len(nodes) / size)
+
+    x, scale = unit_scale(x)
+    component = components(edge_index, len(x))
+    return graphs.map(gap, x, scale, component, graphs.edges(edge_index))
 
 
 def _sample(

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -53,11 +55,11 @@ def smv(
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, 1]`, and no number with less than two
+          :obj:`batch`; in :math:`[0, 1]`, and NaN with less than two
           nodes
     """
-    x, _ = in_range(x)
-    return _pair_means(x, unit_scale(x) / 2, num_samples, generator, graphs)
+    x, scale = unit_scale(x)
+    return graphs.map(_pair_mean(num_samples, generator), x, scale / 2)
 
 
 @per_graph
@@ -99,12 +101,12 @@ def row_difference(
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, \infty)`, and no number with less than
+          :obj:`batch`; in :math:`[0, \infty)`, and NaN with less than
           two nodes
     """
     x, scale = in_range(x, graphs=graphs)
     ones = x.new_ones(len(x), dtype=torch.double)
-    mean, error = _pair_means(x, ones, num_samples, generator, graphs)
+    mean, error = graphs.map(_pair_mean(num_samples, generator), x, ones)
     return mean * scale, error * scale
 
 
@@ -134,10 +136,10 @@ def column_difference(x: Tensor, *, graphs: Graphs) -> Tensor:
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; in :math:`[0, 2]`, and no number with less than two
+          :obj:`batch`; in :math:`[0, 2]`, and NaN with less than two
           channels
     """
-    return torch.stack([_column_mean(part) for (part,) in graphs.split(x)])
+    return graphs.map(_column_mean, x)
 
 
 def _column_mean(x: Tensor) -> Tensor:
@@ -149,37 +151,25 @@ def _column_mean(x: Tensor) -> Tensor:
     return sum_of_distances(columns, columns) / (count * (count - 1))
 
 
-def _sample(
-    size: int, num_samples: int, generator: torch.Generator | None
-) -> Tensor:
-    """So many pairs of two different nodes, with replacement, ``[2, S]``."""
-    first = torch.randint(size, (num_samples,), generator=generator)
-    step = torch.randint(1, size, (num_samples,), generator=generator)
-    return torch.stack([first, (first + step) % size])
-
-
-def _pair_means(
-    x: Tensor,
-    scale: Tensor,
-    num_samples: int | None,
-    generator: torch.Generator | None,
-    graphs: Graphs,
-) -> tuple[Tensor, Tensor]:
-    """The mean distance of two different rows times :obj:`scale`, of all
-    pairs or of random ones, and its standard error.
+def _pair_mean(
+    num_samples: int | None, generator: torch.Generator | None
+) -> Callable:
+    """The mean distance of two different rows times their scale, of all pairs
+    or of random ones, and its standard error.
     """
     if num_samples is not None:
         check_count('num_samples', num_samples, 2, MOST_SAMPLES)
-    found = []
-    for part, size in graphs.split(x, scale):
-        count = len(part)
-        if num_samples is None or count < 2:
-            rows = part.double() * size.view(-1, 1)
-            mean = sum_of_distances(rows, rows) / (count * (count - 1))
-            found.append((mean, torch.zeros_like(mean)))
-        else:
-            pairs = _sample(count, num_samples, generator).to(x.device)
-            distances = squared_differences(part, pairs, size).sqrt()
-            found.append(estimate(distances, 0.0))
-    means, errors = map(torch.stack, zip(*found, strict=True))
-    return means, errors
+
+    def mean(x: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        size = len(x)
+        if num_samples is not None and size > 1:
+            first = torch.randint(size, (num_samples,), generator=generator)
+            step = torch.randint(1, size, (num_samples,), generator=generator)
+            pairs = torch.stack([first, (first + step) % size]).to(x.device)
+            distances = squared_differences(x, pairs, scale).sqrt()
+            return estimate(distances, 0.0)
+        rows = x.double() * scale.view(-1, 1)
+        mean = sum_of_distances(rows, rows) / (size * (size - 1))
+        return mean, torch.zeros_like(mean)
+
+    return mean

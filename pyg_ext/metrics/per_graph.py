@@ -28,14 +28,11 @@ def per_graph(measure: Callable) -> Callable:
     channels, or with others, has the value NaN, whatever the measure.
     """
     signature = inspect.signature(measure)
-    parameters = [p for n, p in signature.parameters.items() if n != 'graphs']
+    *parameters, graphs = signature.parameters.values()
     for name in ('batch', 'batch_size'):
-        parameters.append(
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=None
-            )
-        )
+        parameters.append(graphs.replace(name=name, default=None))
     signature = signature.replace(parameters=parameters)
+    edges = signature.parameters.get('edge_index')
 
     @functools.wraps(measure)
     def measured(*args: Any, **kwargs: Any) -> Any:
@@ -45,7 +42,7 @@ def per_graph(measure: Callable) -> Callable:
         x = given['x'] = dense_features(given['x'])
         if 'y' in given:
             given['y'] = check_vector('y', given['y'], len(x))
-        if _has_edges(given, signature):
+        if edges is not None and given['edge_index'] is not edges.default:
             given['edge_index'], weight, _ = edge_list(
                 given['edge_index'], given.get('edge_weight'), len(x)
             )
@@ -62,20 +59,12 @@ def per_graph(measure: Callable) -> Callable:
     return measured
 
 
-def _has_edges(given: dict[str, Any], signature: inspect.Signature) -> bool:
-    """Whether there are edges, which some measures can do without."""
-    if 'edge_index' not in given:
-        return False
-    optional = signature.parameters['edge_index'].default is None
-    return not (optional and given['edge_index'] is None)
-
-
 def dense_features(x: Any) -> Tensor:
     """Features as a dense matrix."""
     return check_features(x.to_dense() if is_sparse(x) else x)
 
 
-def no_number(x: Tensor) -> Tensor:
+def nan_of(x: Tensor) -> Tensor:
     """A NaN in float64, through which gradients pass."""
     return x.sum(dtype=torch.double) * torch.nan
 
@@ -109,7 +98,7 @@ def _values(
     batch = _sort(given, batch)
     x = given['x']
     if x.numel() == 0:
-        return [no_number(x).repeat(batch_size)] * 2
+        return [nan_of(x).repeat(batch_size)] * 2
     present, index, sizes = batch.unique_consecutive(
         return_inverse=True, return_counts=True
     )

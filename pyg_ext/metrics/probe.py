@@ -101,7 +101,7 @@ class OverSmoothingProbe:
     * ``activation``: the root mean square of the entries of the state;
     * ``gradient``: that of the gradient of the loss that reaches it, where a
       backward pass came;
-    * one for each measure; no number (NaN) for a state that is not finite.
+    * one for each measure; NaN for a state that is not finite.
 
     Several graphs may be one, as in a batch of PyG: numbers are of all nodes
     then.

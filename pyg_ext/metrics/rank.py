@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
@@ -8,16 +6,23 @@ from pyg_ext.metrics.graphs import Graphs
 from pyg_ext.metrics.per_graph import per_graph
 
 
-def _singular_values(x: Tensor, graphs: Graphs) -> Iterator[Tensor]:
-    """Of each graph in float64, by triangular factors of blocks of rows."""
-    x, _ = in_range(x, graphs=graphs)
-    rows = max(rows_at_a_time(x.size(1)), x.size(1))
-    for (some,) in graphs.split(x):
-        factor = x.new_zeros(0, x.size(1), dtype=torch.double)
-        for part in some.split(rows):
-            stacked = torch.cat([factor, part.double()])
-            factor = torch.linalg.qr(stacked, mode='r').R
-        yield torch.linalg.svdvals(factor)
+def _singular_values(x: Tensor) -> Tensor:
+    """In float64, by triangular factors of blocks of rows."""
+    factor = x.new_zeros(0, x.size(1), dtype=torch.double)
+    for part in x.split(max(rows_at_a_time(x.size(1)), x.size(1))):
+        stacked = torch.cat([factor, part.double()])
+        factor = torch.linalg.qr(stacked, mode='r').R
+    return torch.linalg.svdvals(factor)
+
+
+def _numerical_rank(x: Tensor) -> Tensor:
+    values = _singular_values(x)
+    return (values / values.max()).square().sum()
+
+
+def _effective_rank(x: Tensor) -> Tensor:
+    values = _singular_values(x)
+    return torch.special.entr(values / values.sum()).sum().exp()
 
 
 @per_graph
@@ -44,15 +49,11 @@ def numerical_rank(x: Tensor, *, graphs: Graphs) -> Tensor:
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; from 1 to the rank, and no number where all features
+          :obj:`batch`; from 1 to the rank, and NaN where all features
           are zero
     """
-    return torch.stack(
-        [
-            (values / values.max()).square().sum()
-            for values in _singular_values(x, graphs)
-        ]
-    )
+    x, _ = in_range(x, graphs=graphs)
+    return graphs.map(_numerical_rank, x)
 
 
 @per_graph
@@ -78,12 +79,8 @@ def effective_rank(x: Tensor, *, graphs: Graphs) -> Tensor:
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`
         - **output:** float64, a scalar, or :math:`(|\mathcal{G}|)` with
-          :obj:`batch`; from 1 to the rank, and no number where all features
+          :obj:`batch`; from 1 to the rank, and NaN where all features
           are zero
     """
-    return torch.stack(
-        [
-            torch.special.entr(values / values.sum()).sum().exp()
-            for values in _singular_values(x, graphs)
-        ]
-    )
+    x, _ = in_range(x, graphs=graphs)
+    return graphs.map(_effective_rank, x)

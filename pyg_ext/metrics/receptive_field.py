@@ -40,7 +40,7 @@ def receptive_field(
     Shapes:
         - **input:** edge indices :math:`(2, |\mathcal{E}|)` or a sparse
           adjacency
-        - **output:** shares in :math:`[0, 1]`, :math:`(k + 1)`; no numbers
+        - **output:** shares in :math:`[0, 1]`, :math:`(k + 1)`; NaN
           without nodes
     """
     check_count('hops', hops, 0, MOST_HOPS)
