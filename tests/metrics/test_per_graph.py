@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch_geometric.data import Batch, Data
 from torch_geometric.utils import to_undirected
 
@@ -228,26 +229,154 @@ def test_nothing_has_no_number(name):
         assert MEASURES[name](Data(x=torch.ones(3, 1))).isnan()
 
 
-@each
-def test_batch_with_empty_graphs(name):
-    graphs = [made(), made(9, 1), made(30, 2)]
+def mixed(dtype):
+    """Graphs of all kinds, whose nodes and edges stand in any order, and the
+    same graphs one by one. None has number 1, and the last ones are empty.
+    """
+    graphs = [made(size, seed=size) for size in (24, 9, 30, 5, 7, 6, 8)]
+    edges = torch.zeros(2, 1).long()
+    one = Data(x=graphs[0].x[:1], edge_index=edges, y=torch.tensor([2]))
+    graphs.insert(3, one)
+    graphs[4].edge_index = graphs[4].edge_index[:, :0]
+    graphs[5].x[3, 2] = math.nan
+    graphs[6].x = torch.ones(6, 5)
+    graphs[7].y = torch.ones(8).long()
+    for graph, power in zip(graphs[:3], (0, 450, -450), strict=True):
+        double = dtype == torch.double
+        graph.x = graph.x * 2.0 ** (power if double else power / 100)
+    for graph in graphs:
+        graph.x = graph.x.to(dtype)
     joint = Batch.from_data_list(graphs)
-    number = torch.tensor([0, 2, 3])[joint.batch]  # none of number 1
-    want = torch.full((6,), math.nan, dtype=torch.double)
-    want[[0, 2, 3]] = torch.stack([MEASURES[name](g) for g in graphs])
-    for dtype in (torch.long, torch.int, torch.uint8):
-        values = MEASURES[name](joint, batch=number.to(dtype), batch_size=6)
-        assert torch.allclose(values, want, equal_nan=True)
-    values = MEASURES[name](joint, batch=number)
-    assert torch.allclose(values, want[:4], equal_nan=True)
-    order = torch.randperm(63, generator=torch.Generator().manual_seed(0))
-    mixed = Data(
-        x=joint.x[order],
-        edge_index=order.argsort()[joint.edge_index],
-        y=joint.y[order],
+    number = torch.tensor([0, 2, 3, 4, 5, 6, 7, 8])
+    draw = torch.Generator().manual_seed(0)
+    order = torch.randperm(joint.num_nodes, generator=draw)
+    edges = order.argsort()[joint.edge_index]
+    edges = edges[:, torch.randperm(edges.size(1), generator=draw)]
+    data = Data(x=joint.x[order], edge_index=edges, y=joint.y[order])
+    return graphs, number, data, number[joint.batch][order]
+
+
+def assert_same(values, want):
+    torch.testing.assert_close(
+        values, want, rtol=1e-12, atol=1e-14, equal_nan=True
     )
-    values = MEASURES[name](mixed, batch=number[order], batch_size=6)
-    assert torch.allclose(values, want, equal_nan=True)
+
+
+@each
+@pytest.mark.parametrize(
+    'dtype', [torch.double, torch.float, torch.half, torch.bfloat16]
+)
+def test_each_graph_of_a_batch_as_if_alone(name, dtype):
+    graphs, number, data, batch = mixed(dtype)
+    want = torch.full((11,), math.nan, dtype=torch.double)
+    want[number] = torch.stack([MEASURES[name](g) for g in graphs])
+    assert want[0].isfinite()
+    assert want[6].isnan()
+    for kind in (torch.long, torch.int, torch.uint8):
+        values = MEASURES[name](data, batch=batch.to(kind), batch_size=11)
+        assert_same(values, want)
+    assert_same(MEASURES[name](data, batch=batch), want[:9])
+    order = batch.argsort(stable=True)
+    sorted_edges = order.argsort()[data.edge_index]
+    data = Data(x=data.x[order], edge_index=sorted_edges, y=data.y[order])
+    assert_same(MEASURES[name](data, batch=batch[order]), want[:9])
+
+
+@pytest.mark.parametrize(
+    'name', sorted({*MEASURES} - {'numerical_rank', 'effective_rank'})
+)
+def test_gradients_of_a_batch(name):
+    """Each graph has that which it has alone, and a graph without a value
+    has no part in that of others.
+    """
+    graphs = [made(), made(9, 1), made(30, 2), made(7, 5)]
+    graphs[3].x[0, 0] = math.nan
+    want = []
+    for graph in graphs[:3]:
+        graph.x = graph.x + torch.arange(len(graph.x)).view(-1, 1) / 100
+        x = graph.x.clone().requires_grad_()
+        other = Data(x=x, edge_index=graph.edge_index, y=graph.y)
+        want.append(torch.autograd.grad(MEASURES[name](other), x)[0])
+    joint = Batch.from_data_list(graphs)
+    joint.x.requires_grad_()
+    values = MEASURES[name](joint, batch=joint.batch)
+    (grad,) = torch.autograd.grad(values[:3].sum(), joint.x)
+    torch.testing.assert_close(
+        grad[:63], torch.cat(want), rtol=1e-9, atol=1e-12, equal_nan=True
+    )
+
+
+@pytest.mark.parametrize('normalization', [None, 'sym'])
+def test_weights_in_a_batch(normalization):
+    _, number, data, batch = mixed(torch.double)
+    weight = (data.x[data.edge_index].sum(-1).sum(0).nan_to_num() % 3).round()
+    for measure in (metrics.dirichlet_energy, metrics.smooth_distance):
+        values = measure(
+            data.x, data.edge_index, weight, normalization, batch=batch
+        )
+        for value, i in zip(values[number], number, strict=True):
+            mine = batch == i
+            edges = mine[data.edge_index[0]]
+            place = mine.cumsum(0) - 1
+            alone = measure(
+                data.x[mine],
+                place[data.edge_index[:, edges]],
+                weight[edges],
+                normalization,
+            )
+            assert_same(value, alone)
+
+
+@pytest.mark.parametrize(
+    'measure',
+    [
+        lambda d, draw, **k: metrics.smv(d.x, 30, draw, True, **k),
+        lambda d, draw, **k: metrics.row_difference(d.x, 30, draw, True, **k),
+        lambda d, draw, **k: metrics.group_distance_ratio(
+            *(d.x, d.y, 'pyg', 30, draw, True), **k
+        ),
+        lambda d, draw, **k: metrics.mad_gap(
+            *(d.x, d.edge_index, 1, 2, 5, draw, True), **k
+        ),
+    ],
+)
+def test_samples_of_a_batch(measure):
+    """Drawn as they are of one graph after the other."""
+    graphs = [made(), made(9, 1), made(30, 2)]
+    draw = torch.Generator().manual_seed(0)
+    joint = Batch.from_data_list(graphs)
+    values = measure(joint, draw, batch=joint.batch)
+    draw.manual_seed(0)
+    want = zip(*(measure(graph, draw) for graph in graphs), strict=True)
+    for value, each in zip(values, want, strict=True):
+        assert_same(value, torch.stack(each))
+
+
+class Operations(TorchDispatchMode):
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('dirichlet_energy', 'dirichlet_energy, sym', 'rayleigh_quotient'),
+        *('mad', 'mad of all pairs', 'mad_rusch', 'ratio, dgn'),
+        *('smooth_distance', 'smooth_distance, relative'),
+    ],
+)
+def test_sums_of_all_graphs_at_once(name):
+    """As many operations for a hundred graphs as for two."""
+    counts = []
+    for size in (2, 100):
+        batch = Batch.from_data_list([made(9, i) for i in range(size)])
+        with Operations() as operations:
+            MEASURES[name](batch, batch=batch.batch)
+        counts.append(operations.count)
+    assert counts[0] == counts[1]
 
 
 @each
