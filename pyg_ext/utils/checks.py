@@ -65,6 +65,8 @@ def check_count(
     Raises:
         ValueError: If it is none, or out of range.
     """
+    if not has_values():  # a size that is yet to be known
+        return value
     try:
         number = operator.index(value)
     except TypeError:
@@ -165,7 +167,7 @@ def check_edges(
             f'edge_index must be of shape [2, E] (got '
             f'{list(edge_index.size())})'
         )
-    if num_nodes is not None and has_values():
+    if num_nodes is not None:
         num_nodes = check_count('num_nodes', num_nodes, 0)
     edge_index = check_index('edge_index', edge_index, num_nodes)
     if num_nodes is None:
