@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pyg_ext.utils import edge_max, neighbor_max
 
@@ -72,6 +73,102 @@ def test_no_edges():
     rowptr, col = torch.zeros(4).long(), torch.zeros(0).long()
     assert bool((neighbor_max(x, rowptr, col) == NONE).all())
     assert bool((edge_max(x[:0], col, col, 3) == NONE).all())
+
+
+def many_ties(dtype, edges=400):
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randint(3, (30, 5), generator=draw).to(dtype)
+    x[torch.rand(30, 5, generator=draw) < 0.05] = torch.nan
+    x[torch.rand(30, 5, generator=draw) < 0.05] = NONE
+    source = torch.randint(30, (edges,), generator=draw)
+    target = torch.randint(40, (edges,), generator=draw)
+    return x, source, target  # of 41
+
+
+@pytest.mark.parametrize('edges', [20, 400])
+@pytest.mark.parametrize(
+    'dtype', [torch.double, torch.float, torch.half, torch.bfloat16]
+)
+def test_edge_by_edge(dtype, edges):
+    x, source, target = many_ties(dtype, edges)
+    want = torch.full((41, 5), NONE, dtype=dtype)
+    grad = torch.zeros_like(x)
+    for i in range(41):
+        nodes = source[target == i].unique()  # sorted
+        for f in range(5 if len(nodes) else 0):
+            first = x[nodes, f].argmax()  # a NaN, or the first of the largest
+            want[i, f] = x[nodes[first], f]
+            grad[nodes[first], f] += 1
+    x.requires_grad_()
+    out = edge_max(x[source], source, target, 41)
+    torch.testing.assert_close(out, want, rtol=0, atol=0, equal_nan=True)
+    ones = torch.ones_like(out)
+    assert torch.equal(torch.autograd.grad(out, x, ones)[0], grad)
+
+
+def test_second_derivative():
+    _, source, target = many_ties(torch.double, 20)
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand(30, 5, generator=draw, dtype=torch.double).requires_grad_()
+
+    def cubes(x):
+        out = edge_max(x[source], source, target, 41)
+        return out.where(out.isfinite(), 0.0) ** 3
+
+    assert torch.autograd.gradgradcheck(cubes, x)
+
+
+def test_function_transforms():
+    x, source, target = many_ties(torch.double)
+    x = x.nan_to_num(0.5)
+
+    def total(x):
+        return edge_max(x[source], source, target, 41)[:5].square().sum()
+
+    stacked = torch.stack([x, -x])
+    want = []
+    for one in stacked:
+        one = one.clone().requires_grad_()
+        want.append(torch.autograd.grad(total(one), one)[0])
+    grads = torch.func.vmap(torch.func.grad(total))(stacked)
+    assert torch.equal(grads, torch.stack(want))
+
+
+def test_compiled_as_one_graph():
+    compiled = torch.compile(edge_max, fullgraph=True, backend='aot_eager')
+    for edges in (400, 300, 20):
+        x, source, target = many_ties(torch.float, edges)
+        want = edge_max(x[source], source, target, 41)
+        out = compiled(x[source], source, target, 41)
+        assert torch.equal(out.nan_to_num(), want.nan_to_num())
+
+
+class Sizes(TorchDispatchMode):
+    """The storage of each tensor that is made."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor):
+            self.seen.append(out.untyped_storage())
+        return out
+
+
+def test_no_tensor_larger_than_features_of_edges():
+    """And no more than two of that size, one after the other."""
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand(4000, 50, generator=draw)
+    source, target = torch.randint(100, (2, 4000), generator=draw)
+    with Sizes() as sizes:
+        edge_max(x, source, target, 100)
+    made = {s.data_ptr(): s.nbytes() for s in sizes.seen}
+    del made[x.data_ptr()]
+    made = [*made.values()]
+    assert max(made) == 4 * x.numel()
+    assert made.count(4 * x.numel()) == 2
 
 
 def test_threads_change_nothing():
