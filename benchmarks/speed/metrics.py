@@ -1,4 +1,6 @@
-"""Time and memory of each measure of over-smoothing on a large graph."""
+"""Time and memory of each measure of over-smoothing on a large graph, or a
+batch of many.
+"""
 
 import argparse
 import tempfile
@@ -41,17 +43,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--nodes', default=169_343, type=words.whole(NODES, words.MOST_NODES)
     )
     parser.add_argument('--channels', default=128, type=words.channels)
+    parser.add_argument(
+        '--graphs', default=1, type=words.whole(1, words.MOST_NODES // NODES)
+    )
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Each measure in a process of its own."""
-    names = calls(torch.empty(2, 1), torch.empty(2, 0).long())
+    names = calls(torch.empty(2, 1), torch.empty(2, 0).long(), args.graphs)
     with (
         tempfile.TemporaryDirectory() as folder,
         pool(1, __name__, device=args.device) as started,
     ):
         file = f'{folder}/edges.pt'  # making them takes memory, too
-        torch.save(heavy_tailed(args.nodes), file)
+        edges = heavy_tailed(args.nodes).unsqueeze(1)
+        start = torch.arange(args.graphs).view(-1, 1) * args.nodes
+        torch.save((edges + start).view(2, -1), file)
         tasks = [
             started.schedule(measure, args=[name, file, args])
             for name in names
@@ -59,34 +66,35 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
         return [task.result() for task in tasks]
 
 
-def calls(x: Tensor, edges: Tensor) -> dict[str, Callable[[], Any]]:
-    """Each measure as it is called on a large graph."""
+def calls(
+    x: Tensor, edges: Tensor, graphs: int
+) -> dict[str, Callable[[], Any]]:
+    """Each measure as it is called on a large graph, or on so many graphs of
+    one size.
+    """
+    batch = torch.arange(graphs).repeat_interleave(len(x) // graphs)
+
+    def call(name: str, *given: Any, **options: Any) -> Callable[[], Any]:
+        function = getattr(metrics, name)
+        return lambda: function(x, *given, batch=batch, **options)
 
     def sampled(name: str, *given: Any) -> Callable[[], Any]:
-        draw = torch.Generator().manual_seed(0)
-        function = getattr(metrics, name)
-        return lambda: function(x, *given, generator=draw)
+        return call(name, *given, generator=torch.Generator().manual_seed(0))
 
     y = torch.arange(len(x)) % CLASSES
+    pairs, nodes = (max(n // graphs, 2) for n in (SAMPLES, NODES))
+    in_class = max(pairs // CLASSES, 2)
     return {
-        **{
-            name: lambda name=name: getattr(metrics, name)(x, edges)
-            for name in ON_EDGES
-        },
-        **{
-            name: lambda name=name: getattr(metrics, name)(x)
-            for name in ON_NODES
-        },
-        'mad of all pairs': lambda: metrics.mad(x),
-        'group_distance_ratio dgn': lambda: metrics.group_distance_ratio(
-            x, y, 'dgn'
+        **{name: call(name, edges) for name in ON_EDGES},
+        **{name: call(name) for name in ON_NODES},
+        'mad of all pairs': call('mad'),
+        'group_distance_ratio dgn': call('group_distance_ratio', y, 'dgn'),
+        f'group_distance_ratio, {in_class} pairs a class': sampled(
+            'group_distance_ratio', y, 'pyg', in_class
         ),
-        f'group_distance_ratio, {SAMPLES // CLASSES} pairs a class': sampled(
-            'group_distance_ratio', y, 'pyg', SAMPLES // CLASSES
-        ),
-        f'smv, {SAMPLES} pairs': sampled('smv', SAMPLES),
-        f'row_difference, {SAMPLES} pairs': sampled('row_difference', SAMPLES),
-        f'mad_gap, {NODES} nodes': sampled('mad_gap', edges, 3, 8, NODES),
+        f'smv, {pairs} pairs': sampled('smv', pairs),
+        f'row_difference, {pairs} pairs': sampled('row_difference', pairs),
+        f'mad_gap, {nodes} nodes': sampled('mad_gap', edges, 3, 8, nodes),
     }
 
 
@@ -95,8 +103,9 @@ def measure(name: str, file: str, args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(args.threads)
     edges = torch.load(file)
     draw = torch.Generator().manual_seed(0)
-    x = torch.randn(args.nodes, args.channels, generator=draw)
-    call = calls(x, edges)[name]
+    size = args.nodes * args.graphs
+    x = torch.randn(size, args.channels, generator=draw)
+    call = calls(x, edges, args.graphs)[name]
     before = peak_mb('cpu')
     start = time.perf_counter()
     call()

@@ -82,7 +82,7 @@ def smooth_distance(
     for some in x.split(rows_at_a_time(size), dim=1):  # columns
         part = some.double()
         inside = scatter(direction * part, label, 0)
-        apart = (part - direction * inside[label]).square()
+        apart = (part - direction * inside[label]).square_()
         outside = outside + apart.sum(dim=-1)
     distance = graphs.sum(outside).sqrt()
     if relative:

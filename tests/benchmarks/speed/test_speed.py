@@ -272,8 +272,10 @@ def test_heavy_tailed():
     assert int(degree.max()) > 20 * float(degree.double().mean())
 
 
-def test_metrics(tmp_path):
-    rows = speed(tmp_path, *('metrics', '--nodes', '1000', '--channels', '8'))
+@pytest.mark.parametrize('graphs', ['1', '3'])
+def test_metrics(tmp_path, graphs):
+    size = ('--nodes', '1000', '--channels', '8', '--graphs', graphs)
+    rows = speed(tmp_path, 'metrics', *size)
     names = {row['measure'].partition(',')[0] for row in rows}
     assert {'mad_gap', 'smv', 'numerical_rank', 'dirichlet_energy'} <= names
     assert all(row['seconds'] > 0 and row['MB'] >= 0 for row in rows)
