@@ -103,8 +103,8 @@ def _values(
         return_inverse=True, return_counts=True
     )
     graphs = Graphs(index, sizes)
-    hostile = ~largest(x, 1).isfinite().view(-1)
-    valid = graphs.sum(hostile.double()) == 0.0
+    infinite = ~largest(x, 1).isfinite().view(-1)
+    valid = graphs.sum(infinite.double()) == 0.0
     if not valid.all():
         given['x'] = x.masked_fill(~valid[index].view(-1, 1), 0.0)
     values = measure(**given, graphs=graphs)

@@ -52,7 +52,8 @@ def neighbor_max(x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
 
 
 def edge_max(x: Tensor, source: Tensor, target: Tensor, size: int) -> Tensor:
-    r"""As :func:`neighbor_max`, from the features of each edge's source.
+    r"""As :func:`neighbor_max`, from the features of each edge's source, with
+    one temporary tensor of their size at a time.
 
     Args:
         x (torch.Tensor): Features of the source of each edge.
@@ -104,31 +105,31 @@ class _NeighborMax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
         out = x.new_full((rowptr.numel() - 1, x.size(1)), -torch.inf)
-        best = torch.full_like(out, -1, dtype=torch.long)
+        argmax = torch.full_like(out, -1, dtype=torch.long)
         ends = torch.stack([rowptr[:-1], rowptr[1:]], dim=1)
         in_threads(
-            _compiled(_maximum),
-            (ends.numpy(), out.numpy(), best.numpy()),
+            _compiled(_forward),
+            (ends.numpy(), out.numpy(), argmax.numpy()),
             (x.detach().contiguous().numpy(), col.contiguous().numpy()),
         )
-        ctx.save_for_backward(best)
+        ctx.save_for_backward(argmax)
         ctx.num_nodes = x.size(0)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        (best,) = ctx.saved_tensors
+        (argmax,) = ctx.saved_tensors
         out = grad.new_zeros(ctx.num_nodes, grad.size(1))
-        arrays = (best, grad.contiguous(), out)
-        _compiled(_give_back)(*(tensor.numpy() for tensor in arrays))
+        arrays = (argmax, grad.contiguous(), out)
+        _compiled(_backward)(*(tensor.numpy() for tensor in arrays))
         return out, None, None
 
 
-def _maximum(
+def _forward(
     ends: np.ndarray,
     out: np.ndarray,
-    best: np.ndarray,
+    argmax: np.ndarray,
     x: np.ndarray,
     col: np.ndarray,
 ) -> None:
@@ -136,7 +137,7 @@ def _maximum(
         for e in range(ends[i, 0], ends[i, 1]):
             j = col[e]
             for f in range(x.shape[1]):
-                b, value = best[i, f], x[j, f]
+                b, value = argmax[i, f], x[j, f]
                 top = out[i, f]
                 if (
                     b < 0
@@ -144,11 +145,11 @@ def _maximum(
                     or (value == top and j < b)
                     or (value != value and (top == top or j < b))  # NaN
                 ):
-                    out[i, f], best[i, f] = value, j
+                    out[i, f], argmax[i, f] = value, j
 
 
-def _give_back(best: np.ndarray, grad: np.ndarray, out: np.ndarray) -> None:
-    for i in range(len(best)):
-        for f in range(best.shape[1]):
-            if best[i, f] >= 0:
-                out[best[i, f], f] += grad[i, f]
+def _backward(argmax: np.ndarray, grad: np.ndarray, out: np.ndarray) -> None:
+    for i in range(len(argmax)):
+        for f in range(argmax.shape[1]):
+            if argmax[i, f] >= 0:
+                out[argmax[i, f], f] += grad[i, f]
