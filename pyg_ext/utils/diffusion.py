@@ -14,21 +14,21 @@ from pyg_ext.utils.checks import (
     check_targets,
 )
 from pyg_ext.utils.walk_steps import (
-    TINY,
-    Collected,
+    MIN_PROB,
     Graph,
-    Keep,
-    Steps,
-    most_similar,
-    row_shares,
+    SparseResult,
+    Sparsification,
+    TransitionMatrix,
+    run_diffusion,
+    scale_by_row_max,
 )
 
-TAIL = 0.05  # share of eps that the steps left out at the end may take
-BUDGET = 256 * 2**20  # bytes of the dense blocks on a CUDA device
-LEAST_ALPHA = 1e-6  # a walk of that many steps is long enough
-LEAST_EPS = 1e-16  # float64 is not more exact
-LEAST_COEFF = TINY * LEAST_EPS  # of a heat kernel
-LEAST_FLOOR = 1e-100  # what is spread stays far above zero
+TRUNCATION = 0.05  # share of eps that the steps left out at the end may take
+BLOCK_BYTES = 256 * 2**20  # bytes of the dense blocks on a CUDA device
+MIN_ALPHA = 1e-6  # a walk of that many steps is long enough
+MIN_EPS = 1e-16  # float64 is not more exact
+MIN_COEFF = MIN_PROB * MIN_EPS  # of a heat kernel
+MIN_FLOOR = 1e-100  # what is pushed stays far above zero
 
 
 def ppr_topk(
@@ -110,9 +110,9 @@ def ppr_topk(
           where they are equal; values :math:`(E)` of the type of the weights,
           if it has fractions
     """
-    keep = Keep(k, threshold, avg_degree, loop)
+    rule = Sparsification(k, threshold, avg_degree, loop)
     graph = (edge_index, edge_weight, num_nodes)
-    return ppr(graph, targets, keep, alpha, eps, progress)
+    return ppr(graph, targets, rule, alpha, eps, progress)
 
 
 def heat_kernel_topk(
@@ -166,9 +166,9 @@ def heat_kernel_topk(
     Shapes:
         As in :func:`ppr_topk`.
     """
-    keep = Keep(k, threshold, avg_degree, loop)
+    rule = Sparsification(k, threshold, avg_degree, loop)
     graph = (edge_index, edge_weight, num_nodes)
-    return heat_kernel(graph, targets, keep, t, eps, progress)
+    return heat_kernel(graph, targets, rule, t, eps, progress)
 
 
 def diffusion_topk(
@@ -229,9 +229,9 @@ def diffusion_topk(
     Shapes:
         As in :func:`ppr_topk`.
     """
-    keep = Keep(k, threshold, avg_degree, loop)
+    rule = Sparsification(k, threshold, avg_degree, loop)
     graph = (edge_index, edge_weight, num_nodes)
-    return series(graph, targets, keep, coeffs, eps, progress)
+    return series(graph, targets, rule, coeffs, eps, progress)
 
 
 def diffusion_matrix(
@@ -292,7 +292,7 @@ def diffusion_matrix(
     )
     row, col = edge_index
     end = row if normalization == 'row' else col
-    largest, share = row_shares(end, edge_weight, num_nodes)
+    largest, share = scale_by_row_max(end, edge_weight, num_nodes)
     total = torch.zeros_like(largest).scatter_add_(0, end, share)  # [N]
     value = share / total[end].clamp(min=1.0)
     if normalization == 'sym':  # in an order that does not overflow
@@ -304,7 +304,7 @@ def diffusion_matrix(
     step.diagonal()[largest == 0.0] = 1.0
     eye = torch.eye(num_nodes).to(step)
     if alpha is not None:
-        check_between('alpha', alpha, LEAST_ALPHA)
+        check_between('alpha', alpha, MIN_ALPHA)
         return alpha * torch.linalg.inv(eye - (1.0 - alpha) * step)
     if t is not None:
         check_time(t)
@@ -351,7 +351,7 @@ def check_coeffs(coeffs: Sequence[float]) -> np.ndarray:
 def ppr(
     graph: Graph,
     targets: OptTensor,
-    keep: Keep,
+    rule: Sparsification,
     alpha: float,
     eps: float,
     progress: bool = False,
@@ -359,22 +359,24 @@ def ppr(
     """See :func:`ppr_topk`."""
     from pyg_ext.utils import diffusion_kernels as kernels
 
-    check_between('alpha', alpha, LEAST_ALPHA)
-    check_between('eps', eps, LEAST_EPS)
-    steps = Steps.of(*graph)
-    if steps.device.type == 'cuda':
-        left = math.log(eps * steps.least_degree())
+    check_between('alpha', alpha, MIN_ALPHA)
+    check_between('eps', eps, MIN_EPS)
+    transition = TransitionMatrix.from_edges(*graph)
+    if transition.device.type == 'cuda':
+        left = math.log(eps * transition.least_degree())
         number = math.ceil(left / math.log1p(-alpha))
         theta = alpha * (1.0 - alpha) ** np.arange(number)
-        return by_powers(steps, targets, keep, theta, progress)
+        return power_iteration(transition, targets, rule, theta, progress)
     rest = (float(alpha), float(eps))
-    return most_similar(kernels.push, rest, steps, targets, keep, progress)
+    return run_diffusion(
+        kernels.forward_push, rest, transition, targets, rule, progress
+    )
 
 
 def heat_kernel(
     graph: Graph,
     targets: OptTensor,
-    keep: Keep,
+    rule: Sparsification,
     t: float,
     eps: float,
     progress: bool = False,
@@ -382,15 +384,15 @@ def heat_kernel(
     """See :func:`heat_kernel_topk`."""
     check_time(t)
     theta = [math.exp(-t)]
-    while len(theta) < t or theta[-1] > LEAST_COEFF:
+    while len(theta) < t or theta[-1] > MIN_COEFF:
         theta.append(theta[-1] * t / len(theta))
-    return series(graph, targets, keep, theta, eps, progress)
+    return series(graph, targets, rule, theta, eps, progress)
 
 
 def series(
     graph: Graph,
     targets: OptTensor,
-    keep: Keep,
+    rule: Sparsification,
     coeffs: Sequence[float],
     eps: float,
     progress: bool = False,
@@ -398,61 +400,63 @@ def series(
     """See :func:`diffusion_topk`."""
     from pyg_ext.utils import diffusion_kernels as kernels
 
-    check_between('eps', eps, LEAST_EPS)
+    check_between('eps', eps, MIN_EPS)
     theta = check_coeffs(coeffs)
-    steps = Steps.of(*graph)
+    transition = TransitionMatrix.from_edges(*graph)
     left = np.append(theta[::-1].cumsum()[::-1], 0.0)  # of step j and later
-    number = int((left > TAIL * eps * steps.least_degree()).sum())
+    number = int((left > TRUNCATION * eps * transition.least_degree()).sum())
     theta = theta[: max(number, 1)]
     root = np.sqrt(left[1 : len(theta) + 1])
-    if steps.device.type == 'cuda':
-        return by_powers(steps, targets, keep, theta, progress)
+    if transition.device.type == 'cuda':
+        return power_iteration(transition, targets, rule, theta, progress)
     with np.errstate(divide='ignore'):
-        floor = (1.0 - TAIL) * eps / (root * root.sum())
-    rest = (theta, floor.clip(LEAST_FLOOR))
-    return most_similar(kernels.spread, rest, steps, targets, keep, progress)
+        floor = (1.0 - TRUNCATION) * eps / (root * root.sum())
+    rest = (theta, floor.clip(MIN_FLOOR))
+    return run_diffusion(
+        kernels.series_push, rest, transition, targets, rule, progress
+    )
 
 
-def by_powers(
-    steps: Steps,
+def power_iteration(
+    transition: TransitionMatrix,
     targets: OptTensor,
-    keep: Keep,
+    rule: Sparsification,
     theta: np.ndarray,
     progress: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """A series of powers without a limit, for many seeds at a time: dense
     blocks ``[N, B]`` on the device of the edges.
     """
-    device, num_nodes = steps.device, len(steps.degree)
+    device, num_nodes = transition.device, len(transition.degree)
     seeds = check_targets(targets, num_nodes).numpy()
-    forward = steps.transposed().to(device)  # [N, N]
-    scale = torch.from_numpy(keep.scale(steps)).to(device)
-    width = max(BUDGET // (4 * 8 * max(num_nodes, 1)), 1)
+    forward = transition.t().to(device)  # [N, N]
+    scale = torch.from_numpy(rule.scale(transition)).to(device)
+    width = max(BLOCK_BYTES // (4 * 8 * max(num_nodes, 1)), 1)
     parts = [seeds[i : i + width] for i in range(0, len(seeds), width)]
-    collected = Collected(keep.avg_degree, len(seeds))
+    result = SparseResult(rule.avg_degree, len(seeds))
     for part in tqdm(parts, disable=not progress):
         seed = torch.from_numpy(part).to(device)
         place = torch.arange(len(part), device=device)
-        here = torch.zeros(num_nodes, len(part)).to(scale)  # [N, B]
-        here[seed, place] = 1.0
-        total = theta[0] * here
+        power = torch.zeros(num_nodes, len(part)).to(scale)  # [N, B]
+        power[seed, place] = 1.0
+        total = theta[0] * power
         for coefficient in theta[1:]:
-            here = forward @ here
-            total += coefficient * here
+            power = forward @ power
+            total += coefficient * power
         total = total.t().contiguous()  # [B, N]
         if len(scale):
             unit = torch.where(scale[seed] > 0.0, scale[seed], 1.0)
             itself = total[place, seed]
             total *= scale / unit.unsqueeze(1)
             total[place, seed] = itself
-        if not keep.loop:
+        if not rule.loop:
             total[place, seed] = 0.0
         value, node = total.sort(dim=1, descending=True, stable=True)
-        value, node = value[:, : keep.k], node[:, : keep.k]
+        value, node = value[:, : rule.k], node[:, : rule.k]
         mask = value > 0.0
-        if keep.threshold is not None:
-            mask &= value >= keep.threshold
-        found = mask.sum(1), node[mask], value[mask]
-        collected.add(*(array.cpu().numpy() for array in found))
-    edges, weight = collected.edges(seeds)
-    return edges.to(device), weight.to(device, steps.dtype)
+        if rule.threshold is not None:
+            mask &= value >= rule.threshold
+        rows = mask.sum(1), node[mask], value[mask]
+        result.add(*(array.cpu().numpy() for array in rows))
+    edges, weight = result.edges(seeds)
+    return edges.to(device), weight.to(device, transition.dtype)

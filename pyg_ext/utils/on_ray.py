@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pyg_ext.utils.checks import check_count
-from pyg_ext.utils.walk_steps import ELSEWHERE, Found, Search
+from pyg_ext.utils.walk_steps import EXECUTOR, DiffusionRun, Rows
 
 
 @contextmanager
@@ -47,15 +47,15 @@ def on_ray(
         check_count(name, number)
     import ray
 
-    def spread(search: Search, seeds: np.ndarray) -> Iterator[Found]:
+    def execute(run: DiffusionRun, seeds: np.ndarray) -> Iterator[Rows]:
         @ray.remote(num_cpus=num_cpus)
-        def task(search: Search, part: np.ndarray) -> Found:
-            blocks = zip(*search.run(part, num_cpus), strict=True)
+        def task(run: DiffusionRun, part: np.ndarray) -> Rows:
+            blocks = zip(*run.rows(part, num_cpus), strict=True)
             counts, nodes, values = map(np.concatenate, blocks)
             return counts, nodes, values
 
         parts = np.array_split(seeds, min(num_tasks, max(len(seeds), 1)))
-        shared = ray.put(search)
+        shared = ray.put(run)
         pending = [task.remote(shared, part) for part in parts if len(part)]
         pending.reverse()
         try:
@@ -74,10 +74,10 @@ def on_ray(
             runtime_env={'py_modules': [str(package)]},
             logging_level='error',
         )
-    token = ELSEWHERE.set(spread)
+    token = EXECUTOR.set(execute)
     try:
         yield
     finally:
-        ELSEWHERE.reset(token)
+        EXECUTOR.reset(token)
         if not joined:
             ray.shutdown()

@@ -17,17 +17,17 @@ from pyg_ext.utils.checks import (
 )
 from pyg_ext.utils.threads import in_threads
 from pyg_ext.utils.walk_steps import (
-    NONE,
+    EMPTY,
     Graph,
-    Keep,
-    Steps,
-    most_similar,
+    Sparsification,
+    TransitionMatrix,
+    run_diffusion,
 )
 
 MEASURES = ('visit', 'cosine')
-MOST_STEPS = 10**6  # of a walk
-MOST_WALKS = 10**6  # from a node
-LOT = 2**22  # steps that a thread takes at a time
+MAX_STEPS = 10**6  # of a walk
+MAX_WALKS = 10**6  # from a node
+CHUNK = 2**22  # steps that a thread takes at a time
 
 
 def random_walk(
@@ -71,7 +71,7 @@ def random_walk(
         - **output:** nodes :math:`(S, L + 1)`, the start first; positions of
           the edges taken in :obj:`edge_index` :math:`(S, L)`, -1 for none
     """
-    from pyg_ext.utils.diffusion_kernels import row_sums, walk
+    from pyg_ext.utils.diffusion_kernels import row_cumsum, walk
 
     _check_walk(walk_length, restart)
     edge_index, edge_weight, num_nodes = check_edges(
@@ -79,22 +79,22 @@ def random_walk(
     )
     starts = check_targets(start, num_nodes, 'start').numpy()
     row, col = edge_index.cpu()
-    order, sums = row.argsort(stable=True), NONE
+    order, cumsum = row.argsort(stable=True), EMPTY
     if edge_weight is not None:
         weight = edge_weight.detach().cpu().double()
         order = order[weight[order] > 0.0]
     rowptr = np.zeros(num_nodes + 1, np.int64)
     rowptr[1:] = row[order].bincount(minlength=num_nodes).cumsum(0).numpy()
     if edge_weight is not None:
-        sums = row_sums(rowptr, weight[order].numpy())
+        cumsum = row_cumsum(rowptr, weight[order].numpy())
     nodes = np.empty((len(starts), walk_length + 1), np.int64)
     edges = np.empty((len(starts), walk_length), np.int64)
-    graph = (rowptr, col[order].numpy(), NONE, sums, NONE)
+    graph = (rowptr, col[order].numpy(), EMPTY, cumsum, EMPTY)
     in_threads(
         walk,
         (starts, nodes, edges, np.arange(len(starts))),
-        (graph, in_units(restart), draw_seed(seed), 0),
-        max(LOT // walk_length, 1),
+        (graph, fixed_point(restart), draw_seed(seed), 0),
+        max(CHUNK // walk_length, 1),
     )
     order = np.append(order.numpy(), -1)  # where edges are -1
     np.take(order, edges, out=edges, mode='wrap')
@@ -170,16 +170,16 @@ def walk_topk(
     Shapes:
         As in :func:`ppr_topk`.
     """
-    keep = Keep(k, threshold, avg_degree, loop)
+    rule = Sparsification(k, threshold, avg_degree, loop)
     graph = (edge_index, edge_weight, num_nodes)
     walks = (walk_length, num_walks, restart, measure, seed)
-    return visits(graph, targets, keep, *walks, progress)
+    return monte_carlo(graph, targets, rule, *walks, progress)
 
 
-def visits(
+def monte_carlo(
     graph: Graph,
     targets: OptTensor,
-    keep: Keep,
+    rule: Sparsification,
     walk_length: int,
     num_walks: int,
     restart: float,
@@ -194,18 +194,18 @@ def visits(
 
     check_name('measure', measure, MEASURES)
     _check_walk(walk_length, restart)
-    check_count('num_walks', num_walks, 1, MOST_WALKS)
-    steps = Steps.of(*graph)
-    rest = (in_units(restart), num_walks, walk_length, draw_seed(seed))
+    check_count('num_walks', num_walks, 1, MAX_WALKS)
+    transition = TransitionMatrix.from_edges(*graph)
+    rest = (fixed_point(restart), num_walks, walk_length, draw_seed(seed))
     if measure == 'visit':
-        return most_similar(
-            kernels.visit, rest, steps, targets, keep, progress
+        return run_diffusion(
+            kernels.monte_carlo, rest, transition, targets, rule, progress
         )
-    size = len(steps.degree)
+    size = len(transition.degree)
     check_targets(targets, size)
-    exact = replace(steps, dtype=torch.float64)
-    (node, visited), share = most_similar(
-        kernels.visit, rest, exact, None, Keep(keep.k)
+    exact = replace(transition, dtype=torch.float64)
+    (node, visited), share = run_diffusion(
+        kernels.monte_carlo, rest, exact, None, Sparsification(rule.k)
     )
     share = share / node.bincount(share.square(), size).sqrt()[node]
     profiles = coo_matrix(
@@ -217,7 +217,9 @@ def visits(
         for m in (profiles.tocsr(), profiles.T.tocsr())
     )
     rest = (rows, columns)
-    return most_similar(kernels.product, rest, steps, targets, keep, progress)
+    return run_diffusion(
+        kernels.spgemm, rest, transition, targets, rule, progress
+    )
 
 
 def walk_pairs(nodes: Tensor, window: int) -> Tensor:
@@ -295,7 +297,7 @@ def dropout_path(
     """
     check_probability('p', p)
     _check_walk(walk_length)
-    check_count('walks_per_node', walks_per_node, 1, MOST_WALKS)
+    check_count('walks_per_node', walks_per_node, 1, MAX_WALKS)
     edge_index, _, num_nodes = check_edges(edge_index, None, num_nodes)
     mask = edge_index.new_ones(edge_index.size(1), dtype=torch.bool)
     if not training or p == 0.0:
@@ -382,12 +384,12 @@ def draw_seed(seed: int | None) -> int:
     return int(seed)
 
 
-def in_units(restart: float) -> np.uint64:
+def fixed_point(restart: float) -> np.uint64:
     """A probability in units of 2^-32."""
     return np.uint64(round(restart * 2**32))
 
 
 def _check_walk(walk_length: int, restart: float = 0.0) -> None:
-    check_count('walk_length', walk_length, 1, MOST_STEPS)
+    check_count('walk_length', walk_length, 1, MAX_STEPS)
     if not 0.0 <= check_real('restart', restart) < 1.0:
         raise ValueError(f'restart must be in [0, 1) (got {restart})')

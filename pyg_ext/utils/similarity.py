@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,8 +14,13 @@ from pyg_ext.utils.diffusion import (
     heat_kernel,
     ppr,
 )
-from pyg_ext.utils.random_walk import visits
-from pyg_ext.utils.walk_steps import Keep, Steps, most_similar, value_type
+from pyg_ext.utils.random_walk import monte_carlo
+from pyg_ext.utils.walk_steps import (
+    Sparsification,
+    TransitionMatrix,
+    run_diffusion,
+    value_type,
+)
 
 METHODS = ('ppr', 'heat', 'walk')
 
@@ -146,21 +152,21 @@ def similarity_graph(
     if one_way and not is_undirected(edge_index, edge_weight, num_nodes):
         raise ValueError(
             "normalization_in='row' needs an undirected graph, or exact=True "
-            "(got edges that have no twin of equal weight); 'col' and 'sym' "
+            "(got a directed one); 'col' and 'sym' "
             'take any graph'
         )
     graph = (edge_index.flip(0), edge_weight, num_nodes)
-    keep = Keep(k, threshold, avg_degree, loop, normalization_in)
+    rule = Sparsification(k, threshold, avg_degree, loop, normalization_in)
     if exact:
-        found = _exact(graph, keep, method, alpha, t, progress)
+        result = _exact(graph, rule, method, alpha, t, progress)
     elif method == 'ppr':
-        found = ppr(graph, None, keep, alpha, eps, progress)
+        result = ppr(graph, None, rule, alpha, eps, progress)
     elif method == 'heat':
-        found = heat_kernel(graph, None, keep, t, eps, progress)
+        result = heat_kernel(graph, None, rule, t, eps, progress)
     else:
         walks = (walk_length, num_walks, restart, measure, seed)
-        found = visits(graph, None, keep, *walks, progress)
-    edge_index, weight = found[0].flip(0), found[1]
+        result = monte_carlo(graph, None, rule, *walks, progress)
+    edge_index, weight = result[0].flip(0), result[1]
     if symmetric:
         edge_index = torch.cat([edge_index, edge_index.flip(0)], dim=1)
         weight = torch.cat([weight, weight]) / 2
@@ -173,21 +179,26 @@ def similarity_graph(
 
 def _exact(
     graph: tuple[Tensor, Tensor, int],
-    keep: Keep,
+    rule: Sparsification,
     method: str,
     alpha: float,
     t: float,
     progress: bool,
 ) -> tuple[Tensor, Tensor]:
-    from pyg_ext.utils.diffusion_kernels import copy
+    from pyg_ext.utils.diffusion_kernels import dense_rows
 
     if method == 'walk':
         raise ValueError("exact=True needs method 'ppr' or 'heat'")
     edge_index, edge_weight, num_nodes = graph
     how = {'alpha': alpha} if method == 'ppr' else {'t': t}
     matrix = diffusion_matrix(
-        edge_index.flip(0), edge_weight, num_nodes, keep.normalization, **how
+        edge_index.flip(0),
+        edge_weight,
+        num_nodes,
+        rule.normalization,
+        **how,
     )
     rest = (matrix.t().contiguous().cpu().numpy(),)
-    plain = Keep(keep.k, keep.threshold, keep.avg_degree, keep.loop)
-    return most_similar(copy, rest, Steps.of(*graph), None, plain, progress)
+    plain = replace(rule, normalization='col')  # the matrix is normalized
+    transition = TransitionMatrix.from_edges(*graph)
+    return run_diffusion(dense_rows, rest, transition, None, plain, progress)

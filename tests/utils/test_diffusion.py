@@ -12,8 +12,8 @@ from pyg_ext.utils import (
     ppr_topk,
     walk_steps,
 )
-from pyg_ext.utils.diffusion import by_powers
-from pyg_ext.utils.walk_steps import Keep, Steps
+from pyg_ext.utils.diffusion import power_iteration
+from pyg_ext.utils.walk_steps import Sparsification, TransitionMatrix
 
 PAIR = torch.tensor([[0, 1], [1, 0]])
 KINDS = {
@@ -197,7 +197,7 @@ def test_little_room(kind, random_graph, monkeypatch):
     options = {'k': None, 'edge_weight': weight, 'num_nodes': size}
     whole = topk(edges, **how, **options)
     assert len(whole[1]) > 4 * size
-    monkeypatch.setattr(walk_steps, 'ROOM', 1)
+    monkeypatch.setattr(walk_steps, 'CAPACITY', 1)
     again = topk(edges, **how, **options)
     assert torch.equal(whole[0], again[0])
     assert torch.equal(whole[1], again[1])
@@ -205,7 +205,7 @@ def test_little_room(kind, random_graph, monkeypatch):
 
 @pytest.mark.parametrize('room', [1 << 16, 1])
 def test_sparsification(kind, random_graph, room, monkeypatch):
-    monkeypatch.setattr(walk_steps, 'ROOM', room)
+    monkeypatch.setattr(walk_steps, 'CAPACITY', room)
     monkeypatch.setattr(walk_steps, 'BLOCK', 4)
     topk, how = kind
     edges, weight, size = random_graph
@@ -252,11 +252,11 @@ def test_by_powers(kind, random_graph):
     }[next(iter(how))]
     graph = (edges, weight, size)
     exact = diffusion_matrix(*graph, **how)
-    steps = Steps.of(*graph)
-    found = by_powers(steps, None, Keep(), theta)
+    transition = TransitionMatrix.from_edges(*graph)
+    found = power_iteration(transition, None, Sparsification(), theta)
     assert torch.allclose(dense(found, size), exact, atol=1e-6)
-    keep = Keep(4, 0.01, None, False)
-    some = by_powers(steps, torch.tensor([9, 3]), keep, theta)
+    rule = Sparsification(4, 0.01, None, False)
+    some = power_iteration(transition, torch.tensor([9, 3]), rule, theta)
     topk, _ = kind
     same = topk(
         edges,

@@ -11,7 +11,7 @@ from pyg_ext.utils import (
     similarity_graph,
     walk_topk,
 )
-from pyg_ext.utils.walk_steps import Search
+from pyg_ext.utils.walk_steps import DiffusionRun
 
 ray = pytest.importorskip('ray')
 pytestmark = pytest.mark.xdist_group('ray')  # one cluster at a time
@@ -55,7 +55,7 @@ def test_the_same_in_tasks(two_processors):
 def test_this_process_looks_for_nothing(two_processors, monkeypatch):
     edges = erdos_renyi_graph(50, 0.2)
     plain = ppr_topk(edges)
-    monkeypatch.setattr(Search, 'run', None)
+    monkeypatch.setattr(DiffusionRun, 'rows', None)
     with on_ray(2):
         assert torch.equal(ppr_topk(edges)[1], plain[1])
     with pytest.raises(TypeError):

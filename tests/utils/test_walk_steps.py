@@ -21,7 +21,7 @@ from pyg_ext.utils import (
     walk_steps,
     walk_topk,
 )
-from pyg_ext.utils.walk_steps import Steps
+from pyg_ext.utils.walk_steps import TransitionMatrix
 
 SEEDED = {
     'ppr_topk': ppr_topk,
@@ -192,20 +192,20 @@ def test_rows_without_weight():
     """As rows without an edge."""
     edges = torch.tensor([[0, 0, 1, 2], [1, 2, 0, 1]])
     weight = torch.tensor([1.0, 3.0, 0.0, 0.0])
-    steps = Steps.of(edges, weight)
-    assert steps.rowptr.tolist() == [0, 2, 2, 2]
-    assert steps.prob.tolist() == [0.25, 0.75]
-    assert steps.degree.tolist() == [2.0, 1.0, 1.0]
+    transition = TransitionMatrix.from_edges(edges, weight)
+    assert transition.rowptr.tolist() == [0, 2, 2, 2]
+    assert transition.prob.tolist() == [0.25, 0.75]
+    assert transition.degree.tolist() == [2.0, 1.0, 1.0]
     nodes, taken = random_walk(edges, torch.tensor([1, 2]), 2, 0.0, weight)
     assert nodes.tolist() == [[1] * 3, [2] * 3]
     assert (taken == -1).all()
 
 
 def test_sums_of_rows():
-    from pyg_ext.utils.diffusion_kernels import row_sums
+    from pyg_ext.utils.diffusion_kernels import row_cumsum
 
     rowptr = np.array([0, 2, 2, 5])
-    sums = row_sums(rowptr, np.array([1e308, 1e308, 2.0, 0.0, 4.0]))
+    sums = row_cumsum(rowptr, np.array([1e308, 1e308, 2.0, 0.0, 4.0]))
     assert sums.tolist() == [1.0, 2.0, 0.5, 0.5, 1.5]
 
 
@@ -250,7 +250,7 @@ def test_interruption(threads):
 
 def test_little_room_for_many(monkeypatch):
     """However large k is, a block has no more room than it needs."""
-    monkeypatch.setattr(walk_steps, 'ROOM', 1)
+    monkeypatch.setattr(walk_steps, 'CAPACITY', 1)
     edges = erdos_renyi_graph(60, 0.2)
     assert equal(ppr_topk(edges, k=50), every(edges, 50))
 
