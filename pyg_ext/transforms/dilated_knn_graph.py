@@ -47,8 +47,9 @@ class DilatedKNNGraph(BaseTransform):
 
     Raises:
         ValueError: On an unknown flow, if :obj:`k` or :obj:`dilation` is less
-            than one, if :obj:`epsilon` is no probability, on data of several
-            types, or on such that has neither :obj:`pos` nor :obj:`x`.
+            than one, if :obj:`epsilon` is no probability, or set unless
+            :obj:`stochastic`, on data of several types, or on such that has
+            neither :obj:`pos` nor :obj:`x`.
     """
 
     def __init__(
@@ -65,6 +66,11 @@ class DilatedKNNGraph(BaseTransform):
         check_name('flow', flow, FLOWS)
         check_dilation(k, dilation)
         check_probability('epsilon', epsilon)
+        if not stochastic and epsilon != 0.2:
+            raise ValueError(
+                f'epsilon has no effect unless stochastic=True (got '
+                f'epsilon={epsilon})'
+            )
         self.k = k
         self.dilation = dilation
         self.loop = loop

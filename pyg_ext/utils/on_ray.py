@@ -40,7 +40,8 @@ def on_ray(
             machine, or a new one. (default: :obj:`None`)
 
     Raises:
-        ValueError: If a number is less than one.
+        ValueError: If a number is less than one, or this process has joined
+            the cluster of another :obj:`address`.
         ImportError: If Ray is not installed.
     """
     for name, number in (('num_tasks', num_tasks), ('num_cpus', num_cpus)):
@@ -67,7 +68,14 @@ def on_ray(
                 ray.cancel(rest)
 
     joined = ray.is_initialized()
-    if not joined:
+    if joined:
+        here = ray.get_runtime_context().gcs_address
+        if address not in (None, 'auto', here):
+            raise ValueError(
+                f'address must be that of the cluster which this process has '
+                f'joined, {here} (got {address!r})'
+            )
+    else:
         package = Path(__file__).parent.parent
         ray.init(
             address,

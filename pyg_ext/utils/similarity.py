@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +23,12 @@ from pyg_ext.utils.walk_steps import (
     value_type,
 )
 
-METHODS = ('ppr', 'heat', 'walk')
+OPTIONS = {  # of each method
+    'ppr': ('alpha', 'eps'),
+    'heat': ('t', 'eps'),
+    'walk': ('walk_length', 'num_walks', 'restart', 'measure'),
+}
+METHODS = tuple(OPTIONS)
 
 
 def similarity_graph(
@@ -86,14 +92,14 @@ def similarity_graph(
         t (float, optional): The time of :obj:`'heat'`.
             (default: :obj:`5.0`)
         eps (float, optional): The error bound of :obj:`'ppr'` and
-            :obj:`'heat'`. (default: :obj:`1e-4`)
+            :obj:`'heat'`, unless :obj:`exact`. (default: :obj:`1e-4`)
         walk_length (int, optional): The number of steps of a :obj:`'walk'`.
             (default: :obj:`20`)
-        num_walks (int, optional): The number of walks from each node.
-            (default: :obj:`100`)
+        num_walks (int, optional): The number of walks of :obj:`'walk'` from
+            each node. (default: :obj:`100`)
         restart (float, optional): The probability that a step of a
             :obj:`'walk'` leads back to the start. (default: :obj:`0.15`)
-        measure (str, optional): What to take from walks, see
+        measure (str, optional): What :obj:`'walk'` takes from walks, see
             :func:`walk_topk`. (default: :obj:`'visit'`)
         symmetric (bool, optional): If set to :obj:`True`, the similarities
             :math:`\mathbf{S}` become
@@ -108,13 +114,14 @@ def similarity_graph(
             node gets beforehand; none if :obj:`None`. (default: :obj:`1.0`)
         loop (bool, optional): Whether a node is joined to itself, which
             counts among its :obj:`k`. (default: :obj:`True`)
-        seed (int, optional): Seed of the walks; drawn from PyTorch's
-            generator if :obj:`None`. (default: :obj:`None`)
+        seed (int, optional): Seed of the walks, which no other method draws;
+            from PyTorch's generator if :obj:`None`. (default: :obj:`None`)
         progress (bool, optional): If set to :obj:`True`, shows a progress
             bar. (default: :obj:`False`)
 
     Raises:
-        ValueError: On unknown names, on :obj:`exact` walks, on a
+        ValueError: On unknown names, on :obj:`exact` walks, on an option of
+            another method that is not at its default, on a
             :obj:`self_loop_weight` that is negative or not finite, on
             :obj:`normalization_in='row'` with a directed graph unless
             :obj:`exact`, and as in the functions named above.
@@ -126,6 +133,19 @@ def similarity_graph(
           :math:`(E)`
     """
     check_name('method', method, METHODS)
+    if exact and method == 'walk':
+        raise ValueError("exact=True needs method 'ppr' or 'heat'")
+    _check_options(
+        method,
+        exact,
+        alpha=alpha,
+        t=t,
+        eps=eps,
+        walk_length=walk_length,
+        num_walks=num_walks,
+        restart=restart,
+        measure=measure,
+    )
     check_name('normalization_in', normalization_in, NORMALIZATIONS)
     if normalization_out is not None:
         check_name('normalization_out', normalization_out, NORMALIZATIONS)
@@ -152,8 +172,7 @@ def similarity_graph(
     if one_way and not is_undirected(edge_index, edge_weight, num_nodes):
         raise ValueError(
             "normalization_in='row' needs an undirected graph, or exact=True "
-            "(got a directed one); 'col' and 'sym' "
-            'take any graph'
+            "(got a directed one); 'col' and 'sym' take any graph"
         )
     graph = (edge_index.flip(0), edge_weight, num_nodes)
     rule = Sparsification(k, threshold, avg_degree, loop, normalization_in)
@@ -177,6 +196,18 @@ def similarity_graph(
     return edge_index, weight.to(dtype)
 
 
+def _check_options(method: str, exact: bool, **options: Any) -> None:
+    """Raises a ValueError if an option is set that is not read."""
+    for name, value in options.items():
+        read = name in OPTIONS[method] and not (exact and name == 'eps')
+        if not read and value != similarity_graph.__kwdefaults__[name]:
+            how = ' and exact=True' if exact else ''
+            raise ValueError(
+                f'{name} has no effect with method={method!r}{how} (got '
+                f'{name}={value!r})'
+            )
+
+
 def _exact(
     graph: tuple[Tensor, Tensor, int],
     rule: Sparsification,
@@ -187,16 +218,10 @@ def _exact(
 ) -> tuple[Tensor, Tensor]:
     from pyg_ext.utils.diffusion_kernels import dense_rows
 
-    if method == 'walk':
-        raise ValueError("exact=True needs method 'ppr' or 'heat'")
     edge_index, edge_weight, num_nodes = graph
     how = {'alpha': alpha} if method == 'ppr' else {'t': t}
     matrix = diffusion_matrix(
-        edge_index.flip(0),
-        edge_weight,
-        num_nodes,
-        rule.normalization,
-        **how,
+        edge_index.flip(0), edge_weight, num_nodes, rule.normalization, **how
     )
     rest = (matrix.t().contiguous().cpu().numpy(),)
     plain = replace(rule, normalization='col')  # the matrix is normalized

@@ -139,5 +139,7 @@ def test_repr_and_errors():
         DilatedKNNGraph(flow='up')
     with pytest.raises(ValueError, match=r'epsilon must be .*got 2'):
         DilatedKNNGraph(epsilon=2)
+    with pytest.raises(ValueError, match='epsilon has no effect unless'):
+        DilatedKNNGraph(epsilon=0.5)
     with pytest.raises(ValueError, match=r'takes Data .*got HeteroData'):
         DilatedKNNGraph()(HeteroData())

@@ -67,3 +67,15 @@ def test_errors(name):
     counts = {'num_tasks': 2, name: 0}
     with pytest.raises(ValueError, match=f'{name} must be'), on_ray(**counts):
         pass
+
+
+def test_another_cluster(two_processors):
+    here = ray.get_runtime_context().gcs_address
+    for address in (None, 'auto', here):
+        with on_ray(2, address=address):
+            pass
+    with (
+        pytest.raises(ValueError, match=rf"{here} \(got '1.2.3.4:5'\)"),
+        on_ray(2, address='1.2.3.4:5'),
+    ):
+        pass

@@ -170,8 +170,7 @@ def test_nodes_that_no_edge_leads_to(name, method, norm_in, norm_out, size):
                 5,
                 method,
                 None,
-                exact=exact,
-                eps=1e-13,
+                **how,
                 symmetric=False,
                 normalization_in=norm_in,
                 normalization_out=norm_out,
@@ -179,7 +178,7 @@ def test_nodes_that_no_edge_leads_to(name, method, norm_in, norm_out, size):
             ),
             5,
         )
-        for exact in (True, False)
+        for how in ({'exact': True}, {'eps': 1e-13})
     )
     assert torch.allclose(exact, close, rtol=1e-9, atol=1e-12)
     assert (exact.diagonal() > 0).all()
@@ -225,6 +224,15 @@ def test_fewer_nodes_than_k_and_isolated_nodes(graph):
         ({'self_loop_weight': math.inf}, 'self_loop_weight must be finite'),
         ({'method': 'walk', 'exact': True}, "needs method 'ppr' or 'heat'"),
         ({'normalization_in': 'row'}, 'needs an undirected graph'),
+        ({'method': 'heat', 'alpha': 0.1}, "no effect with method='heat'"),
+        ({'t': 3.0}, r"t has no effect with method='ppr' \(got t=3.0\)"),
+        ({'exact': True, 'eps': 1e-6}, "method='ppr' and exact=True"),
+        ({'method': 'walk', 'eps': 1e-6}, 'eps has no effect'),
+        ({'method': 'walk', 'alpha': 0.1}, 'alpha has no effect'),
+        ({'walk_length': 5}, 'walk_length has no effect'),
+        ({'num_walks': 5}, 'num_walks has no effect'),
+        ({'restart': 0.5}, 'restart has no effect'),
+        ({'method': 'heat', 'measure': 'cosine'}, 'measure has no effect'),
     ],
 )
 def test_errors(options, text):
