@@ -1,6 +1,5 @@
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
@@ -8,6 +7,12 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import coalesce
 
+from pyg_ext.transforms.edge_attributes import (
+    carry_over,
+    edge_attrs,
+    source_edges,
+)
+from pyg_ext.transforms.gdc import check_gdc_data, gdc_options
 from pyg_ext.utils import similarity_graph
 from pyg_ext.utils.checks import check_edges, check_name
 
@@ -65,10 +70,11 @@ class AddRandomWalkEdges(BaseTransform):
             call.
 
     Raises:
-        ValueError: On unknown names, on data of several types of nodes,
-            without :obj:`edge_index` or with a sparse adjacency beside it, on
-            a batch that was changed after its graphs were joined, on
-            attributes of edges that new edges cannot get, and as in
+        ValueError: On unknown names, on :obj:`normalization_out` with
+            :obj:`weight='one'`, on data of several types of nodes, without
+            :obj:`edge_index` or with a sparse adjacency beside it, on a batch
+            that was changed after its graphs were joined, on attributes of
+            edges that new edges cannot get, and as in
             :func:`~pyg_ext.utils.similarity_graph`.
     """
 
@@ -85,10 +91,16 @@ class AddRandomWalkEdges(BaseTransform):
     ):
         check_name('mode', mode, MODES)
         check_name('weight', weight, WEIGHTS)
+        if weight == 'one' and 'normalization_out' in kwargs:
+            raise ValueError(
+                f"normalization_out has no effect with weight='one' (got "
+                f'normalization_out={kwargs["normalization_out"]!r})'
+            )
         self.method = method
         self.k = k
         self.mode = mode
         self.weight = weight
+        self.weight_attr: str | None = None  # edge_weight or edge_attr
         self.kwargs = {
             'threshold': threshold,
             'avg_degree': avg_degree,
@@ -98,6 +110,66 @@ class AddRandomWalkEdges(BaseTransform):
         }
         nothing = torch.empty(2, 0, dtype=torch.long)
         similarity_graph(nothing, None, 1, method, k, **self.kwargs)  # checks
+
+    @classmethod
+    def gdc(
+        cls,
+        self_loop_weight: float | None = 1.0,
+        normalization_in: str = 'sym',
+        normalization_out: str | None = 'col',
+        diffusion_kwargs: dict[str, Any] | None = None,
+        sparsification_kwargs: dict[str, Any] | None = None,
+        exact: bool = True,
+    ) -> 'AddRandomWalkEdges':
+        r"""Takes the arguments of :class:`torch_geometric.transforms.GDC`, and
+        makes the graph that it makes with :obj:`exact=True`. Weights are read
+        from and written to :obj:`data.edge_attr`.
+
+        Other than there, edges of weight zero are left out, of equal entries
+        those of lower nodes are kept first, each graph of a batch is treated
+        by itself, and a walk stays at a node that no edge, nor a loop, leads
+        to, where GDC loses it.
+
+        Args:
+            self_loop_weight (float, optional): As in
+                :func:`~pyg_ext.utils.similarity_graph`.
+                (default: :obj:`1.0`)
+            normalization_in (str, optional): As there.
+                (default: :obj:`'sym'`)
+            normalization_out (str, optional): As there.
+                (default: :obj:`'col'`)
+            diffusion_kwargs (dict, optional): :obj:`method='ppr'` with
+                :obj:`alpha`, or :obj:`method='heat'` with :obj:`t`; unless
+                :obj:`exact`, perhaps with :obj:`eps`, the error bound.
+                PageRank with :obj:`alpha=0.15` if :obj:`None`.
+                (default: :obj:`None`)
+            sparsification_kwargs (dict, optional): :obj:`method='threshold'`
+                with :obj:`eps` or :obj:`avg_degree`, or :obj:`method='topk'`
+                with :obj:`k` and :obj:`dim=0`. :obj:`avg_degree=64` if
+                :obj:`None`. (default: :obj:`None`)
+            exact (bool, optional): If set to :obj:`False`, pushes mass along
+                the edges without a dense :math:`N \times N` matrix. In
+                contrast to GDC, this takes weights, heat kernels and
+                :obj:`'topk'`. (default: :obj:`True`)
+
+        Raises:
+            ValueError: On other options, :obj:`method='coeff'` and
+                :obj:`dim=1`, which other functions have, and as in the
+                constructor; in the forward pass on :obj:`data.edge_weight`,
+                which GDC does not read.
+        """
+        options = gdc_options(diffusion_kwargs, sparsification_kwargs, exact)
+        out = cls(
+            **options,
+            exact=exact,
+            mode='replace',
+            symmetric=False,
+            normalization_in=normalization_in,
+            normalization_out=normalization_out,
+            self_loop_weight=self_loop_weight,
+        )
+        out.weight_attr = 'edge_attr'
+        return out
 
     def forward(self, data: Data) -> Data:
         if isinstance(data, Batch):
@@ -123,12 +195,10 @@ class AddRandomWalkEdges(BaseTransform):
             data.edge_index,
             num_nodes=data.num_nodes,
         )
-        name, attr = 'edge_weight', data.get('edge_attr')
-        weighs = isinstance(attr, Tensor) and attr.dim() == 1
-        weighs = weighs and attr.is_floating_point()
-        if data.get(name) is None and weighs:
-            name = 'edge_attr'
+        name = self.weight_attr or _weight_attr(data)
         weight = data.get(name)
+        if self.weight_attr is not None:
+            check_gdc_data(data)
         new, similarity = similarity_graph(
             old, weight, size, self.method, self.k, **self.kwargs
         )
@@ -143,10 +213,10 @@ class AddRandomWalkEdges(BaseTransform):
                 size,
                 reduce='max',
             )
-        others = [key for key in _edge_attrs(data, size) if key != name]
-        source = sources(old, new, size) if others else None
+        others = [key for key in edge_attrs(data, size) if key != name]
+        source = source_edges(old, new, size) if others else None
         for key in others:
-            data[key] = carry(key, data[key], source)
+            data[key] = carry_over(key, data[key], source)
         data.edge_index, data[name] = new, similarity
         return data
 
@@ -157,61 +227,13 @@ class AddRandomWalkEdges(BaseTransform):
         )
 
 
-def _edge_attrs(data: Data, num_nodes: int) -> list[str]:
-    """The attributes with a row for each edge, but for the edges."""
-    number = data.edge_index.size(1)
-    found = []
-    for key, value in data.to_dict().items():
-        if key == 'y' or (key != 'edge' and f'{key}_index' in data):
-            continue
-        tensor = isinstance(value, Tensor)
-        if isinstance(value, (str, dict)) or not hasattr(value, '__len__'):
-            continue
-        if isinstance(value, (Tensor, np.ndarray)) and (
-            value.ndim == 0 or data.__cat_dim__(key, value) != 0
-        ):
-            continue
-        other = tensor and number != num_nodes
-        if ('edge' in key or other) and len(value) == number:
-            found.append(key)
-    return found
-
-
-def sources(old: Tensor, new: Tensor, size: int) -> Tensor:
-    """For each of the new edges, which are sorted, the first of the old ones
-    that it is, or -1.
-    """
-    keys, place = (old[0] * size + old[1]).unique(return_inverse=True)
-    first = torch.full_like(keys, len(place)).scatter_reduce(
-        0, place, torch.arange(len(place), device=place.device), 'amin'
-    )
-    wanted = new[0] * size + new[1]
-    if not len(keys):
-        return torch.full_like(wanted, -1)
-    at = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
-    return torch.where(keys[at] == wanted, first[at], -1)
-
-
-def carry(name: str, value: Any, source: Tensor) -> Any:
-    """Gives the rows of old edges to the same new edges, and zeros to the
-    others.
-    """
-    if isinstance(value, Tensor) and value.layout == torch.strided:
-        out = value.new_zeros(len(source), *value.size()[1:])
-        old = (source >= 0).to(value.device)
-        out[old] = value[source.to(value.device)[old]]
-        return out
-    places = source.cpu().numpy()
-    if isinstance(value, np.ndarray):
-        out = np.zeros((len(places), *value.shape[1:]), value.dtype)
-        out[places >= 0] = value[places[places >= 0]]
-        return out
-    if type(value) in (list, tuple):
-        return type(value)(value[i] if i >= 0 else None for i in places)
-    raise ValueError(
-        f'new edges cannot get {name} (got {type(value).__name__}): it must '
-        f'be a dense tensor, an array, a list or a tuple'
-    )
+def _weight_attr(data: Data) -> str:
+    """Where weights are, or new ones go."""
+    attr = data.get('edge_attr')
+    weighs = isinstance(attr, Tensor) and attr.dim() == 1
+    weighs = weighs and attr.is_floating_point()
+    only = data.get('edge_weight') is None
+    return 'edge_attr' if weighs and only else 'edge_weight'
 
 
 def _graphs(batch: Batch) -> tuple[list[Data], list[str]]:
@@ -223,7 +245,7 @@ def _graphs(batch: Batch) -> tuple[list[Data], list[str]]:
             'cannot be told apart'
         )
     follow = [key for key in slices if f'{key}_batch' in batch]
-    known = {'batch', 'ptr', 'num_nodes', *slices}
+    known = {'batch', 'ptr', 'num_nodes', '_num_nodes', *slices}
     known |= {f'{key}_{end}' for key in follow for end in ('batch', 'ptr')}
     changed = [key for key in batch.to_dict() if key not in known]
     for key, ends in slices.items():

@@ -335,6 +335,12 @@ def test_name_repr_and_compose(path):
         ({'method': 'katz'}, ValueError, 'method must be one of'),
         ({'alpha': 2.0}, ValueError, 'alpha must be in'),
         ({'k': 0}, ValueError, 'k must be at least 1'),
+        (
+            {'weight': 'one', 'normalization_out': 'row'},
+            ValueError,
+            "normalization_out has no effect with weight='one'",
+        ),
+        ({'t': 3.0}, ValueError, "t has no effect with method='ppr'"),
         ({'lambda_': 1}, TypeError, 'lambda_'),
     ],
 )
