@@ -10,6 +10,7 @@ from torch_geometric.utils import erdos_renyi_graph
 
 from benchmarks.data import datasets
 from pyg_ext.transforms import AddRandomWalkEdges
+from pyg_ext.utils import diffusion_topk, ppr_topk
 
 gdc = AddRandomWalkEdges.gdc
 DIFFUSIONS = {
@@ -22,6 +23,8 @@ SPARSIFICATIONS = {
     'eps': {'method': 'threshold', 'eps': 0.01},
     'avg_degree': {'method': 'threshold', 'avg_degree': 6},
 }
+
+COEFF = {'method': 'coeff', 'coeffs': [0.5, 0.3, 0.2]}
 
 
 @pytest.fixture(params=['directed', 'undirected'])
@@ -223,7 +226,21 @@ def test_batch(weighted):
         assert torch.equal(one.edge_attr, alone.edge_attr)
 
 
-COEFF = {'method': 'coeff', 'coeffs': [0.5, 0.5]}
+@pytest.mark.parametrize('diffusion', ['ppr', 'coeff'])
+def test_what_errors_refer_to(weighted, diffusion):
+    """Functions whose seeds are the sources, with rows that sum to one."""
+    weighted.edge_attr = weighted.edge_attr.float()  # all it takes
+    given = DIFFUSIONS.get(diffusion, COEFF)
+    sparse = {'method': 'topk', 'k': 4, 'dim': 1}
+    theirs = GDC(None, 'row', None, given, sparse)(weighted)
+    edges, weight = weighted.edge_index, weighted.edge_attr
+    options = {'eps': 1e-10, 'k': 4, 'edge_weight': weight}
+    if diffusion == 'ppr':
+        edges, weight = ppr_topk(edges, 0.15, **options)
+    else:
+        edges, weight = diffusion_topk(edges, COEFF['coeffs'], **options)
+    ours = Data(edge_index=edges, edge_attr=weight, num_nodes=32)
+    assert torch.allclose(dense(ours), dense(theirs), rtol=0.0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
