@@ -32,7 +32,7 @@ class AddRandomWalkEdges(BaseTransform):
     and their weights stay (1 where there are none), new ones come with their
     normalized similarity, which sums to one over the new edges to a node by
     default, a pair found twice takes the larger weight, and no node is joined
-    to itself.
+    to itself. :meth:`gdc` takes the arguments of GDC.
 
     Weights are read from and written to :obj:`data.edge_weight`, or
     :obj:`data.edge_attr` where only that is there, has one dimension and

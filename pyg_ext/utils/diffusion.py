@@ -192,9 +192,9 @@ def diffusion_topk(
         \mathbf{s}_s = \sum_{j=0}^{J} \theta_j
         \left( \mathbf{D}^{-1} \mathbf{A} \right)^j_{s, :}
 
-    After each step, a node spreads the mass there only if it is at least its
+    After each step, a node pushes its residual only if it is at least its
     degree times a limit. With :math:`\Theta_j = \sum_{i > j} \theta_i`, what
-    is not spread at step :math:`j` cannot reach more than :math:`\Theta_j`
+    is not pushed at step :math:`j` cannot reach more than :math:`\Theta_j`
     times that limit at a node of degree one, if the graph is undirected; the
     limits are proportional to :math:`1 / \sqrt{\Theta_j}`, which costs least,
     and such that an entry lacks at most :math:`\epsilon` times the degree of

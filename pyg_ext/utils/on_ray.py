@@ -12,7 +12,7 @@ from pyg_ext.utils.walk_steps import EXECUTOR, DiffusionRun, Rows
 def on_ray(
     num_tasks: int, num_cpus: int = 1, address: str | None = None
 ) -> Iterator[None]:
-    r"""Splits the nodes that similarities are sought for into the tasks of a
+    r"""Splits the seeds of a diffusion or of random walks into the tasks of a
     `Ray <https://docs.ray.io>`_ cluster: :func:`ppr_topk`,
     :func:`heat_kernel_topk`, :func:`diffusion_topk`, :func:`walk_topk`,
     :func:`similarity_graph` and what is built on them, such as

@@ -190,7 +190,7 @@ def test_same_for_all_threads_and_splits(kind, random_graph, how, monkeypatch):
         assert torch.equal(whole[1], other[1])
 
 
-def test_little_room(kind, random_graph, monkeypatch):
+def test_little_capacity(kind, random_graph, monkeypatch):
     """The output fills up in the middle of a block."""
     topk, how = kind
     edges, weight, size = random_graph
@@ -203,9 +203,9 @@ def test_little_room(kind, random_graph, monkeypatch):
     assert torch.equal(whole[1], again[1])
 
 
-@pytest.mark.parametrize('room', [1 << 16, 1])
-def test_sparsification(kind, random_graph, room, monkeypatch):
-    monkeypatch.setattr(walk_steps, 'CAPACITY', room)
+@pytest.mark.parametrize('capacity', [1 << 16, 1])
+def test_sparsification(kind, random_graph, capacity, monkeypatch):
+    monkeypatch.setattr(walk_steps, 'CAPACITY', capacity)
     monkeypatch.setattr(walk_steps, 'BLOCK', 4)
     topk, how = kind
     edges, weight, size = random_graph
@@ -236,7 +236,7 @@ def every_k(edges, k):
     return edges[:, place - first < k]
 
 
-def test_by_powers(kind, random_graph):
+def test_power_iteration(kind, random_graph):
     """What runs on CUDA."""
     edges, weight, size = random_graph
     _, how = kind

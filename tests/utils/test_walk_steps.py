@@ -250,8 +250,8 @@ def test_interruption(threads):
         interrupt(lambda call=call: call(1e-6, 10**6))
 
 
-def test_little_room_for_many(monkeypatch):
-    """However large k is, a block has no more room than it needs."""
+def test_little_capacity_for_many(monkeypatch):
+    """However large k is, a block has no more capacity than it needs."""
     monkeypatch.setattr(walk_steps, 'CAPACITY', 1)
     edges = erdos_renyi_graph(60, 0.2)
     assert equal(ppr_topk(edges, k=50), every(edges, 50))
