@@ -36,7 +36,7 @@ def _folder(given: str, boundscheck: bool) -> Path | None:
     """
     here = Path(__file__).parent
     digest = hashlib.sha256(b'checked' * boundscheck)
-    for file in sorted(here.glob('*.py')):
+    for file in sorted(here.rglob('*.py')):
         digest.update(file.read_bytes())
     name = f'pyg_ext-{digest.hexdigest()[:16]}'
     places = [Path(given)] if given else [here / '__pycache__', *_home()]

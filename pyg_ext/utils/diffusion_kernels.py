@@ -23,7 +23,7 @@ Unsigned integers spare the checks for negative indices, a third of the time.
 import numpy as np
 
 from pyg_ext.utils.compiled import compiled
-from pyg_ext.utils.knn_kernels import smallest, sort
+from pyg_ext.utils.sorting import smallest, sort
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 ZERO, ONE = np.uint64(0), np.uint64(1)

@@ -1,29 +1,29 @@
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from pyg_ext.utils import (
-    knn,
-    knn_graph,
-    knn_index,
-    knn_kernels,
-    knn_places,
-    knn_search,
-    knn_tree,
+from pyg_ext.utils import knn, knn_graph, knn_index
+from pyg_ext.utils.knn import (
+    TREE_DIMS,
+    kernels,
+    padded,
+    places,
+    search,
+    task,
+    times_power,
+    tree,
 )
-from pyg_ext.utils.knn import TREE_DIMS, times_power
+from pyg_ext.utils.knn.padded import distances
+from pyg_ext.utils.sorting import nth, sort
 
-BACKENDS = ['tree', 'products', 'torch', 'faiss']
+BACKENDS = ['tree', 'products', 'torch']
 
 
 @pytest.fixture(params=BACKENDS)
 def backend(request):
-    if request.param == 'faiss' and find_spec('faiss') is None:
-        pytest.skip('faiss-cpu is not installed')
     return request.param
 
 
@@ -153,7 +153,7 @@ KINDS = (
 @pytest.mark.parametrize('case', range(60))
 def test_all_backends_equal_the_oracle(case, monkeypatch):
     """Index for index, with ties, near-ties, batches and chunks."""
-    monkeypatch.setattr(knn_search, 'CACHED', 2**12)  # few rows at a time
+    monkeypatch.setattr(search, 'CACHED', 2**12)  # few rows at a time
     generator = torch.Generator().manual_seed(case)
 
     def draw(low, high):
@@ -175,10 +175,8 @@ def test_all_backends_equal_the_oracle(case, monkeypatch):
     for backend in BACKENDS:
         if backend == 'tree' and dims + cosine > TREE_DIMS:
             continue
-        if backend == 'faiss' and find_spec('faiss') is None:
-            continue
         for chunk_size, small in ((None, 0), (draw(1, 100), 256)):
-            monkeypatch.setattr(knn_search, 'SMALL', small)
+            monkeypatch.setattr(search, 'SMALL', small)
             found = knn_index(
                 *(x, y, k, batch_x, batch_y, metric, exclude_self),
                 *(backend, chunk_size),
@@ -191,8 +189,9 @@ def test_all_backends_equal_the_oracle(case, monkeypatch):
 @pytest.mark.parametrize('dims', [3, 20])
 def test_many_blocks(kind, dims, monkeypatch):
     """Blocks and chunks that do not divide the number of points."""
-    monkeypatch.setattr(knn_search, 'BLOCK', 100)
-    monkeypatch.setattr(knn_search, 'BYTES', 2**18)
+    monkeypatch.setattr(task, 'BLOCK', 100)
+    monkeypatch.setattr(task, 'BYTES', 2**18)
+    monkeypatch.setattr(padded, 'BYTES', 2**18)
     x = points(kind, 730, dims, torch.Generator().manual_seed(0))
     batch = torch.zeros(730, dtype=torch.long)
     index, _ = oracle(x, x, 20, batch, batch, False, True)
@@ -203,11 +202,62 @@ def test_many_blocks(kind, dims, monkeypatch):
             assert torch.equal(found.index, index), (backend, chunk)
 
 
+def ragged(sizes: list[int], kind: str, dims: int) -> tuple[Tensor, Tensor]:
+    """Points of graphs of given sizes, and the graph of each."""
+    generator = torch.Generator().manual_seed(0)
+    batch = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    return points(kind, len(batch), dims, generator), batch
+
+
+SIZES = [0, 1, 700, 2, 0, 33, 1, 300, 5, 0, 64, 40, 3, 0]
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('dims', [2, 20])
+@pytest.mark.parametrize('k', [1, 20])
+def test_graphs_of_unequal_size(kind, dims, k, monkeypatch):
+    """Also few rows at a time, and fewer than a graph has."""
+    x, batch_x = ragged(SIZES, kind, dims)
+    y, batch_y = ragged([*SIZES[5:], *SIZES[:5], 3], kind, dims)
+    for other, batch in ((x, batch_x), (y, batch_y)):
+        same = other is x
+        index, _ = oracle(x, other, k, batch_x, batch, False, same)
+        for size, chunk in ((2**24, None), (2**16, None), (2**24, 7)):
+            monkeypatch.setattr(padded, 'BYTES', size)
+            found = knn_index(
+                *(x, other, k, batch_x, batch_x if same else batch),
+                *('euclidean', same, 'torch', chunk),
+            )
+            assert torch.equal(found.index, index), (same, size, chunk)
+
+
+@pytest.mark.parametrize('sizes', [[1] * 50, [0, 0], [1], [100] * 60])
+@pytest.mark.parametrize('same', [True, False])
+def test_graphs_of_one_size(sizes, same, backend):
+    x, batch = ragged(sizes, 'normal', 3)
+    index, _ = oracle(x, x, 4, batch, batch, False, same)
+    found = knn_index(x, x, 4, batch, batch, 'euclidean', same, backend)
+    assert torch.equal(found.index, index)
+
+
+def test_graphs_are_searched_together(monkeypatch):
+    """As many calls for a thousand graphs as for a hundred."""
+    calls = []
+    monkeypatch.setattr(padded, 'BYTES', 2**28)
+    monkeypatch.setattr(
+        *(padded, 'distances', lambda *a: calls.append(0) or distances(*a))
+    )
+    for num in (100, 1000):
+        x, batch = ragged([20] * num, 'normal', 3)
+        knn_index(x, x, 3, batch, batch, backend='torch')
+    assert len(calls) == 2
+
+
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('num', [3, 700, 3000])
 def test_tree_of_many_leaves(kind, num, monkeypatch):
     """Few points that choose are far from one another, and near all leaves."""
-    monkeypatch.setattr(knn_search, 'CACHED', 2**16)  # for a leaf or two
+    monkeypatch.setattr(search, 'CACHED', 2**16)  # for a leaf or two
     generator = torch.Generator().manual_seed(num)
     x = points(kind, 3000, 3, generator)
     y = x if num == 3000 else points(kind, num, 3, generator)
@@ -219,14 +269,14 @@ def test_tree_of_many_leaves(kind, num, monkeypatch):
 
 def test_tree_of_leaves_far_from_one_another(monkeypatch):
     """Each has as many points as neighbors are asked for, and one too few."""
-    monkeypatch.setattr(knn_search, 'SMALL', 0)
+    monkeypatch.setattr(search, 'SMALL', 0)
     generator = torch.Generator().manual_seed(0)
     ends = torch.tensor([[0.0], [1.0], [5.0], [9.0]])
-    x = ends.repeat_interleave(knn_tree.LEAF, 0).expand(-1, 3)
+    x = ends.repeat_interleave(tree.LEAF, 0).expand(-1, 3)
     x = x + 0.1 * torch.rand(x.shape, generator=generator)
     batch = torch.zeros(len(x))
-    index, _ = oracle(x, x, knn_tree.LEAF, batch, batch, False, True)
-    found = knn_index(x, x, knn_tree.LEAF, exclude_self=True)
+    index, _ = oracle(x, x, tree.LEAF, batch, batch, False, True)
+    found = knn_index(x, x, tree.LEAF, exclude_self=True)
     assert torch.equal(found.index, index)
 
 
@@ -268,11 +318,11 @@ def test_all_points_at_one_place(dims):
 def test_points_at_one_place_are_searched_once(dims, same, monkeypatch):
     searched = []
 
-    def spy(task):
+    def spy(task, *args):
         searched.append((len(task.x), len(task.y)))
-        knn_search.by_torch(task)
+        padded.by_torch(task, *args)
 
-    monkeypatch.setitem(knn_search.BACKENDS, 'torch', spy)
+    monkeypatch.setattr(search, 'by_torch', spy)
     generator = torch.Generator().manual_seed(0)
     x = points('normal', 300, dims, generator)
     x = x[torch.randint(300, (2000,), generator=generator)]
@@ -282,8 +332,8 @@ def test_points_at_one_place_are_searched_once(dims, same, monkeypatch):
     args = 'euclidean', same, 'torch'
     index, _ = oracle(x, y, 5, batch_x, batch_y, False, same)
     assert torch.equal(knn_index(x, y, 5, None, None, *args).index, index)
-    places = [len(t.unique(dim=0)) for t in (x, y)]
-    assert searched == [tuple(places)]
+    num = [len(t.unique(dim=0)) for t in (x, y)]
+    assert searched == [tuple(num)]
     x = points('normal', 1000, dims, generator)
     x[100:120] = x[0]  # trouble only where less are asked for
     batch = torch.zeros(1000)
@@ -297,9 +347,9 @@ def test_places_that_look_the_same(monkeypatch):
     """Points of one hash are no points at one place."""
     x = torch.arange(900.0)[:, None].expand(-1, 8) // 3
     monkeypatch.setattr(
-        *(knn_places, '_hashes', lambda x: np.arange(len(x)) // 300)
+        *(places, '_hashes', lambda x: np.arange(len(x)) // 300)
     )
-    assert knn_places.places(x) is None
+    assert places.places(x, np.array([0, 900]), np.array([0])) is None
     index, _ = oracle(x, x, 7, *[torch.zeros(900)] * 2, False, False)
     assert torch.equal(knn_index(x, x, 7).index, index)
 
@@ -436,12 +486,12 @@ def test_origin_under_cosine(backend):
 def test_packed_candidates_sort_by_score_and_index():
     tiny = np.finfo(np.float32).tiny
     scores = np.float32([2.5, -1.0, 0.0, tiny, -tiny, np.inf, 1e30, -1e30, 0])
-    keys = [knn_kernels.pack(s, j) for j, s in enumerate(scores)]
+    keys = [kernels.pack(s, j) for j, s in enumerate(scores)]
     order = np.argsort(scores, kind='stable')
     assert np.argsort(np.uint64(keys)).tolist() == order.tolist()
-    back = [knn_kernels.score_of(np.uint64(key)) for key in keys]
+    back = [kernels.score_of(np.uint64(key)) for key in keys]
     assert np.array_equal(back, scores)
-    assert max(keys) < knn_kernels.NONE
+    assert max(keys) < kernels.NONE
 
 
 @pytest.mark.parametrize('size', [0, 1, 2, 33, 500])
@@ -451,12 +501,12 @@ def test_sort_and_selection(size):
     nearly = np.arange(size) + draw.integers(4, size=size)
     for keys in (draw.integers(9, size=size), nearly, -nearly):
         expected = sorted(zip(keys.tolist(), index.tolist(), strict=True))
-        found, places = keys.astype(float), index.copy()
-        knn_kernels.sort(found, places, size)
-        assert [*zip(found, places, strict=True)] == expected
+        found, at = keys.astype(float), index.copy()
+        sort(found, at, size)
+        assert [*zip(found, at, strict=True)] == expected
         for k in {min(1, size), size // 2, size} - {0}:
             some = keys.copy()
-            assert knn_kernels.nth(some, k, size) == np.sort(keys)[k - 1]
+            assert nth(some, k, size) == np.sort(keys)[k - 1]
             assert np.array_equal(np.sort(some[:k]), np.sort(keys)[:k])
 
 

@@ -1,7 +1,6 @@
 """Compiled loops of the k-NN search.
 
-A *score* is half of a squared distance without the part that all points have
-in common, ``|x|^2 / 2 - x y``.
+See :mod:`~pyg_ext.utils.knn.scores` for what a score is.
 The kernels leave the interpreter's lock, so that threads can share the rows.
 """
 
@@ -9,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from pyg_ext.utils.compiled import compiled
+from pyg_ext.utils.sorting import nth, smallest, sort
 
 GROUP = 256  # scores that are compared at a time
 LANES = 64  # numbers that a loop is good at
@@ -22,7 +22,7 @@ def distance(x, j, y, i, terms):
     """Squared distance of two rows, in float64.
 
     The terms are added in one order everywhere, here and in
-    :func:`~pyg_ext.utils.knn_search.distances`: eight partial sums, these in
+    :func:`~pyg_ext.utils.knn.padded.distances`: eight partial sums, these in
     pairs, then what is left.
 
     Args:
@@ -30,7 +30,7 @@ def distance(x, j, y, i, terms):
         j: Row of ``x``.
         y: Points.
         i: Row of ``y``.
-        terms: Room for a number for each dimension.
+        terms: Buffer of a number for each dimension.
     """
     num = len(terms)
     for f in range(num):  # by itself, as it can be done for many at once
@@ -54,146 +54,40 @@ def distance(x, j, y, i, terms):
 
 
 @compiled
-def sort(keys, index, size):
-    """Sorts by key, then by index: what is nearly sorted by insertion, the
-    rest by Shell's method.
-    """
-    if _insert(keys, index, size, 1, 4 * size):
-        return
-    gap = 1
-    while gap < size:
-        gap = 3 * gap + 1
-    while gap > 1:
-        gap //= 3
-        _insert(keys, index, size, gap, size * size)
-
-
-@compiled
-def _insert(keys, index, size, gap, most):
-    """Sorts what lies ``gap`` apart; gives up after so many moves."""
-    for i in range(gap, size):
-        key, j, at = keys[i], index[i], i
-        while at >= gap and (
-            keys[at - gap] > key
-            or (keys[at - gap] == key and index[at - gap] > j)
-        ):
-            keys[at], index[at] = keys[at - gap], index[at - gap]
-            at -= gap
-            most -= 1
-        keys[at], index[at] = key, j
-        if most < 0:
-            return False
-    return True
-
-
-@compiled
-def _median(keys, low, high):
-    """Where the median of three keys stands: not of the ends, which a scan
-    line by line likes to have in common.
-    """
-    at, step = (low + high) // 2, (high - low) // 4
-    first, last = at - step, at + step
-    a, b, c = keys[first], keys[at], keys[last]
-    if (b < a) != (c < a):
-        return first
-    return last if (a < c) != (b < c) else at
-
-
-@compiled
-def smallest(keys, index, k, size):
-    """Moves the ``k`` smallest of ``size`` keys to the front, by index where
-    keys are equal, and returns the largest of them (quickselect).
-    """
-    low, high = 0, size - 1
-    while low < high:
-        at = _median(keys, low, high)
-        pivot, j = keys[at], index[at]
-        keys[at], index[at] = keys[high], index[high]
-        split = low
-        for i in range(low, high):
-            key, other = keys[i], index[i]
-            keys[i], index[i] = keys[split], index[split]
-            keys[split], index[split] = key, other
-            split += (key < pivot) | ((key == pivot) & (other < j))
-        keys[high], index[high] = keys[split], index[split]
-        keys[split], index[split] = pivot, j
-        if split == k - 1:
-            break
-        if split < k - 1:
-            low = split + 1
-        else:
-            high = split - 1
-    return keys[k - 1]
-
-
-@compiled
-def nth(keys, k, size):
-    """Moves the ``k`` smallest of ``size`` keys to the front, and returns the
-    largest of them (quickselect).
-    """
-    low, high = 0, size - 1
-    while low < high:
-        at = _median(keys, low, high)
-        pivot, keys[at] = keys[at], keys[high]
-        split = low
-        for i in range(low, high):
-            key = keys[i]
-            keys[i] = keys[split]
-            keys[split] = key
-            split += key < pivot
-        keys[high], keys[split] = keys[split], pivot
-        if split == low:  # none is smaller: pass by all that are equal
-            for i in range(low + 1, high + 1):
-                key = keys[i]
-                keys[i] = keys[split + 1]
-                keys[split + 1] = key
-                split += key == pivot
-            if split >= k - 1:
-                break
-        if split == k - 1:
-            break
-        if split < k - 1:
-            low = split + 1
-        else:
-            high = split - 1
-    return keys[k - 1]
-
-
-@compiled
 def pack(score, j):
     """A score in float32 and an index as one whole number, which sorts by
     score, then by index.
     """
-    high = _turn(np.float32(score).view(np.int32)) + 2**31
+    high = _order_of(np.float32(score).view(np.int32)) + 2**31
     return (np.uint64(high) << np.uint64(32)) | np.uint64(j)
 
 
 @compiled
 def score_of(key):
     """The score in a packed number."""
-    return np.int32(_turn(np.int64(key >> np.uint64(32)) - 2**31)).view(
+    return np.int32(_order_of(np.int64(key >> np.uint64(32)) - 2**31)).view(
         np.float32
     )
 
 
 @compiled
-def _turn(bits):
+def _order_of(bits):
     """The order of negative floats is the reverse of their bits'."""
     return np.int64(bits) ^ ((np.int64(bits) >> 63) & 0x7FFFFFFF)
 
 
 @compiled
-def select(receivers, keys, count, limit, product, half, first, size):
-    """Offers the points of a product's columns to some of its rows.
+def select(rows, keys, count, limit, product, half, first, size):
+    """Adds the points of a product's columns to the candidates of some rows.
 
-    A row keeps what scores less than its ``limit``. When its room is full,
+    A row keeps what scores less than its ``limit``. When its buffer is full,
     the ``size`` best stay and the worst of those is the new limit. The first
     one comes from the least scores in groups of columns: as many points as
     groups score no more than the largest of those.
 
     Args:
-        receivers: Rows of the product, ascending without a gap.
-        keys: Their candidates, packed, ``[receivers, room]``.
+        rows: Rows of the product, ascending without a gap.
+        keys: Their candidates, packed, ``[rows, capacity]``.
         count: Their numbers of candidates.
         limit: What scores must stay under.
         product: Inner products.
@@ -201,13 +95,13 @@ def select(receivers, keys, count, limit, product, half, first, size):
         first: Index of the first column's point.
         size: How many candidates to keep at least.
     """
-    room = keys.shape[1] - GROUP
+    capacity = keys.shape[1] - GROUP
     lanes = LANES * ((2 * size + LANES - 1) // LANES)
     least = np.empty(lanes, np.float32)
     mask = np.zeros(GROUP, np.uint8)
     words = mask.view(np.uint64)
-    for r in range(len(receivers)):
-        p, mine = product[receivers[r]], keys[r]
+    for r in range(len(rows)):
+        p, mine = product[rows[r]], keys[r]
         top, n = limit[r], np.uint64(count[r])
         if n == 0 and lanes <= len(p):
             least[:] = np.inf
@@ -235,7 +129,7 @@ def select(receivers, keys, count, limit, product, half, first, size):
                     for j in range(8 * word, min(8 * word + 8, len(q))):
                         mine[n] = pack(h[j] - q[j], first + group + j)
                         n += np.uint64(mask[j])
-            if n > room:
+            if n > capacity:
                 top = score_of(nth(mine, size, np.int64(n)))
                 n = np.uint64(size)
         limit[r], count[r] = top, n
@@ -493,7 +387,7 @@ def keep(pool, at, n, bits, marked, keys, places):
         pool: Their squared distances.
         at: Their indices.
         n: Their number.
-        bits: Room for as many numbers.
+        bits: Buffer of as many numbers.
         marked: Result: the distances as :func:`mark` has them.
         keys: Result: the distances, in any order.
         places: Result: the indices, likewise.
@@ -526,7 +420,7 @@ def mark(keys, n, marked):
     Args:
         keys: Floating point numbers, none negative.
         n: Their number.
-        marked: Result, and :obj:`NONE` in what is left of its room.
+        marked: Result, and :obj:`NONE` in what is left of it.
     """
     mask, bits = last_bits(len(keys)), keys.view(np.uint64)
     for c in range(n):

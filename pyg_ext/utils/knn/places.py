@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from pyg_ext.utils.compiled import compiled
-from pyg_ext.utils.knn_kernels import nth, sort
+from pyg_ext.utils.sorting import nth, sort
 from pyg_ext.utils.threads import in_threads
 
 BYTES = 2**24  # of points whose hashes are computed at a time
+GRAPH = 0x9E3779B97F4A7C1  # apart from the hashes of the next graph
+CROWD = 8  # points at one place that are no trouble
 
 
 @dataclass(frozen=True)
@@ -25,59 +27,82 @@ class Places:
 
     points: np.ndarray  # [N], place by place, ascending
     start: np.ndarray  # [places + 1], where those of a place start
-
-    @property
-    def size(self) -> np.ndarray:
-        """How many points each place has."""
-        return np.diff(self.start)
+    sizes: np.ndarray  # [graphs], how many places each has
 
     def first(self, x: Tensor) -> Tensor:
         """One point of each place."""
-        return x[torch.from_numpy(self.points[self.start[:-1]]).to(x.device)]
+        return _rows(x, self.points[self.start[:-1]])
 
 
-def crowded(x: Tensor, ends: np.ndarray, most: int) -> np.ndarray:
-    """Which graphs may have more than some number of points at one place.
+def crowded(x: Tensor, ends: np.ndarray, k: int) -> np.ndarray:
+    """Which graphs have more than ``k`` points at one place, or more than a
+    few where less than half of the points are at a place of their own.
 
     Args:
         x: Points, graph by graph, ``[N, F]``.
         ends: Where graphs start, and the last one ends, ``[graphs + 1]``.
-        most: The number of points.
+        k: The number of neighbors.
     """
-    graph = np.arange(len(ends) - 1).repeat(np.diff(ends))
-    hashes = _hashes(x) + graph * 0x9E3779B97F4A7C1
+    sizes = np.diff(ends)
+    graph = np.arange(len(sizes)).repeat(sizes)
+    hashes = _hashes(x) + graph * GRAPH
+    few = min(k, CROWD)
     order = np.sort(hashes)
-    found = np.zeros(len(ends) - 1, bool)
-    later = order[most:]
-    many = later[later == order[: len(later)]]
-    if len(many):
-        found[graph[np.isin(hashes, many)]] = True
-    return found
+    later = order[few:]
+    if not (later == order[: len(later)]).any():
+        return np.zeros(len(sizes), bool)
+    order = hashes.argsort()
+    start = _changes(hashes[order])
+    graph, size = graph[order[start]], np.diff(start, append=len(order))
+    most = np.zeros(len(sizes), np.int64)
+    np.maximum.at(most, graph, size)
+    num = np.bincount(graph, minlength=len(sizes))
+    return (most > k) | ((most > few) & (2 * num <= sizes))
 
 
-def places(x: Tensor) -> Places | None:
-    """Finds points at one place; none if two of the places look the same,
-    which takes chance.
+def places(x: Tensor, ends: np.ndarray, graphs: np.ndarray) -> Places | None:
+    """Finds points at one place of one graph; none if two of the places look
+    the same, which takes chance.
+
+    Args:
+        x: Points, graph by graph, ``[N, F]``.
+        ends: Where graphs start, and the last one ends.
+        graphs: The graphs to look at, ascending.
     """
-    hashes = _hashes(x)
+    sizes = np.diff(ends)[graphs]
+    graph = np.arange(len(graphs)).repeat(sizes)
+    move = (ends[graphs] - (sizes.cumsum() - sizes)).repeat(sizes)
+    rows = np.arange(len(graph)) + move
+    x = _rows(x, rows)
+    hashes = _hashes(x) + graph * GRAPH
     order = hashes.argsort(kind='stable')
-    new = np.diff(hashes[order], prepend=hashes[order[:1]] - 1) != 0
-    start = new.nonzero()[0]
+    start = _changes(hashes[order])
     size = np.diff(start, append=len(order))
     rank = order[start].argsort()  # of places, by their first point
     start, size = start[rank], size[rank]
     ends = np.concatenate([[0], size.cumsum()])
-    move = (start - ends[:-1]).repeat(size)
-    points = order[np.arange(len(order)) + move]
-    first = points[ends[:-1]].repeat(size)
+    points = order[np.arange(len(order)) + (start - ends[:-1]).repeat(size)]
+    first = points[ends[:-1]]
     for part in _parts(x):
-        one, other = (
-            x[torch.from_numpy(index[part]).to(x.device)]
-            for index in (points, first)
-        )
-        if not torch.equal(one, other):
+        one, other = points[part], first.repeat(size)[part]
+        if not (
+            np.array_equal(graph[one], graph[other])
+            and torch.equal(_rows(x, one), _rows(x, other))
+        ):
             return None
-    return Places(points, ends)
+    sizes = np.bincount(graph[first], minlength=len(graphs))
+    return Places(rows[points], ends, sizes)
+
+
+def _changes(values: np.ndarray) -> np.ndarray:
+    """Where sorted values differ from the one before."""
+    new = np.ones(len(values), bool)
+    new[1:] = values[1:] != values[:-1]
+    return new.nonzero()[0]
+
+
+def _rows(x: Tensor, index: np.ndarray) -> Tensor:
+    return x[torch.from_numpy(index).to(x.device)]
 
 
 def _hashes(x: Tensor) -> np.ndarray:
@@ -182,7 +207,7 @@ def expand(
         _expand,
         (
             *(near.cpu().numpy(), dist.cpu().numpy()),
-            *(of_y.start[:-1], of_y.size),
+            *(of_y.start[:-1], np.diff(of_y.start)),
         ),
         (
             *(of_y.points, of_x.start, of_x.points, exclude_self),

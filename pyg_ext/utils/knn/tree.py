@@ -8,20 +8,15 @@ holds up to seven dimensions, where terms are added one after the other.
 import numpy as np
 
 from pyg_ext.utils.compiled import compiled
-from pyg_ext.utils.knn_kernels import (
-    inlined,
-    keep,
-    measure,
-    shrink,
-    smallest,
-)
+from pyg_ext.utils.knn.kernels import inlined, keep, measure, shrink
+from pyg_ext.utils.sorting import smallest
 
 LEAF = 64  # most points of a leaf
 FRONT = 32  # most nodes of a front
 
 
 @compiled
-def grow(x):
+def build(x):
     """Halves the points along the widest side of their box again and again.
 
     Node ``n`` has the children ``2 n + 1`` and ``2 n + 2``; the leaves come
@@ -81,7 +76,7 @@ def _front(start, stop, low, high, lower, upper, k, front):
     a box.
 
     Args:
-        start: What :func:`grow` returned, as the next three.
+        start: What :func:`build` returned, as the next three.
         stop: Likewise.
         low: Likewise.
         high: Likewise.
@@ -137,7 +132,7 @@ def query(
     Args:
         groups: The leaves to do of a tree of the points that choose.
         points_y: These, in the order of their tree, ``[F, M]``.
-        tree_y: What :func:`grow` returned.
+        tree_y: What :func:`build` returned.
         points_x: Points to choose from, likewise, ``[F, N]``.
         tree_x: Likewise.
         exclude_self: Whether a point may not choose itself.
@@ -152,10 +147,10 @@ def query(
     order_y, start_y, stop_y, low_y, high_y = tree_y
     order, start, stop, low, high = tree_x
     k, dims, leaves = keys.shape[1], len(points_x), len(start) // 2
-    room = 2 * k + LEAF // 2
-    pool = np.empty(room + LEAF)
-    at = np.empty(room + LEAF, np.int64)
-    bits = np.empty(room + LEAF, np.uint64)
+    capacity = 2 * k + LEAF // 2
+    pool = np.empty(capacity + LEAF)
+    at = np.empty(capacity + LEAF, np.int64)
+    bits = np.empty(capacity + LEAF, np.uint64)
     near, reached = np.empty(LEAF), np.empty(LEAF)
     front, gaps = np.empty(FRONT, np.int64), np.empty(FRONT)
     lower, upper = np.empty((dims, FRONT)), np.empty((dims, FRONT))
@@ -209,9 +204,9 @@ def query(
                     key = near[c]
                     pool[n], at[n] = key, names[c]
                     n += key <= top
-                if n > room:
+                if n > capacity:
                     n, top = shrink(pool, at, k, n, bits)
-                if n > room:
+                if n > capacity:
                     top = smallest(pool, at, k, n)
                     n = k
             worst = np.inf

@@ -1,5 +1,4 @@
 import math
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +14,7 @@ from pyg_ext.utils.checks import (
     check_vector,
 )
 
-BACKENDS = ('auto', 'tree', 'products', 'faiss', 'torch')
+BACKENDS = ('auto', 'tree', 'products', 'torch')
 METRICS = ('euclidean', 'cosine')
 FLOWS = ('source_to_target', 'target_to_source')
 
@@ -77,9 +76,9 @@ def knn_index(
         exclude_self (bool, optional): If set to :obj:`True`, no point is its
             own neighbor. (default: :obj:`False`)
         backend (str, optional): :obj:`'tree'` (a k-d tree, up to seven
-            dimensions, or six with :obj:`'cosine'`), :obj:`'products'`
-            (blocked inner products, compiled selection) and :obj:`'faiss'`
-            (if installed) on the CPU, :obj:`'torch'` on any device;
+            dimensions, or six with :obj:`'cosine'`) and
+            :obj:`'products'` (blocked inner products, compiled selection) on
+            the CPU, :obj:`'torch'` on any device;
             :obj:`'auto'` takes the tree if it can, else products, and
             :obj:`'torch'` beyond the CPU. In small graphs, all but
             :obj:`'torch'` compute all distances. (default: :obj:`'auto'`)
@@ -91,7 +90,6 @@ def knn_index(
             whole numbers from :math:`2^{53}` on; on shapes, devices and batch
             vectors that do not fit together; on an unknown metric or backend;
             on :obj:`exclude_self` if :obj:`y` is not :obj:`x`.
-        ImportError: On :obj:`'faiss'` if it is not installed.
 
     Shapes:
         - **input:** points :math:`(N, F)` and :math:`(M, F)`, or one number
@@ -149,10 +147,11 @@ def nearest(
     index = torch.full((len(y), most), -1, device=y.device)
     dist = torch.full_like(index, torch.inf, dtype=torch.double)
     if most > 0 and len(y) > 0:
-        from pyg_ext.utils import knn_search  # loads numba
+        from pyg_ext.utils.knn.search import search  # loads numba
 
-        knn_search.search(
-            *(x, y, sizes_x, sizes_y, metric == 'cosine', exclude_self),
+        sizes = sizes_x.numpy(), sizes_y.numpy()
+        search(
+            *(x, y, *sizes, metric == 'cosine', exclude_self),
             *(index, dist, backend, chunk_size),
         )
     mask = index >= 0
@@ -325,8 +324,6 @@ def _checked(
         raise ValueError(
             f'x and y must be on one device (got {x.device} and {y.device})'
         )
-    if backend == 'faiss' and find_spec('faiss') is None:
-        raise ImportError("backend 'faiss' needs the package faiss-cpu")
     dims = x.size(1) if x.dim() == 2 else 1
     fits = dims + (metric == 'cosine') <= TREE_DIMS
     if backend == 'tree' and not fits:

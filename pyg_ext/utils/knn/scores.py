@@ -1,0 +1,79 @@
+"""Scores of candidates, from inner products of known error.
+
+A *score* is half of a squared distance without the part that all points have
+in common, ``|x|^2 / 2 - x y``.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.linalg import vector_norm
+
+from pyg_ext.utils.knn.kernels import highest
+
+
+class Scores:
+    """Float32 copies of points, scaled and centered graph by graph.
+
+    Args:
+        x: Points to choose from, graph by graph.
+        y: Points that choose, likewise.
+        sizes_x: The number of points of each graph in ``x``.
+        sizes_y: Likewise in ``y``.
+    """
+
+    def __init__(
+        self, x: Tensor, y: Tensor, sizes_x: np.ndarray, sizes_y: np.ndarray
+    ):
+        same = y is x
+        both = [_graphs(sizes_x, x), _graphs(sizes_y, y)]
+        largest = x.new_zeros(len(sizes_x))
+        for points, graph in zip((x, y), both, strict=True):
+            most = points.abs().amax(1)
+            largest.scatter_reduce_(0, graph, most, 'amax')
+        power = -np.frexp(largest.cpu().numpy())[1]
+        most = 120 if x.dtype == torch.float else 500  # its square is a number
+        scale = np.ldexp(1.0, power.clip(-most, most))
+        self.scale = torch.from_numpy(scale).to(x.device)  # [graphs]
+        factors = [self.scale.to(x.dtype)[g].unsqueeze(1) for g in both]
+        x, y = x * factors[0], y * factors[1]
+        count = torch.from_numpy(sizes_x).to(x).clamp(min=1).unsqueeze(1)
+        center = x.new_zeros(len(sizes_x), x.size(1))
+        center.index_add_(0, both[0], x).div_(count)
+        self.center = center.double()  # [graphs, F]
+        self.x = (x - center[both[0]]).float()
+        self.y = self.x if same else (y - center[both[1]]).float()
+        # Relative, of sums in any order and of rounding the points:
+        self.error = 1.01 * (x.size(1) + 8) * 2.0**-24
+        self.norm = vector_norm(self.y, dim=1, dtype=torch.double)  # [M]
+        self.half = 0.5 * self.x.square().sum(1)  # [N]
+        self.square = self.scale.square()[both[1]]  # [M]
+
+    def limits(self, rows: Tensor, dist: Tensor) -> Tensor:
+        """The score that a point not farther than a squared distance may
+        seem to have, for some rows of ``y``.
+        """
+        return highest(dist * self.square[rows], self.norm[rows], self.error)
+
+
+def _graphs(sizes: np.ndarray, points: Tensor) -> Tensor:
+    """The graph of each point."""
+    sizes = torch.from_numpy(sizes)
+    return torch.arange(len(sizes)).repeat_interleave(sizes).to(points.device)
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Inner products of float32 in float32, whatever the user has set."""
+    before = torch.get_float32_matmul_precision()
+    if before != 'highest':
+        torch.set_float32_matmul_precision('highest')
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        if before != 'highest':
+            torch.set_float32_matmul_precision(before)
