@@ -254,6 +254,7 @@ ELSEWHERE = {
     'DropNode',
     'DropPath',
     'Dropout',
+    'DynamicEdgeConv',
     'GCN2DenseConv',
     'GCNEConv',
     'GNNBlock',

@@ -4,6 +4,7 @@ from pyg_ext.nn.aggr import PowerSumAggregation, SoftmaxSumAggregation
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.conv import (
     DilatedKNNConv,
+    DynamicEdgeConv,
     GCN2DenseConv,
     GCNEConv,
     MRConv,
@@ -70,6 +71,7 @@ __all__ = [
     'DropNode',
     'DropPath',
     'Dropout',
+    'DynamicEdgeConv',
     'GCN2DenseConv',
     'GCNEConv',
     'GNNBlock',

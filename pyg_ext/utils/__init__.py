@@ -16,6 +16,7 @@ from pyg_ext.utils.diffusion import (
 )
 from pyg_ext.utils.dilation import dilate, dilated_knn_graph, walk_graph
 from pyg_ext.utils.dropout import dropout
+from pyg_ext.utils.fps import fps
 from pyg_ext.utils.knn import (
     Neighbors,
     knn,
@@ -25,6 +26,7 @@ from pyg_ext.utils.knn import (
 )
 from pyg_ext.utils.neighbor_max import edge_max, neighbor_max
 from pyg_ext.utils.on_ray import on_ray
+from pyg_ext.utils.radius import radius, radius_graph
 from pyg_ext.utils.random_walk import (
     add_random_walk_edge,
     dropout_path,
@@ -46,6 +48,7 @@ __all__ = [
     'dropout_path',
     'edge_list',
     'edge_max',
+    'fps',
     'gcn_adj',
     'gcn_norm_once',
     'heat_kernel_topk',
@@ -58,6 +61,8 @@ __all__ = [
     'neighbor_max',
     'on_ray',
     'ppr_topk',
+    'radius',
+    'radius_graph',
     'random_walk',
     'similarity_graph',
     'walk_graph',

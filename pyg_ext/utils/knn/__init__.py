@@ -6,13 +6,14 @@ from pyg_ext.utils.knn.index import (
     TREE_DIMS,
     Neighbors,
     check_neighbors,
+    check_workers,
     knn,
     knn_graph,
     knn_index,
     nearest,
     neighbor_edges,
-    times_power,
 )
+from pyg_ext.utils.knn.points import times_power
 
 __all__ = [
     'FLOWS',
@@ -20,6 +21,7 @@ __all__ = [
     'TREE_DIMS',
     'Neighbors',
     'check_neighbors',
+    'check_workers',
     'knn',
     'knn_graph',
     'knn_index',

@@ -11,7 +11,15 @@ from pyg_ext.utils.checks import (
     check_index,
     check_name,
     check_untraced,
-    check_vector,
+)
+from pyg_ext.utils.knn.points import (
+    EXPONENT,
+    check_graph,
+    check_points,
+    largest,
+    number_graphs,
+    sort_by_graph,
+    times_power,
 )
 
 BACKENDS = ('auto', 'tree', 'products', 'torch')
@@ -19,7 +27,6 @@ METRICS = ('euclidean', 'cosine')
 FLOWS = ('source_to_target', 'target_to_source')
 
 MOST = 2**31 - 1  # neighbors
-EXPONENT = 500  # of points to compute with: a sum of squares is a number
 TREE_DIMS = 7  # up to which the k-d tree works, and is faster than products
 
 
@@ -132,16 +139,18 @@ def nearest(
         )
     backend = _checked(x, y, metric, backend, chunk_size)
     dtype = x.dtype if x.is_floating_point() else torch.double
-    batch_x = _graph('batch_x', batch_x, x)
-    batch_y = batch_x if same else _graph('batch_y', batch_y, y)
-    batch_x, batch_y = _numbered(x, y, batch_x, batch_y)
-    x, to_x, sizes_x = _sorted(x, batch_x, 'x')
-    y, to_y, sizes_y = (x, to_x, sizes_x) if same else _sorted(y, batch_y, 'y')
+    batch_x = check_graph('batch_x', batch_x, x)
+    batch_y = batch_x if same else check_graph('batch_y', batch_y, y)
+    batch_x, batch_y = number_graphs(x, y, batch_x, batch_y)
+    x, to_x, sizes_x = sort_by_graph(x, batch_x, 'x')
+    y, to_y, sizes_y = (
+        (x, to_x, sizes_x) if same else sort_by_graph(y, batch_y, 'y')
+    )
     if x.dtype != y.dtype:
         x, y = x.double(), y.double()
     power, most = 0, min(check_count('k', k, 0, MOST), len(x))
     if most > 0 and x.dtype == torch.double and metric == 'euclidean':
-        power = EXPONENT - math.frexp(max(_largest(x), _largest(y)))[1]
+        power = EXPONENT - math.frexp(max(largest(x), largest(y)))[1]
         x = times_power(x, power)
         y = x if same else times_power(y, power)
     index = torch.full((len(y), most), -1, device=y.device)
@@ -191,13 +200,14 @@ def knn(
             :obj:`y`. (default: :obj:`None`)
         cosine (bool, optional): If set to :obj:`True`, takes the cosine
             distance. (default: :obj:`False`)
-        num_workers (int, optional): Accepted as in PyG; the number of threads
-            is that of PyTorch. (default: :obj:`1`)
+        num_workers (int, optional): Stands where PyG has it, and must be one:
+            the number of threads is that of PyTorch. (default: :obj:`1`)
         batch_size (int, optional): Accepted as in PyG, and not needed.
             (default: :obj:`None`)
 
     Raises:
-        ValueError: As in :func:`knn_index`.
+        ValueError: On another :obj:`num_workers` than one, and as in
+            :func:`knn_index`.
 
     Shapes:
         - **input:** points :math:`(N, F)` and :math:`(M, F)`, graphs
@@ -205,6 +215,7 @@ def knn(
         - **output:** :math:`(2, E)`: indices of points in :obj:`y`, ascending,
           and in :obj:`x`, nearest first
     """
+    check_workers(num_workers)
     metric = 'cosine' if cosine else 'euclidean'
     near = nearest(x, y, k, batch_x, batch_y, metric).index
     return neighbor_edges(near, 'target_to_source')
@@ -239,19 +250,21 @@ def knn_graph(
             (default: :obj:`'source_to_target'`)
         cosine (bool, optional): If set to :obj:`True`, takes the cosine
             distance. (default: :obj:`False`)
-        num_workers (int, optional): Accepted as in PyG; the number of threads
-            is that of PyTorch. (default: :obj:`1`)
+        num_workers (int, optional): Stands where PyG has it, and must be one:
+            the number of threads is that of PyTorch. (default: :obj:`1`)
         batch_size (int, optional): Accepted as in PyG, and not needed.
             (default: :obj:`None`)
 
     Raises:
-        ValueError: On an unknown flow, and as in :func:`knn_index`.
+        ValueError: On an unknown flow or another :obj:`num_workers` than one,
+            and as in :func:`knn_index`.
 
     Shapes:
         - **input:** points :math:`(N, F)`, graphs :math:`(N)` *(optional)*
         - **output:** edge indices :math:`(2, E)`
     """
     check_name('flow', flow, FLOWS)
+    check_workers(num_workers)
     metric = 'cosine' if cosine else 'euclidean'
     near = nearest(x, x, k, batch, batch, metric, not loop).index
     return neighbor_edges(near, flow)
@@ -284,6 +297,17 @@ def neighbor_edges(index: Tensor, flow: str = 'source_to_target') -> Tensor:
     return edges if flow == 'source_to_target' else edges.flip(0)
 
 
+def check_workers(num_workers: int) -> None:
+    """Raises a ValueError if PyG's argument has another value than its
+    default, which nothing here follows.
+    """
+    if num_workers != 1:
+        raise ValueError(
+            f'num_workers must be 1, as torch.set_num_threads sets the number '
+            f'of threads (got {num_workers!r})'
+        )
+
+
 def check_neighbors(index: Any) -> Tensor:
     """Returns neighbors of points as int64.
 
@@ -314,7 +338,7 @@ def _checked(
     if chunk_size is not None:
         check_count('chunk_size', chunk_size)
     for name, points in (('x', x), ('y', y)):
-        _check_points(name, points)
+        check_points(name, points)
     if x.dim() != y.dim() or x.size()[1:] != y.size()[1:]:
         raise ValueError(
             f'x and y must be [N, F] and [M, F], or [N] and [M] (got '
@@ -339,91 +363,3 @@ def _checked(
             f'backend {backend!r} works on the CPU alone (got {x.device})'
         )
     return 'torch' if backend == 'auto' else backend
-
-
-def _check_points(name: str, points: Any) -> None:
-    if not isinstance(points, Tensor):
-        raise ValueError(
-            f'{name} must be a tensor (got {type(points).__name__})'
-        )
-    if points.layout != torch.strided or points.is_complex():
-        raise ValueError(
-            f'{name} must be a dense tensor of real numbers (got '
-            f'{points.dtype}, {points.layout})'
-        )
-    if points.is_meta:
-        raise ValueError(f'{name} must have values (got a meta tensor)')
-    if points.dim() not in (1, 2):
-        raise ValueError(
-            f'{name} must be of shape [N, F] or [N] (got '
-            f'{list(points.size())})'
-        )
-    if points.dim() == 2 and points.size(1) == 0:
-        raise ValueError(
-            f'{name} must have at least one number for each point (got shape '
-            f'{list(points.size())})'
-        )
-
-
-def _graph(name: str, batch: OptTensor, points: Tensor) -> OptTensor:
-    """The graph of each point, on the device of the points."""
-    if batch is None:
-        return None
-    batch = check_vector(name, batch, len(points), None, 'graphs')
-    return batch.to(points.device)
-
-
-def _numbered(
-    x: Tensor, y: Tensor, batch_x: OptTensor, batch_y: OptTensor
-) -> tuple[OptTensor, OptTensor]:
-    """The graphs by numbers less than that of all points."""
-    given = [b for b in (batch_x, batch_y) if b is not None and len(b) > 0]
-    if all(int(batch.max()) < len(x) + len(y) for batch in given):
-        return batch_x, batch_y
-    graphs = [
-        torch.zeros(len(points), dtype=torch.long, device=points.device)
-        if batch is None
-        else batch
-        for batch, points in ((batch_x, x), (batch_y, y))
-    ]
-    number = torch.cat(graphs).unique(return_inverse=True)[1]
-    return number[: len(x)], number[len(x) :]
-
-
-def _largest(x: Tensor) -> float:
-    return float(x.abs().amax()) if x.numel() > 0 else 0.0
-
-
-def times_power(x: Tensor, power: int) -> Tensor:
-    """Points times a power of two, which may be no number itself."""
-    for part in (power // 2, power - power // 2):
-        if part:
-            x = x * 2.0**part
-    return x
-
-
-def _sorted(
-    x: Tensor, batch: OptTensor, name: str
-) -> tuple[Tensor, OptTensor, Tensor]:
-    """Points graph by graph in a type to compute with, where each of them
-    stood (if not there), and the sizes of the graphs.
-    """
-    x = x.detach() if x.dim() == 2 else x.detach().unsqueeze(1)
-    whole = not x.is_floating_point()
-    x = x.to(torch.double if whole or x.dtype == torch.double else torch.float)
-    bound = (
-        2.0**53 if whole else torch.inf
-    )  # of whole numbers that float64 has
-    if not _largest(x) < bound:
-        bad = int((~(x.abs() < bound)).any(1).nonzero()[0])
-        meant = 'whole numbers less than 2**53' if whole else 'finite numbers'
-        raise ValueError(
-            f'{name} must be {meant} (got {x[bad].tolist()[:8]} in row {bad})'
-        )
-    if batch is None:
-        return x.contiguous(), None, torch.tensor([len(x)])
-    sizes = batch.bincount().cpu()
-    if bool((batch[1:] >= batch[:-1]).all()):
-        return x.contiguous(), None, sizes
-    order = batch.argsort(stable=True)
-    return x[order], order, sizes
