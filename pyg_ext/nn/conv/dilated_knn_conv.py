@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 from torch.nn import Linear, ReLU, Sequential
-from torch_geometric.nn import EdgeConv, MessagePassing
+from torch_geometric.nn import Aggregation, EdgeConv, MessagePassing
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_ext.nn.conv.mr_conv import MRConv
@@ -12,6 +12,8 @@ from pyg_ext.utils.dilation import check_dilation
 from pyg_ext.utils.knn import MOST, nearest
 
 Factory = Callable[..., MessagePassing]
+
+EPSILON = 0.2  # by default
 
 
 def _edge(in_channels: int, out_channels: int, **kwargs) -> EdgeConv:
@@ -35,8 +37,7 @@ class DilatedKNNConv(MessagePassing):
     nearest points in feature space
     (:func:`~pyg_ext.utils.dilated_knn_graph`), and a convolution runs on that
     graph. With :obj:`conv='edge'` and :obj:`dilation=1` it is
-    :class:`torch_geometric.nn.DynamicEdgeConv`, without its need for a
-    compiled extension.
+    :class:`DynamicEdgeConv` of a linear layer and a ReLU.
 
     Args:
         in_channels (int): Size of each input sample.
@@ -64,9 +65,11 @@ class DilatedKNNConv(MessagePassing):
 
     Raises:
         ValueError: On an unknown :obj:`conv`, on :obj:`k` or
-            :obj:`dilation` less than one, on another :obj:`flow` than
-            :obj:`'source_to_target'`, without loops between two sets
-            of points, and as in :func:`~pyg_ext.utils.knn_index`.
+            :obj:`dilation` less than one, on an :obj:`aggr` that the
+            convolution does not follow, on another :obj:`flow` than
+            :obj:`'source_to_target'`, on an :obj:`epsilon` without
+            :obj:`stochastic`, without loops between two sets of points, and
+            as in :func:`~pyg_ext.utils.knn_index`.
 
     Shapes:
         - **input:**
@@ -103,6 +106,10 @@ class DilatedKNNConv(MessagePassing):
             check_name('flow', kwargs['flow'], ('source_to_target',))
         check_dilation(k, dilation)
         check_probability('epsilon', epsilon)
+        if epsilon != EPSILON and not stochastic:
+            raise ValueError(
+                f'epsilon goes with stochastic=True (got epsilon={epsilon})'
+            )
         factory = CONVS[conv] if isinstance(conv, str) else conv
         self.in_channels = in_channels
         self.out_channels = out_channels
@@ -113,6 +120,17 @@ class DilatedKNNConv(MessagePassing):
         self.loop = loop
         self.metric = 'cosine' if cosine else 'euclidean'
         self.conv = factory(in_channels, out_channels, **kwargs)
+        aggr = kwargs.get('aggr')
+        if isinstance(aggr, (str, Aggregation)):
+            name, has = (
+                type(self.conv).__name__,
+                getattr(self.conv, 'aggr', None),
+            )
+            if has != str(aggr):
+                raise ValueError(
+                    f'aggr must be one that {name} follows, which has '
+                    f'aggr={has!r} (got {aggr!r})'
+                )
 
     def reset_parameters(self) -> None:
         """Draws all parameters anew."""

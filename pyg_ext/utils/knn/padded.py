@@ -24,17 +24,17 @@ def by_torch(
         ends_y: Likewise in ``y``.
         graphs: The graphs to do, none of them empty.
     """
-    search = _Search(task, ends_x, ends_y)
+    padded = _Padded(task, ends_x, ends_y)
     sizes_x, sizes_y, dims = np.diff(ends_x), np.diff(ends_y), task.x.size(1)
     for alike in _alike(sizes_x, sizes_y, graphs):
         most_x, most_y = sizes_x[alike].max(), sizes_y[alike].max()
-        row = 8 * most_x + min(task.size, most_x) * search.pair  # bytes
+        row = 8 * most_x + min(task.size, most_x) * padded.pair  # bytes
         rows = task.chunk_size or max(BYTES // row, 1)
         num = max(BYTES // (4 * dims * most_x + most_y * row), 1)
         if task.chunk_size:
             num = min(num, max(rows // most_y, 1))
         for part in ranges(0, len(alike), int(num)):
-            search.run(alike[part], int(rows))
+            padded.run(alike[part], int(rows))
 
 
 def _alike(
@@ -48,7 +48,7 @@ def _alike(
     yield from np.split(graphs[order], new.nonzero()[0] + 1)
 
 
-class _Search:
+class _Padded:
     """The points of all graphs, on their device."""
 
     def __init__(self, task: Task, ends_x: np.ndarray, ends_y: np.ndarray):

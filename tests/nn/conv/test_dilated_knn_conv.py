@@ -1,9 +1,9 @@
 import pytest
 import torch
-import torch_geometric.typing
-from torch_geometric.nn import DynamicEdgeConv, EdgeConv, SAGEConv
+from torch.nn import Linear
+from torch_geometric.nn import EdgeConv, SAGEConv, SumAggregation
 
-from pyg_ext.nn import DilatedKNNConv, MRConv
+from pyg_ext.nn import DilatedKNNConv, DynamicEdgeConv, MRConv
 from pyg_ext.utils import dilated_knn_graph
 
 X = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
@@ -21,14 +21,10 @@ def test_is_edge_conv_on_the_dilated_graph(dilation, loop):
     assert torch.equal(conv(X, BATCH, edges), pyg(X, edges))
 
 
-@pytest.mark.skipif(
-    not getattr(torch_geometric.typing, 'WITH_KNN', False),
-    reason='PyG has no k-NN here',
-)
 def test_is_dynamic_edge_conv():
     conv = DilatedKNNConv(3, 4, 5)
-    pyg = DynamicEdgeConv(conv.conv.nn, 5)
-    assert torch.allclose(conv(X, BATCH), pyg(X, BATCH))
+    other = DynamicEdgeConv(conv.conv.nn, 5)
+    assert torch.equal(conv(X, BATCH), other(X, BATCH))
 
 
 def test_max_relative_and_any_other():
@@ -115,7 +111,25 @@ def test_arguments_that_do_not_fit(message):
         DilatedKNNConv(3, 4, 5)(*ARGUMENTS[message])
 
 
+def deaf(in_channels, out_channels, **kwargs):
+    """A convolution that looks at none of its arguments."""
+    return SAGEConv(in_channels, out_channels)
+
+
+@pytest.mark.parametrize('aggr', ['max', SumAggregation()])
+def test_aggregations_that_no_one_follows(aggr):
+    with pytest.raises(ValueError, match=r"SAGEConv .* has aggr='mean'"):
+        DilatedKNNConv(3, 4, 5, conv=deaf, aggr=aggr)
+    assert DilatedKNNConv(3, 4, 5, conv=SAGEConv, aggr=aggr)(X).size(1) == 4
+    with pytest.raises(ValueError, match='aggr must be'):
+        DilatedKNNConv(3, 4, 5, conv='mr', aggr='mean')
+    with pytest.raises(ValueError, match='Linear .* has aggr=None'):
+        DilatedKNNConv(3, 4, 5, conv=lambda *a, aggr: Linear(3, 4), aggr=aggr)
+
+
 def test_errors():
+    with pytest.raises(ValueError, match=r'epsilon goes with stochastic'):
+        DilatedKNNConv(3, 4, 5, epsilon=0.5)
     with pytest.raises(ValueError, match=r'epsilon must be .*got 2'):
         DilatedKNNConv(3, 4, 5, epsilon=2)
     with pytest.raises(ValueError, match=r"conv must be one of .*got 'gcn'"):
