@@ -13,7 +13,7 @@ from pyg_ext.utils.knn import MOST, nearest
 
 Factory = Callable[..., MessagePassing]
 
-EPSILON = 0.2  # by default
+EPSILON = 0.2
 
 
 def _edge(in_channels: int, out_channels: int, **kwargs) -> EdgeConv:
@@ -91,7 +91,7 @@ class DilatedKNNConv(MessagePassing):
         dilation: int = 1,
         conv: str | Factory = 'edge',
         stochastic: bool = False,
-        epsilon: float = 0.2,
+        epsilon: float = EPSILON,
         loop: bool = True,
         cosine: bool = False,
         **kwargs,
@@ -122,14 +122,11 @@ class DilatedKNNConv(MessagePassing):
         self.conv = factory(in_channels, out_channels, **kwargs)
         aggr = kwargs.get('aggr')
         if isinstance(aggr, (str, Aggregation)):
-            name, has = (
-                type(self.conv).__name__,
-                getattr(self.conv, 'aggr', None),
-            )
+            has = getattr(self.conv, 'aggr', None)
             if has != str(aggr):
                 raise ValueError(
-                    f'aggr must be one that {name} follows, which has '
-                    f'aggr={has!r} (got {aggr!r})'
+                    f'aggr must be one that {type(self.conv).__name__} '
+                    f'follows, which has aggr={has!r} (got {aggr!r})'
                 )
 
     def reset_parameters(self) -> None:

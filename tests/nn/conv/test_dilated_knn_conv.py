@@ -123,7 +123,7 @@ def test_aggregations_that_no_one_follows(aggr):
     assert DilatedKNNConv(3, 4, 5, conv=SAGEConv, aggr=aggr)(X).size(1) == 4
     with pytest.raises(ValueError, match='aggr must be'):
         DilatedKNNConv(3, 4, 5, conv='mr', aggr='mean')
-    with pytest.raises(ValueError, match='Linear .* has aggr=None'):
+    with pytest.raises(ValueError, match=r'Linear .* has aggr=None'):
         DilatedKNNConv(3, 4, 5, conv=lambda *a, aggr: Linear(3, 4), aggr=aggr)
 
 
