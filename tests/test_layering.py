@@ -13,11 +13,10 @@ LAYERS = [
     [
         'pyg_ext/nn/aggr',
         'pyg_ext/nn/norm',
-        'pyg_ext/nn/contents.py',
         'pyg_ext/nn/dropout.py',
         'pyg_ext/nn/hidden_state.py',
         'pyg_ext/nn/identity_mapping.py',
-        'pyg_ext/nn/reversible.py',
+        'pyg_ext/nn/reversible',
         'pyg_ext/nn/skip.py',
         'pyg_ext/nn/virtual_node.py',
     ],

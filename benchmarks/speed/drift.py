@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=words.names('norm', ('none', *NORMS)),
     )
     parser.add_argument(
-        '--anchors', default='0,32', type=words.wholes(0, words.DEEPEST)
+        '--checkpoints', default='0,32', type=words.wholes(0, words.DEEPEST)
     )
     parser.add_argument('--nodes', default=500, type=words.nodes)
     parser.add_argument('--channels', default=64, type=words.channels)
@@ -35,8 +35,10 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     for norm in args.norms:
         for depth in args.depths:
             row: dict[str, Any] = {'norm': norm, 'depth': depth}
-            for every in args.anchors:
-                name = f'anchor_every={every}' if every else 'no anchors'
+            for every in args.checkpoints:
+                name = (
+                    f'checkpoint_every={every}' if every else 'no checkpoints'
+                )
                 error = drift(norm, depth, every or None, x, adj)
                 row[name] = f'{error:.1e}'
             rows.append(row)
@@ -54,7 +56,7 @@ def drift(
         GNNBlock(GCNConv(width, width, normalize=False), width, kind, 0.5)
         for _ in range(depth)
     ]
-    model = ReversibleSequential(blocks, anchor_every=every).to(x.device)
+    model = ReversibleSequential(blocks, checkpoint_every=every).to(x.device)
     found = []
     for model.enabled in (True, False):
         torch.manual_seed(1)

@@ -93,9 +93,9 @@ def test_gradients_with_dropout_and_norm(edges, depth, num_groups):
     assert compare(model, x, edges) < 1e-10
 
 
-@pytest.mark.parametrize('anchor_every', [1, 3, 5, 100])
-def test_anchors(edges, anchor_every):
-    model = stack(10, anchor_every=anchor_every)
+@pytest.mark.parametrize('checkpoint_every', [1, 3, 5, 100])
+def test_checkpoints(edges, checkpoint_every):
+    model = stack(10, checkpoint_every=checkpoint_every)
     assert compare(model, features(), edges) < 1e-10
 
 
@@ -106,10 +106,10 @@ def bare(p=0.0):
     return Block(norm=lambda channels: norm, p=p)
 
 
-def test_anchors_bound_the_drift(edges):
+def test_checkpoints_bound_the_drift(edges):
     errors = {}
     for every in (None, 4):
-        model = stack(24, bare, torch.float, anchor_every=every)
+        model = stack(24, bare, torch.float, checkpoint_every=every)
         errors[every] = compare(model, features(torch.float), edges)
     assert errors[4] < errors[None]
 
@@ -118,15 +118,15 @@ def test_anchors_bound_the_drift(edges):
     ('dtype', 'factor'), [(torch.float, 2.0), (torch.double, 4.0)]
 )
 def test_drift_is_an_error(edges, dtype, factor):
-    """Too large for any digit to be left, within a segment of anchors too."""
+    """Too large for any digit to be left, within a segment too."""
     for every in (None, 40):
-        model = stack(80, bare, dtype, anchor_every=every)
+        model = stack(80, bare, dtype, checkpoint_every=every)
         with torch.no_grad():
             for p in model.parameters():
                 p.mul_(factor if p.dim() > 1 else 1.0)
-        with pytest.raises(RuntimeError, match='give anchor_every'):
+        with pytest.raises(RuntimeError, match='give checkpoint_every'):
             step(model, features(dtype), edges)
-    model.anchor_every = 1
+    model.checkpoint_every = 1
     assert compare(model, features(dtype), edges) < 1e-3
 
 
@@ -503,7 +503,7 @@ def test_errors(edges):
     with pytest.raises(ValueError, match=r'each of the 2 groups \(got 3\)'):
         ReversibleSequential([[nn.Tanh()] * 3])
     with pytest.raises(ValueError, match=r'at least 1 \(got 0\)'):
-        ReversibleSequential([nn.Tanh()], anchor_every=0)
+        ReversibleSequential([nn.Tanh()], checkpoint_every=0)
     with pytest.raises(ValueError, match='no layer 2 in a stack of 2'):
         model.register_state_hook(2, print)
     with pytest.raises(ValueError, match='no layer -3 in a stack of 2'):
@@ -584,7 +584,7 @@ def test_state_dict_and_repr():
     for p, q in zip(model.parameters(), other.parameters(), strict=True):
         assert torch.equal(p, q)
     assert str(model) == (
-        'ReversibleSequential(3 layers, num_groups=2, anchor_every=None)'
+        'ReversibleSequential(3 layers, num_groups=2, checkpoint_every=None)'
     )
     assert copy.deepcopy(model).num_groups == 2
 
@@ -633,3 +633,57 @@ def test_distributed_data_parallel(tmp_path):
     for rank in (0, 1):
         grads = torch.load(tmp_path / f'{rank}.pt')
         assert error(grads, [p.grad for p in model.parameters()]) < 1e-10
+
+
+@pytest.mark.parametrize('share', [0.0, 0.005, 0.03, 0.3])
+def test_a_block_that_differs_the_second_time(share):
+    """Silent up to 1 %, a warning from there on, an error from 5 % on."""
+    calls = []
+
+    class Counts(nn.Module):
+        def forward(self, x):
+            calls.append(x)
+            return torch.full_like(x, share * (len(calls) > 1))
+
+    stack = ReversibleSequential([[Counts(), nn.Tanh()]])
+    x = torch.ones(50, 2, requires_grad=True)
+    out = stack(x).sum()
+    if share == 0.3:
+        with pytest.raises(RuntimeError, match='did not come back'):
+            out.backward()
+    elif share == 0.03:
+        with pytest.warns(UserWarning, match='give checkpoint_every'):
+            out.backward()
+    else:
+        out.backward()
+
+
+def test_errors_name_the_block():
+    stack = ReversibleSequential([nn.Linear(3, 3) for _ in range(4)])
+    out = stack(torch.rand(2, 6)).sum()
+    with torch.no_grad():
+        stack.layers[2].convs[1].bias += 1.0
+    with pytest.raises(
+        RuntimeError,
+        match=r'bias of Linear \(group 1\) in layer 2 was changed',
+    ):
+        out.backward()
+    loose = torch.ones(3, requires_grad=True)
+
+    class Uses(nn.Module):
+        def forward(self, x):
+            return x * loose
+
+    stack = ReversibleSequential([nn.Tanh(), Uses()])
+    out = stack(torch.rand(2, 6, requires_grad=True)).sum()
+    with pytest.raises(RuntimeError, match=r'Uses \(group 1\) in layer 1'):
+        out.backward()
+    with pytest.raises(ValueError, match=r'Linear \(group 0\) of a'):
+        ReversibleSequential([nn.Linear(3, 4)])(torch.rand(2, 6))
+
+
+def test_number_of_groups_and_of_modules():
+    three = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
+    assert GroupAddRev(three, num_groups=3).num_groups == 3
+    with pytest.raises(ValueError, match=r'modules, 3, or None \(got 2\)'):
+        GroupAddRev(three, num_groups=2)

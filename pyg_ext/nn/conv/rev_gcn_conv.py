@@ -34,7 +34,7 @@ class RevGCNConv(MessagePassing):
         norm (str, optional): As in :class:`~pyg_ext.nn.GNNBlock`.
             (default: :obj:`'layer'`)
         dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
-        anchor_every (int, optional): Stores the state after every so many
+        checkpoint_every (int, optional): Stores the state after every so many
             blocks. (default: :obj:`None`)
         normalize (bool, optional): If set to :obj:`False`, weights of edges
             are used as they are; else they are normalized, as in
@@ -68,7 +68,7 @@ class RevGCNConv(MessagePassing):
         num_groups: int = 2,
         norm: str | None = 'layer',
         dropout: float = 0.0,
-        anchor_every: int | None = None,
+        checkpoint_every: int | None = None,
         normalize: bool = True,
         improved: bool = False,
         add_self_loops: bool = True,
@@ -103,7 +103,7 @@ class RevGCNConv(MessagePassing):
                 for _ in range(num_layers)
             ],
             num_groups,
-            anchor_every,
+            checkpoint_every,
         )
 
     def reset_parameters(self) -> None:

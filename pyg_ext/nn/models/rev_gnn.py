@@ -82,7 +82,7 @@ class RevGNN(GraphModel):
         jk (sequence, optional): Indices of blocks whose states are
             concatenated for the last linear layer (jumping knowledge). Each
             costs one stored state. (default: :obj:`None`)
-        anchor_every (int, optional): Stores the state after every so many
+        checkpoint_every (int, optional): Stores the state after every so many
             blocks, which bounds rounding errors. (default: :obj:`None`)
         **kwargs (optional): With :obj:`conv='gcn'`, :obj:`normalize`,
             :obj:`improved` and :obj:`add_self_loops` of :class:`GraphModel`.
@@ -115,7 +115,7 @@ class RevGNN(GraphModel):
         shared_dropout: bool = False,
         weight_tied: bool = False,
         jk: Sequence[int] | None = None,
-        anchor_every: int | None = None,
+        checkpoint_every: int | None = None,
         conv_kwargs: dict[str, Any] | None = None,
         edge_dim: int | None = None,
         **kwargs,
@@ -172,7 +172,9 @@ class RevGNN(GraphModel):
         self.lin_edge = None
         if edge_dim is not None:
             self.lin_edge = Linear(edge_dim, hidden_channels)
-        self.blocks = ReversibleSequential(blocks, num_groups, anchor_every)
+        self.blocks = ReversibleSequential(
+            blocks, num_groups, checkpoint_every
+        )
         width = hidden_channels * (1 if jk is None else len(self.jk))
         self.norm = LayerNorm(width)
         self.lin_out = Linear(width, self.out_channels)

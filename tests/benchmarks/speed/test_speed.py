@@ -63,7 +63,7 @@ def test_epoch(capsys, tmp_path):
         ('layers --parts 0', "(got '0')"),
         ('layers --limit nan', "a positive number (got 'nan')"),
         ('drift --norms bach', "did you mean 'batch'"),
-        ('drift --anchors -1', 'whole numbers from 0'),
+        ('drift --checkpoints -1', 'whole numbers from 0'),
         ('knn --peers sicpy', "did you mean 'scipy'"),
         ('augment --graphs core', "did you mean 'cora'"),
         ('augment --graphs 9', 'or numbers of nodes from 200 to'),
@@ -213,10 +213,10 @@ def test_knn_room(root):
 def test_drift(capsys, tmp_path):
     rows = speed(
         tmp_path,
-        *('drift', '--depths', '8', '--anchors', '0,2', *SMALL),
+        *('drift', '--depths', '8', '--checkpoints', '0,2', *SMALL),
     )
     assert [row['norm'] for row in rows] == ['layer', 'batch', 'none']
-    assert all(float(row['anchor_every=2']) < 1e-3 for row in rows)
+    assert all(float(row['checkpoint_every=2']) < 1e-3 for row in rows)
 
 
 def test_peers_that_differ_are_not_timed():

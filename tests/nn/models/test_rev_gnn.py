@@ -22,7 +22,7 @@ def grads(model, *inputs):
         {'conv': 'gat', 'norm': 'batch'},
         {'conv': 'gen', 'weight_tied': True},
         {'conv': lambda channels: GraphConv(channels, channels)},
-        {'shared_dropout': True, 'anchor_every': 2},
+        {'shared_dropout': True, 'checkpoint_every': 2},
         {'jk': [0, 2, -1]},
     ],
 )

@@ -1,0 +1,402 @@
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakSet
+
+import torch
+from torch import Tensor
+from torch.nn import Module, ModuleList
+from torch.utils.hooks import RemovableHandle
+
+from pyg_ext.nn.reversible.contents import Contents, versions_of
+from pyg_ext.nn.reversible.engine import StateHook, call, total
+
+Evaluate = Callable[..., Tensor]
+
+_READERS: WeakSet[Module] = WeakSet()  # leave their input as it is
+
+
+class GroupAddRev(Module):
+    r"""The grouped reversible block of the `"Training Graph Neural Networks
+    with 1000 Layers" <https://arxiv.org/abs/2106.07476>`_ paper.
+
+    The channels of :math:`\mathbf{X}` are split into :math:`C` groups, and
+
+    .. math::
+        \mathbf{X}^{\prime}_0 &= \sum_{i=2}^C \mathbf{X}_i
+
+        \mathbf{X}^{\prime}_i &= \mathbf{X}_i + f_{\theta(i)}
+        (\mathbf{X}^{\prime}_{i - 1}, \mathbf{A}), \quad
+        i \in \{ 1, \ldots, C \}
+
+    from which :math:`\mathbf{X}` can be computed back, so that training
+    stores the output alone.
+    It replaces :class:`torch_geometric.nn.GroupAddRev`, whose parameters it
+    loads, with two differences: it is right with random numbers, normalization
+    and everything else that :class:`ReversibleSequential` lists; and further
+    arguments are handed whole to each :math:`f_{\theta(i)}`, never split by
+    their size.
+
+    Args:
+        conv (torch.nn.Module or torch.nn.ModuleList): The module
+            :math:`f_{\theta(1)}`, which keeps the width of a group and is
+            copied and reset for the other groups; or all of them.
+        split_dim (int, optional): The dimension of the groups.
+            (default: :obj:`-1`)
+        num_groups (int, optional): The number of groups :math:`C`, needed
+            with a single module. (default: :obj:`None`)
+        disable (bool, optional): If set to :obj:`True`, stores what PyTorch
+            stores for any module. (default: :obj:`False`)
+        num_bwd_passes (int, optional): Accepted as in PyG; any number of
+            backward passes works with :obj:`retain_graph`.
+            (default: :obj:`1`)
+
+    Raises:
+        ValueError: On less than two groups, or on a number of channels that
+            they do not divide.
+
+    Shapes:
+        - **input:** features :math:`(|\mathcal{V}|, F)` and what the module
+          takes besides
+        - **output:** features :math:`(|\mathcal{V}|, F)`
+    """
+
+    def __init__(
+        self,
+        conv: Module | ModuleList,
+        split_dim: int = -1,
+        num_groups: int | None = None,
+        disable: bool = False,
+        num_bwd_passes: int = 1,
+    ):
+        super().__init__()
+        if isinstance(conv, ModuleList):
+            if num_groups not in (None, len(conv)):
+                raise ValueError(
+                    f'num_groups must be the number of modules, '
+                    f'{len(conv)}, or None (got {num_groups})'
+                )
+            self.convs = conv
+        else:
+            self.convs = ModuleList([conv])
+            for _ in range((num_groups or 0) - 1):
+                other = copy.deepcopy(conv)
+                if hasattr(other, 'reset_parameters'):
+                    other.reset_parameters()
+                self.convs.append(other)
+        if len(self.convs) < 2:
+            raise ValueError(
+                f'a reversible block needs at least 2 groups (got '
+                f'{len(self.convs)}): give num_groups or a ModuleList'
+            )
+        self.split_dim = split_dim
+        self.disable = disable
+        self.num_bwd_passes = num_bwd_passes
+
+    @property
+    def num_groups(self) -> int:
+        """The number of groups."""
+        return len(self.convs)
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew."""
+        for conv in self.convs:
+            conv.reset_parameters()
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if not self.disable:
+            return call([self], x, args, kwargs, reversible=True)[0]
+        return self._join(self._couple(self._split(x), args, kwargs))
+
+    def inverse(self, y: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Computes the input from the output; see
+        :meth:`ReversibleSequential.inverse`.
+        """
+        return self._join(self._undo(self._split(y), args, kwargs))
+
+    def _split(self, x: Tensor) -> list[Tensor]:
+        """The groups of a tensor, as views."""
+        size = x.size(self.split_dim)
+        if size % self.num_groups != 0:
+            raise ValueError(
+                f'{size} channels do not divide into {self.num_groups} groups'
+            )
+        return list(x.chunk(self.num_groups, self.split_dim))
+
+    def _join(self, xs: Sequence[Tensor]) -> Tensor:
+        """The tensor of all groups."""
+        return torch.cat(tuple(xs), dim=self.split_dim)
+
+    def _evaluate(
+        self, group: int, y_in: Tensor, args: tuple, kwargs: dict[str, Any]
+    ) -> Tensor:
+        """One module; one that changes its input does so to a copy."""
+        conv = self.convs[group]
+        known = conv in _READERS
+        given = y_in if known else y_in.clone()
+        version = versions_of([given])
+        out = conv(given, *args, **kwargs)
+        if versions_of([given]) != version and known:
+            raise RuntimeError(
+                f'{self._name(group)} of a reversible block changed its '
+                f'input in place, as it had not done before'
+            )
+        if versions_of([given]) == version and not given.is_inference():
+            _READERS.add(conv)
+        if not isinstance(out, Tensor) or out.size() != y_in.size():
+            got = list(out.size()) if isinstance(out, Tensor) else type(out)
+            raise ValueError(
+                f'{self._name(group)} of a reversible block must return a '
+                f'tensor of the shape of its input, {list(y_in.size())} (got '
+                f'{got})'
+            )
+        return out.to(y_in.dtype)
+
+    def _name(self, group: int) -> str:
+        return f'{type(self.convs[group]).__name__} (group {group})'
+
+    def _couple(
+        self,
+        xs: list[Tensor],
+        args: tuple,
+        kwargs: dict[str, Any],
+        evaluate: Evaluate | None = None,
+    ) -> list[Tensor]:
+        """The block on groups."""
+        evaluate = evaluate or GroupAddRev._evaluate
+        ys: list[Tensor] = []
+        y_in = total(xs[1:])
+        for group, x in enumerate(xs):
+            y_in = x + evaluate(self, group, y_in, args, kwargs)
+            ys.append(y_in)
+        return ys
+
+    def _run(
+        self,
+        xs: list[Tensor],
+        args: tuple,
+        kwargs: dict[str, Any],
+        evaluate: Evaluate | None = None,
+    ) -> list[Tensor]:
+        """As ``_couple``; in a stack, calls the hooks of the block too."""
+        backward = self._backward_hooks or self._backward_pre_hooks
+        forward = self._forward_hooks or self._forward_pre_hooks
+        if not self.disable or not (forward or backward):
+            return self._couple(xs, args, kwargs, evaluate)
+        if evaluate is None:
+            return self._split(self(self._join(xs), *args, **kwargs))
+        if backward:
+            raise RuntimeError(
+                'a layer of a reversible stack has no backward hooks: use '
+                'register_state_hook of the stack'
+            )
+        inputs = (self._join(xs), *args)
+        self._show(self._forward_pre_hooks, inputs, kwargs)
+        ys = self._couple(xs, args, kwargs, evaluate)
+        self._show(self._forward_hooks, inputs, kwargs, self._join(ys))
+        return ys
+
+    def _show(
+        self,
+        hooks: dict[int, Callable],
+        inputs: tuple,
+        kwargs: dict[str, Any],
+        *out: Tensor,
+    ) -> None:
+        """Calls hooks, which may look at the state but not change it."""
+        named = (
+            self._forward_hooks_with_kwargs
+            if out
+            else self._forward_pre_hooks_with_kwargs
+        )
+        seen = (inputs[0], *out)
+        versions = versions_of(seen)
+        for key, hook in list(hooks.items()):
+            given = (inputs, kwargs) if key in named else (inputs,)
+            result = hook(self, *given, *out)
+            same = any(result is t for t in (None, inputs, *seen))
+            if not same or versions != versions_of(seen):
+                raise RuntimeError(
+                    'a hook on a layer of a reversible stack changed its '
+                    'state, which the backward pass cannot undo: change it '
+                    'inside of a block, or set enabled=False'
+                )
+
+    def _undo(
+        self, ys: list[Tensor], args: tuple, kwargs: dict[str, Any]
+    ) -> list[Tensor]:
+        """The inverse of ``_couple``."""
+        xs = list(ys)
+        for i in reversed(range(self.num_groups)):
+            y_in = ys[i - 1] if i > 0 else total(xs[1:])
+            with Contents(self.convs[i]).aside():
+                xs[i] = ys[i] - self._evaluate(i, y_in, args, kwargs)
+        return xs
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.convs[0]}, '
+            f'num_groups={self.num_groups})'
+        )
+
+
+class ReversibleSequential(Module):
+    r"""A stack of grouped reversible blocks (:class:`GroupAddRev`) that
+    trains in memory that, but for the parameters, hardly grows with its
+    depth, from the `"Training Graph Neural Networks with 1000 Layers"
+    <https://arxiv.org/abs/2106.07476>`_ paper.
+
+    The whole stack is one node of the autograd graph, which stores its
+    output. The backward pass walks from there to the input; at each block
+    *one* evaluation gives both the inverse and the gradient.
+
+    * Random numbers of PyTorch (dropout, edge dropping) are replayed, and so
+      is autocast. The state keeps the type of the input.
+    * What a block keeps (running statistics, buffers, attributes) changes
+      once, and is what it was before when the block is evaluated again.
+    * Tensors of the caller are neither freed nor changed.
+    * Any module may stand in a block: without parameters, with frozen, unused
+      or shared ones. Gradients reach the further arguments that require them.
+    * In evaluation and under :func:`torch.no_grad` it is a plain stack.
+    * Forward hooks of :obj:`stack.layers[i]` fire once a step, with the state
+      as one tensor; hooks inside a block fire in each evaluation.
+
+    Inversion adds rounding errors, which grow with depth unless blocks
+    normalize their input; :obj:`checkpoint_every` bounds them.
+
+    Args:
+        blocks (list): For each layer a module of width :math:`F / C`, which
+            is copied and reset for each group, or a list of :math:`C`
+            modules. The same entry twice shares its parameters.
+        num_groups (int, optional): The number of groups :math:`C`.
+            (default: :obj:`2`)
+        checkpoint_every (int, optional): Stores the state after every so many
+            layers, from which the walk goes on. (default: :obj:`None`)
+        split_dim (int, optional): The dimension of the groups.
+            (default: :obj:`-1`)
+        enabled (bool, optional): If set to :obj:`False`, also as an attribute
+            later, the same stack stores what PyTorch stores.
+            (default: :obj:`True`)
+
+    Raises:
+        ValueError: On less than two groups, on a number of channels that
+            they do not divide, or on a block that changes the shape.
+        UserWarning: In the backward pass, if the way back misses the input by
+            more than 1 %.
+        RuntimeError: In the forward pass, on a scripted module, a parameter
+            without a shape yet, or a hook on a layer that changes the state.
+            In the backward pass, if a parameter, an argument or the mode of
+            the stack was changed since the forward pass; if the way back
+            misses the input by more than 5 % (rounding errors, or a block
+            that computes something else the second time); if a block uses a
+            tensor that requires gradients and is neither its own nor an
+            argument; or on double backward.
+
+    Shapes:
+        - **input:** features :math:`(|\mathcal{V}|, F)` and what the blocks
+          take besides (edge indices, weights, ...), handed whole to each
+        - **output:** features :math:`(|\mathcal{V}|, F)`; with
+          :obj:`return_states` a tuple of those and the list of states
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[Module | Sequence[Module]],
+        num_groups: int = 2,
+        checkpoint_every: int | None = None,
+        split_dim: int = -1,
+        enabled: bool = True,
+    ):
+        super().__init__()
+        if checkpoint_every is not None and checkpoint_every < 1:
+            raise ValueError(
+                f'checkpoint_every must be at least 1 (got {checkpoint_every})'
+            )
+        built: dict[int, GroupAddRev] = {}
+        for block in blocks:
+            if id(block) in built:
+                continue
+            conv = block if isinstance(block, Module) else ModuleList(block)
+            if isinstance(conv, ModuleList) and len(conv) != num_groups:
+                raise ValueError(
+                    f'a list of modules must have one for each of the '
+                    f'{num_groups} groups (got {len(conv)})'
+                )
+            built[id(block)] = GroupAddRev(
+                conv, split_dim, num_groups, disable=True
+            )
+        self.layers = ModuleList(built[id(block)] for block in blocks)
+        self.num_groups = num_groups
+        self.checkpoint_every = checkpoint_every
+        self.split_dim = split_dim
+        self.enabled = enabled
+        self._state_hooks: dict[int, OrderedDict[int, StateHook]] = {
+            i: OrderedDict() for i in range(len(self.layers))
+        }
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew."""
+        for layer in self.layers:
+            layer.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor,
+        *args: Any,
+        return_states: Sequence[int] | None = None,
+        **kwargs: Any,
+    ) -> Tensor | tuple[Tensor, list[Tensor]]:
+        """Runs the stack.
+
+        Args:
+            x: The features.
+            *args: Further arguments of each block.
+            return_states: Indices of layers whose output is returned too, for
+                jumping knowledge. Each costs one stored state.
+            **kwargs: Further arguments of each block.
+        """
+        wanted = [self._index(i) for i in return_states or ()]
+        out, states = call(
+            list(self.layers),
+            x,
+            args,
+            kwargs,
+            self.enabled,
+            self.checkpoint_every,
+            wanted,
+            self._state_hooks,
+        )
+        return out if return_states is None else (out, states)
+
+    def inverse(self, y: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Computes the input from the output.
+
+        The blocks run in their present mode; one that draws random numbers
+        cannot be inverted from its output alone, so call :meth:`eval` first.
+        """
+        for layer in reversed(self.layers):
+            y = layer._join(layer._undo(layer._split(y), args, kwargs))
+        return y
+
+    def register_state_hook(self, i: int, fn: StateHook) -> RemovableHandle:
+        """Calls ``fn(state, gradient)`` in each backward pass with the output
+        of layer ``i`` and the gradient that reaches it.
+        """
+        hooks = self._state_hooks[self._index(i)]
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = fn
+        return handle
+
+    def _index(self, i: int) -> int:
+        num = len(self.layers)
+        if not -num <= i < num:
+            raise ValueError(f'there is no layer {i} in a stack of {num}')
+        return i % num
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({len(self.layers)} layers, '
+            f'num_groups={self.num_groups}, '
+            f'checkpoint_every={self.checkpoint_every})'
+        )
