@@ -128,7 +128,8 @@ def search(
         of_x, of_y = (slice(*ends[g : g + 2]) for ends in (ends_x, ends_y))
         part = task.slice(of_x, of_y)
         BACKENDS[backend](part)
-        part.index.add_(of_x.start * (part.index >= 0))
+        if of_x.start:
+            part.index.add_(of_x.start * (part.index >= 0))
 
 
 BACKENDS = {'tree': by_tree, 'products': by_products}
