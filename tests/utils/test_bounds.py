@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-COMPILED = ('diffusion', 'knn', 'neighbor_max', 'random_walk')
+COMPILED = ('diffusion', 'fps', 'knn', 'neighbor_max', 'random_walk')
 
 
 @pytest.mark.skipif('NUMBA_BOUNDSCHECK' in os.environ, reason='is checked now')

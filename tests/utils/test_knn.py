@@ -11,6 +11,7 @@ from pyg_ext.utils.knn import (
     kernels,
     padded,
     places,
+    score_kernels,
     search,
     task,
     times_power,
@@ -486,10 +487,10 @@ def test_origin_under_cosine(backend):
 def test_packed_candidates_sort_by_score_and_index():
     tiny = np.finfo(np.float32).tiny
     scores = np.float32([2.5, -1.0, 0.0, tiny, -tiny, np.inf, 1e30, -1e30, 0])
-    keys = [kernels.pack(s, j) for j, s in enumerate(scores)]
+    keys = [score_kernels.pack(s, j) for j, s in enumerate(scores)]
     order = np.argsort(scores, kind='stable')
     assert np.argsort(np.uint64(keys)).tolist() == order.tolist()
-    back = [kernels.score_of(np.uint64(key)) for key in keys]
+    back = [score_kernels.score_of(np.uint64(key)) for key in keys]
     assert np.array_equal(back, scores)
     assert max(keys) < kernels.NONE
 

@@ -1,17 +1,19 @@
 """Exact k-NN search."""
 
-from pyg_ext.utils.knn.index import (
+from pyg_ext.utils.knn.graph import (
     FLOWS,
-    MOST,
-    TREE_DIMS,
-    Neighbors,
     check_neighbors,
     check_workers,
     knn,
     knn_graph,
+    neighbor_edges,
+)
+from pyg_ext.utils.knn.index import (
+    MOST,
+    TREE_DIMS,
+    Neighbors,
     knn_index,
     nearest,
-    neighbor_edges,
 )
 from pyg_ext.utils.knn.points import times_power
 

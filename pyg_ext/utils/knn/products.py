@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from pyg_ext.utils.knn import kernels
+from pyg_ext.utils.knn import score_kernels as kernels
 from pyg_ext.utils.knn import task as tasks
 from pyg_ext.utils.knn.scores import Scores, full_precision
 from pyg_ext.utils.knn.task import Task, ranges

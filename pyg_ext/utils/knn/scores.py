@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from pyg_ext.utils.knn.kernels import highest
+from pyg_ext.utils.knn.score_kernels import highest
 
 
 class Scores:
