@@ -29,40 +29,48 @@ class Scores:
         self, x: Tensor, y: Tensor, sizes_x: np.ndarray, sizes_y: np.ndarray
     ):
         same = y is x
-        both = [_graphs(sizes_x, x), _graphs(sizes_y, y)]
+        graph_x = _graphs(sizes_x, x)
+        graph_y = graph_x if same else _graphs(sizes_y, y)
         largest = x.new_zeros(len(sizes_x))
-        for points, graph in zip((x, y), both, strict=True):
-            most = points.abs().amax(1)
-            largest.scatter_reduce_(0, graph, most, 'amax')
+        largest.scatter_reduce_(0, graph_x, x.abs().amax(1), 'amax')
+        if not same:
+            largest.scatter_reduce_(0, graph_y, y.abs().amax(1), 'amax')
         power = -np.frexp(largest.cpu().numpy())[1]
         most = 120 if x.dtype == torch.float else 500  # its square is a number
         scale = np.ldexp(1.0, power.clip(-most, most))
         self.scale = torch.from_numpy(scale).to(x.device)  # [graphs]
-        factors = [self.scale.to(x.dtype)[g].unsqueeze(1) for g in both]
-        x, y = x * factors[0], y * factors[1]
+        factor = self.scale.to(x.dtype).unsqueeze(1)
+        x = x * _each(factor, graph_x)
+        y = x if same else y * _each(factor, graph_y)
         count = torch.from_numpy(sizes_x).to(x).clamp(min=1).unsqueeze(1)
         center = x.new_zeros(len(sizes_x), x.size(1))
-        center.index_add_(0, both[0], x).div_(count)
+        center.index_add_(0, graph_x, x).div_(count)
         self.center = center.double()  # [graphs, F]
-        self.x = (x - center[both[0]]).float()
-        self.y = self.x if same else (y - center[both[1]]).float()
+        self.x = (x - _each(center, graph_x)).float()
+        self.y = self.x if same else (y - _each(center, graph_y)).float()
         # Relative, of sums in any order and of rounding the points:
         self.error = 1.01 * (x.size(1) + 8) * 2.0**-24
         self.norm = vector_norm(self.y, dim=1, dtype=torch.double)  # [M]
         self.half = 0.5 * self.x.square().sum(1)  # [N]
-        self.square = self.scale.square()[both[1]]  # [M]
+        self._graph_y = graph_y
 
     def limits(self, rows: Tensor, dist: Tensor) -> Tensor:
         """The score that a point not farther than a squared distance may
         seem to have, for some rows of ``y``.
         """
-        return highest(dist * self.square[rows], self.norm[rows], self.error)
+        square = self.scale.square()[self._graph_y[rows]]
+        return highest(dist * square, self.norm[rows], self.error)
 
 
 def _graphs(sizes: np.ndarray, points: Tensor) -> Tensor:
     """The graph of each point."""
     sizes = torch.from_numpy(sizes)
     return torch.arange(len(sizes)).repeat_interleave(sizes).to(points.device)
+
+
+def _each(values: Tensor, graph: Tensor) -> Tensor:
+    """The values of each point's graph."""
+    return values if len(values) == 1 else values[graph]
 
 
 @contextmanager
