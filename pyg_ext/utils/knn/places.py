@@ -16,7 +16,7 @@ from pyg_ext.utils.compiled import compiled
 from pyg_ext.utils.sorting import nth, sort
 from pyg_ext.utils.threads import in_threads
 
-BYTES = 2**24  # of points whose hashes are computed at a time
+BYTES = 2**21  # of points whose hashes are computed at a time
 GRAPH = 0x9E3779B97F4A7C1  # apart from the hashes of the next graph
 CROWD = 8  # points at one place that are no trouble
 
