@@ -261,8 +261,6 @@ def test_neighbor_loader(model_case, graph):
 
 
 def test_width_from_the_first_input(model_case, graph):
-    if model_case.cls is ours.DeepGCN:
-        pytest.skip('needs the width')
     _, *sizes = model_case.args
     torch.manual_seed(0)
     lazy = model_case.cls(-1, *sizes, **model_case.kwargs).double()

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 from torch import Tensor
-from torch.nn import Linear, ReLU, Sequential
+from torch.nn import LazyLinear, Linear, ReLU, Sequential
 from torch_geometric.nn import Aggregation, EdgeConv, MessagePassing
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
@@ -16,13 +16,19 @@ Factory = Callable[..., MessagePassing]
 EPSILON = 0.2
 
 
+def _of_pairs(in_channels: int, out_channels: int) -> Linear:
+    if in_channels == -1:
+        return LazyLinear(out_channels)
+    return Linear(2 * in_channels, out_channels)
+
+
 def _edge(in_channels: int, out_channels: int, **kwargs) -> EdgeConv:
-    linear = Linear(2 * in_channels, out_channels)
+    linear = _of_pairs(in_channels, out_channels)
     return EdgeConv(Sequential(linear, ReLU()), **kwargs)
 
 
 def _max_relative(in_channels: int, out_channels: int, **kwargs) -> MRConv:
-    return MRConv(Linear(2 * in_channels, out_channels), **kwargs)
+    return MRConv(_of_pairs(in_channels, out_channels), **kwargs)
 
 
 CONVS: dict[str, Factory] = {'edge': _edge, 'mr': _max_relative}
@@ -40,7 +46,8 @@ class DilatedKNNConv(MessagePassing):
     :class:`DynamicEdgeConv` of a linear layer and a ReLU.
 
     Args:
-        in_channels (int): Size of each input sample.
+        in_channels (int): Size of each input sample, or :obj:`-1` to take it
+            from the first input.
         out_channels (int): Size of each output sample.
         k (int): The number of neighbors.
         dilation (int, optional): The dilation :math:`d`. (default: :obj:`1`)
@@ -123,7 +130,8 @@ class DilatedKNNConv(MessagePassing):
         aggr = kwargs.get('aggr')
         if isinstance(aggr, (str, Aggregation)):
             has = getattr(self.conv, 'aggr', None)
-            if has != str(aggr):
+            # GENConv calls 'softmax_sg' 'softmax':
+            if not str(aggr).startswith(str(has)):
                 raise ValueError(
                     f'aggr must be one that {type(self.conv).__name__} '
                     f'follows, which has aggr={has!r} (got {aggr!r})'
