@@ -145,10 +145,8 @@ class GraphModel(torch.nn.Module):
                 'edge_weight has no effect beside edge_attr: give one of them'
             )
         further = edge_weight if edge_attr is None else edge_attr
-        return (edge_index,) if further is None else (
-            edge_index,
-            further,
-        ), batch
+        edges = (edge_index,) if further is None else (edge_index, further)
+        return edges, batch
 
     def prepare(
         self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
