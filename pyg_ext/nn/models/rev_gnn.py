@@ -179,14 +179,11 @@ class RevGNN(GraphModel):
         self.norm = LayerNorm(width)
         self.lin_out = Linear(width, self.out_channels)
 
-    def check(
-        self,
-        x: Tensor,
-        edge_index: Adj,
-        edge_weight: OptTensor,
-        edge_attr: OptTensor,
-        batch: OptTensor,
-    ) -> tuple[tuple, OptTensor]:
+    def prepare(
+        self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
+    ) -> tuple[Adj, OptTensor]:
+        if self.conv == 'gcn':
+            return super().prepare(edge_index, edge_weight, x)
         if edge_weight is not None and (
             self.edge_dim is not None or self.conv in ('sage', 'gat', 'gen')
         ):
@@ -194,13 +191,6 @@ class RevGNN(GraphModel):
                 f'edge_weight has no effect with conv={self.conv!r} and '
                 f'edge_dim={self.edge_dim}: give edge_attr, with edge_dim'
             )
-        return super().check(x, edge_index, edge_weight, edge_attr, batch)
-
-    def prepare(
-        self, edge_index: Adj, edge_weight: OptTensor, x: Tensor
-    ) -> tuple[Adj, OptTensor]:
-        if self.conv == 'gcn':
-            return super().prepare(edge_index, edge_weight, x)
         if edge_weight is None or edge_weight.dim() == 1:
             return check_adj(edge_index, edge_weight, x.size(0), signed=True)
         # What the caller's own convolution takes:
