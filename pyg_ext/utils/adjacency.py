@@ -1,3 +1,5 @@
+import warnings
+
 import torch
 from torch import Tensor
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
@@ -103,15 +105,42 @@ def gcn_adj(
         - **output:** row :math:`i` holds the messages that node :math:`i`
           receives, :math:`(|\mathcal{V}|, |\mathcal{V}|)`
     """
+    sparse = is_sparse(edge_index)
     edge_index, edge_weight, num_nodes = _constant_edges(
         edge_index, edge_weight, num_nodes
     )
+    if sparse and _looks_normalized(edge_index, edge_weight, num_nodes):
+        warnings.warn(
+            'the adjacency looks as if it were normalized already, and is '
+            'normalized again: give edge_index, or give it to a model with '
+            'normalize=False',
+            stacklevel=2,
+        )
     (source, target), value = _gcn_norm(
         edge_index, edge_weight, num_nodes, dtype, improved, add_self_loops
     )
     return CSRTensor.from_coo(
         torch.stack([target, source]), value, (num_nodes, num_nodes), 'gcn'
     )
+
+
+def _looks_normalized(
+    edge_index: Tensor, edge_weight: OptTensor, num_nodes: int
+) -> bool:
+    """Whether the square roots of the degrees, of which the self-loops are
+    the inverse, are an eigenvector of the value one.
+    """
+    source, target = edge_index
+    loop = source == target
+    if edge_weight is None or bool(loop.all()):
+        return False
+    weight = edge_weight.detach().double()
+    root = weight.new_zeros(num_nodes)
+    root = root.index_put((source[loop],), weight[loop].clamp(min=0).rsqrt())
+    if not bool((root.isfinite() & (root > 0.0)).all()):
+        return False
+    out = scatter(weight * root[source], target, 0, num_nodes)
+    return torch.allclose(out, root, rtol=1e-2)
 
 
 def mean_adj(

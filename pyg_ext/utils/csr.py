@@ -72,9 +72,9 @@ class CSRTensor(Tensor):
     No gradient reaches the entries of the matrix.
 
     A normalized adjacency says so in :obj:`normalization`. It can be
-    multiplied, copied, cast, moved and stored; what would give its entries to
-    someone who cannot know that they are normalized, is a
-    :class:`RuntimeError`. :meth:`plain` gives them.
+    multiplied, copied, cast, moved and stored; what would make another matrix
+    of it, which could not say so, is a :class:`RuntimeError`. :meth:`plain`
+    gives a plain tensor.
 
     Args:
         matrix (torch.Tensor): CSR tensor of shape :math:`(N, M)`.
@@ -258,19 +258,18 @@ class CSRTensor(Tensor):
             out = func(*plain, **kwargs)
         for given in args:
             if isinstance(given, CSRTensor):
-                given._check_known(func, name, out)
+                given._check_known(name, out)
         return out
 
-    def _check_known(self, func: Callable, name: str, out: Any = None) -> None:
-        """Raises an error if others would take entries for weights."""
+    def _check_known(self, name: str, out: Any) -> None:
+        """Raises an error if a matrix would not say that it is normalized."""
         sparse = isinstance(out, Tensor) and out.layout != torch.strided
-        if self.normalization and (func in _ENTRIES or sparse):
+        if self.normalization and sparse:
             raise RuntimeError(
                 f'{name} would lose that this matrix is normalized '
                 f'({self.normalization}), so that it might be normalized '
-                f'again: give edge_index to what reads edges, as layers and '
-                f'batches do, or matrix.plain() to what takes its entries as '
-                f'they are, as a model with normalize=False'
+                f'again: take matrix.plain(), and give what comes of it to a '
+                f'model with normalize=False'
             )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> 'CSRTensor':
@@ -332,7 +331,7 @@ def _transpose(x: CSRTensor) -> Any:
 def _index_select(x: CSRTensor, dim: int, index: Tensor) -> Any:
     if dim != 0:
         return NotImplemented
-    x._check_known(Tensor.crow_indices, 'index_select')
+    x._check_known('index_select', x)
     first = x.crow_indices()[index]
     number = x.crow_indices()[index + 1] - first
     crow = F.pad(number.cumsum(0), (1, 0))
@@ -363,7 +362,6 @@ torch.serialization.add_safe_globals(
     [CSRTensor, Data, DataEdgeAttr, DataTensorAttr, GlobalStorage]
 )
 
-_ENTRIES = {Tensor.crow_indices, Tensor.col_indices}
 _CHANGES = {
     '__set__',  # an attribute
     '__setitem__',

@@ -137,7 +137,6 @@ def similarity_graph(
         raise ValueError("exact=True needs method 'ppr' or 'heat'")
     _check_options(
         method,
-        exact,
         alpha=alpha,
         t=t,
         eps=eps,
@@ -196,14 +195,13 @@ def similarity_graph(
     return edge_index, weight.to(dtype)
 
 
-def _check_options(method: str, exact: bool, **options: Any) -> None:
+def _check_options(method: str, **options: Any) -> None:
     """Raises a ValueError if an option is set that is not read."""
     for name, value in options.items():
-        read = name in OPTIONS[method] and not (exact and name == 'eps')
+        read = name in OPTIONS[method]
         if not read and value != similarity_graph.__kwdefaults__[name]:
-            how = ' and exact=True' if exact else ''
             raise ValueError(
-                f'{name} has no effect with method={method!r}{how} (got '
+                f'{name} has no effect with method={method!r} (got '
                 f'{name}={value!r})'
             )
 

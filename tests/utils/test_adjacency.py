@@ -130,3 +130,23 @@ def test_weights_of_another_type_than_features(once):
         expected = once(edges, weight.float(), 3)[1]
         assert value.dtype == torch.float
         assert torch.allclose(value, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize('weighted', [False, True])
+@pytest.mark.parametrize('directed', [False, True])
+def test_a_second_normalization_is_seen(graph, weighted, directed):
+    index = graph.edge_index[:, : 8 if directed else 16]
+    weight = graph.edge_weight[: index.size(1)]
+    if not weighted:
+        weight = torch.ones_like(weight)
+    adj_t = gcn_adj(index, weight, 8).plain()
+    with pytest.warns(UserWarning, match='looks as if it were normalized'):
+        gcn_adj(adj_t)
+
+
+@pytest.mark.parametrize(
+    'dense', [torch.eye(3), torch.ones(3, 3), torch.ones(3, 3) - torch.eye(3)]
+)
+def test_what_is_not_normalized(dense):
+    """Of which a warning would be an error here."""
+    gcn_adj(dense.to_sparse_csr())

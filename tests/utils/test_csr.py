@@ -14,8 +14,8 @@ from torch_geometric.nn import (
     GraphConv,
     SAGEConv,
 )
-from torch_geometric.utils import to_edge_index
 
+from pyg_ext.nn import GCN
 from pyg_ext.utils import CSRTensor, gcn_adj
 
 DENSE = torch.tensor(
@@ -307,11 +307,8 @@ LOSING = {
     'add': lambda a: a + a,
     'to_sparse_coo': lambda a: a.to_sparse_coo(),
     'to_sparse': lambda a: a.to_sparse(),
-    'to_edge_index': to_edge_index,
-    'SparseTensor': lambda a: a.crow_indices(),
     'rows': lambda a: a.index_select(0, torch.arange(8)),
     'product': lambda a: a @ a,
-    'batch': lambda a: Batch.from_data_list([Data(adj_t=a, num_nodes=8)]),
 }
 
 
@@ -323,6 +320,22 @@ def test_a_normalized_matrix_does_not_forget(graph, way):
     plain = adj.plain()
     assert type(plain) is torch.Tensor
     assert torch.equal(plain.to_dense(), adj.to_dense())
+
+
+def test_in_a_batch(graph):
+    adj = gcn_adj(graph.edge_index, num_nodes=8, dtype=torch.double)
+    data = Data(x=graph.x, adj_t=adj)
+    batch = Batch.from_data_list([data, data])
+    assert type(batch.adj_t) is torch.Tensor
+    dense = torch.block_diag(adj.to_dense(), adj.to_dense())
+    assert torch.equal(batch.adj_t.to_dense(), dense)
+    torch.manual_seed(0)
+    model = GCN(5, 8, 2, 2).double()
+    with pytest.warns(UserWarning, match='looks as if it were normalized'):
+        model(batch.x, batch.adj_t)
+    model.normalize = False
+    out = model(graph.x, adj)
+    assert torch.allclose(model(batch.x, batch.adj_t), torch.cat([out, out]))
 
 
 def test_directed_normalized_matrix_has_no_transpose(graph):

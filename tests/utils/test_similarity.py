@@ -226,7 +226,6 @@ def test_fewer_nodes_than_k_and_isolated_nodes(graph):
         ({'normalization_in': 'row'}, 'needs an undirected graph'),
         ({'method': 'heat', 'alpha': 0.1}, "no effect with method='heat'"),
         ({'t': 3.0}, r"t has no effect with method='ppr' \(got t=3.0\)"),
-        ({'exact': True, 'eps': 1e-6}, "method='ppr' and exact=True"),
         ({'method': 'walk', 'eps': 1e-6}, 'eps has no effect'),
         ({'method': 'walk', 'alpha': 0.1}, 'alpha has no effect'),
         ({'walk_length': 5}, 'walk_length has no effect'),
