@@ -98,7 +98,7 @@ def check(words):
         return None
     if words[0] == 'make':
         made = (ROOT / 'Makefile').read_text('utf-8')
-        assert words[1] in re.findall('^([a-z]+):', made, re.M), text
+        assert words[1] in re.findall('^([a-z-]+):', made, re.M), text
     elif words[:2] == ['pip', 'install']:
         setup = ConfigParser()
         setup.read(ROOT / 'setup.cfg')
