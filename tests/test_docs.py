@@ -13,6 +13,7 @@ import pyg_ext
 from benchmarks import cli, speed
 from benchmarks.runs import store
 from benchmarks.runs.identity import KEYS
+from tests.test_contract import CASES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / 'docs'
@@ -77,6 +78,13 @@ def keys_of_a_row():
         key.strip('`'): (TYPES[kind.partition(',')[0]], ',' not in kind)
         for key, kind, *_ in rows_of_tables(DOCS / 'row.md')
     }
+
+
+def test_the_contract_has_each_class():
+    rows = [*rows_of_tables(DOCS / 'contract.md')]
+    found = [name.strip('`') for name, *cells in rows if len(cells) > 9]
+    assert sorted(found) == sorted({c.cls.__name__ for c in CASES.values()})
+    assert all(all(row) for row in rows)
 
 
 def test_a_run_has_the_keys_of_the_page():

@@ -18,11 +18,13 @@ from torch_geometric.loader import NeighborLoader
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
 import pyg_ext.nn as ours
+from pyg_ext import utils
 from pyg_ext.nn import (
     DilatedKNNConv,
     DropEdge,
     DropNode,
     DropPath,
+    DynamicEdgeConv,
     GraphModel,
     MRConv,
     NodeMLP,
@@ -171,11 +173,44 @@ def test_export(case):
     assert torch.allclose(exported(*given), model(*given))
 
 
+X = torch.rand(9, 3, generator=torch.Generator().manual_seed(0))
+RING = torch.stack([torch.arange(9), (torch.arange(9) + 1) % 9])
+OUTSIDE_OF_PYTORCH = {
+    'DilatedKNNConv': (DilatedKNNConv(3, 4, 2), X),
+    'DynamicEdgeConv': (DynamicEdgeConv(torch.nn.Linear(6, 4), 2), X),
+    'knn_graph': (lambda x: utils.knn_graph(x, 2), X),
+    'radius_graph': (lambda x: utils.radius_graph(x, 0.5), X),
+    'fps': (lambda x: utils.fps(x, random_start=False), X),
+    'ppr_topk': (lambda e: utils.ppr_topk(e, num_nodes=9, k=3)[0], RING),
+    'heat_kernel_topk': (
+        lambda e: utils.heat_kernel_topk(e, num_nodes=9, k=3)[0],
+        RING,
+    ),
+    'walk_topk': (lambda e: utils.walk_topk(e, num_nodes=9, k=3)[0], RING),
+    'similarity_graph': (
+        lambda e: utils.similarity_graph(e, num_nodes=9, k=3)[0],
+        RING,
+    ),
+    'random_walk': (
+        lambda e: utils.random_walk(e, torch.arange(9), 2, num_nodes=9)[0],
+        RING,
+    ),
+    'dropout_path': (lambda e: utils.dropout_path(e, num_nodes=9)[0], RING),
+    'add_random_walk_edge': (
+        lambda e: utils.add_random_walk_edge(e, num_nodes=9)[0],
+        RING,
+    ),
+}
+
+
+@pytest.mark.filterwarnings('ignore::torch.jit.TracerWarning')
 @pytest.mark.filterwarnings('ignore:`torch.jit.trace:DeprecationWarning')
 @pytest.mark.filterwarnings('ignore:`torch.jit.trace:FutureWarning')
-def test_neighbors_are_not_traced():
+@pytest.mark.parametrize('name', OUTSIDE_OF_PYTORCH)
+def test_what_is_computed_outside_is_not_traced(name):
+    call, given = OUTSIDE_OF_PYTORCH[name]
     with pytest.raises(RuntimeError, match=OUTSIDE):
-        torch.jit.trace(DilatedKNNConv(3, 4, 2), torch.rand(9, 3))
+        torch.jit.trace(call, given, check_trace=False)
 
 
 def test_to_hetero_refuses_models(model_case, graph):
@@ -351,6 +386,11 @@ PAIRS = {
         {'train_eps': False},
         {'mlp_norm': None},
     ),
+    'GIN act': (
+        *(ours.GIN, pyg.models.GIN),
+        {'train_eps': False, 'act': 'elu', 'act_first': True},
+        {'mlp_norm': None},
+    ),
     'GraphSAGE': (ours.GraphSAGE, pyg.models.GraphSAGE, {}, {}),
 }
 
@@ -371,6 +411,56 @@ def test_equals_the_model_of_pyg(name, graph):
     model.load_state_dict(kept)
     out = expected(graph.x, graph.edge_index)
     assert torch.allclose(model(graph.x, graph.edge_index), out)
+
+
+@pytest.mark.parametrize(
+    ('act', 'function'),
+    [
+        ('elu', torch.nn.functional.elu),
+        (torch.nn.ELU, torch.nn.functional.elu),
+        (torch.nn.ELU(), torch.nn.functional.elu),
+        (torch.tanh, torch.tanh),
+        (None, lambda x: x),
+    ],
+)
+def test_activations(graph, act, function):
+    torch.manual_seed(0)
+    model = ours.GCN(5, 8, 2, 2, act=act).double()
+    index, weight = gcn_norm(graph.edge_index, num_nodes=8, dtype=torch.double)
+    first, last = model.convs
+    hidden = function(first(graph.x, index, weight))
+    out = model(graph.x, graph.edge_index)
+    assert torch.allclose(out, last(hidden, index, weight))
+
+
+NO_EFFECT = {
+    'improved with edge_dim': (ours.GCN, {'edge_dim': 3, 'improved': True}),
+    'normalize with edge_dim': (ours.GCN, {'edge_dim': 3, 'normalize': False}),
+    'GCN': (ours.GCN, {'normalize': False, 'improved': True}),
+    'GCNII': (ours.GCNII, {'normalize': False, 'add_self_loops': False}),
+    'RevGNN': (ours.RevGNN, {'normalize': False, 'improved': True}),
+    'RevGNN gen': (ours.RevGNN, {'conv': 'gen', 'normalize': False}),
+    'act_kwargs': (ours.GCN, {'act': torch.tanh, 'act_kwargs': {'a': 1}}),
+    'no act': (ours.GCN, {'act': None, 'act_kwargs': {'a': 1}}),
+    'norm_kwargs': (
+        ours.GCN,
+        {'norm': pyg.GraphNorm(8), 'norm_kwargs': {'eps': 1.0}},
+    ),
+    'flow': (ours.GCN, {'flow': 'target_to_source'}),
+    'cached': (ours.GCN, {'cached': True}),
+}
+
+
+@pytest.mark.parametrize('name', NO_EFFECT)
+def test_what_has_no_effect_is_an_error(name):
+    cls, given = NO_EFFECT[name]
+    with pytest.raises(ValueError, match=r'no effect|need|must be one of'):
+        cls(5, 8, 3, 2, **given)
+
+
+def test_normalization_of_a_layer_has_no_idle_options():
+    with pytest.raises(ValueError, match=r'no effect with normalize=False'):
+        ours.RevGCNConv(8, normalize=False, improved=True)
 
 
 @pytest.mark.parametrize('drop', [DropEdge, DropNode, DropPath])

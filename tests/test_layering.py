@@ -13,6 +13,7 @@ LAYERS = [
     [
         'pyg_ext/nn/aggr',
         'pyg_ext/nn/norm',
+        'pyg_ext/nn/act.py',
         'pyg_ext/nn/dropout.py',
         'pyg_ext/nn/hidden_state.py',
         'pyg_ext/nn/identity_mapping.py',

@@ -3,9 +3,9 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import Module
 from torch_geometric.nn.inits import reset
-from torch_geometric.nn.resolver import activation_resolver
 from torch_geometric.typing import Adj, OptTensor
 
+from pyg_ext.nn.act import make_act
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.norm import apply_norm, make_norm
 
@@ -29,8 +29,8 @@ class GNNBlock(Module):
             :func:`~pyg_ext.nn.make_norm`, or :obj:`None`.
             (default: :obj:`'layer'`)
         dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
-        act (str or callable, optional): The activation, by name, class or
-            module, or :obj:`None`. (default: :obj:`'relu'`)
+        act (str or callable, optional): The activation: its name, its class, a
+            module or a function, or :obj:`None`. (default: :obj:`'relu'`)
 
     Raises:
         ValueError: On an unknown norm, or on :obj:`'message'`, which goes
@@ -55,7 +55,7 @@ class GNNBlock(Module):
     ):
         super().__init__()
         self.norm = norm_ahead(norm, channels)
-        self.act = activation_resolver(act)
+        self.act = make_act(act)
         self.dropout = Dropout(dropout)
         self.conv = conv
 

@@ -1,6 +1,6 @@
 import torch
 from torch import Tensor
-from torch_geometric.typing import Adj, OptTensor
+from torch_geometric.typing import OptTensor
 from torch_geometric.utils import dropout_edge, dropout_node, is_sparse
 
 from pyg_ext.utils import dropout_path
@@ -56,7 +56,9 @@ class DropEdge(torch.nn.Module):
             None if attr is None else attr[left] for attr in edge_attrs
         )
 
-    def drop(self, edge_index: Adj, num_nodes: int) -> tuple[Tensor, Tensor]:
+    def drop(
+        self, edge_index: Tensor, num_nodes: int
+    ) -> tuple[Tensor, Tensor]:
         """The edges that are left, and a mask or indices of them."""
         return dropout_edge(edge_index, self.p, **self.kwargs)
 
@@ -75,7 +77,9 @@ class DropNode(DropEdge):
     edges.
     """
 
-    def drop(self, edge_index: Adj, num_nodes: int) -> tuple[Tensor, Tensor]:
+    def drop(
+        self, edge_index: Tensor, num_nodes: int
+    ) -> tuple[Tensor, Tensor]:
         edge_index, left, _ = dropout_node(
             edge_index, self.p, num_nodes, **self.kwargs
         )
@@ -92,7 +96,9 @@ class DropPath(DropEdge):
     the probability that a walk starts at an edge.
     """
 
-    def drop(self, edge_index: Adj, num_nodes: int) -> tuple[Tensor, Tensor]:
+    def drop(
+        self, edge_index: Tensor, num_nodes: int
+    ) -> tuple[Tensor, Tensor]:
         return dropout_path(
             edge_index, self.p, num_nodes=num_nodes, **self.kwargs
         )

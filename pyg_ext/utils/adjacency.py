@@ -9,6 +9,7 @@ from torch_geometric.utils import is_sparse, scatter
 from pyg_ext.utils.checks import (
     check_adj,
     check_edges,
+    check_normalization,
     has_values,
     normalization_of,
     value_range,
@@ -132,7 +133,7 @@ def _looks_normalized(
     """
     source, target = edge_index
     loop = source == target
-    if edge_weight is None or bool(loop.all()):
+    if edge_weight is None or not has_values() or bool(loop.all()):
         return False
     weight = edge_weight.detach().double()
     root = weight.new_zeros(num_nodes)
@@ -238,12 +239,12 @@ def gcn_norm_once(
         normalized=('gcn',),
     )
     fixed = is_normalized(edge_index) or not normalize
-    if fixed and (improved or not add_self_loops):
-        raise ValueError(
-            f'improved and add_self_loops say how to normalize, and have no '
-            f'effect on weights that are used as they are (got improved='
-            f'{improved}, add_self_loops={add_self_loops})'
-        )
+    check_normalization(
+        'on weights that are used as they are',
+        not fixed,
+        improved,
+        add_self_loops,
+    )
     if fixed and isinstance(edge_index, CSRTensor):
         return edge_index, None
     if not normalize:

@@ -249,6 +249,18 @@ def check_adj(
     return edge_index, None
 
 
+def check_normalization(
+    how: str, applies: bool, improved: bool, add_self_loops: bool
+) -> None:
+    """Raises a ValueError if options of a normalization have no effect."""
+    if not applies and (improved or not add_self_loops):
+        raise ValueError(
+            f'improved and add_self_loops say how to normalize, and have no '
+            f'effect {how} (got improved={improved}, add_self_loops='
+            f'{add_self_loops})'
+        )
+
+
 def normalization_of(edge_index: Adj) -> str | None:
     """How a matrix was normalized, if it says so."""
     if not is_sparse(edge_index):  # which a compiler can ask

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch_geometric.typing import OptTensor
 
-from pyg_ext.utils.checks import check_real
+from pyg_ext.utils.checks import check_real, check_untraced
 from pyg_ext.utils.knn.points import (
     EXPONENT,
     check_graph,
@@ -54,6 +54,7 @@ def fps(
         - **output:** indices of points, graph by graph, in the order in
           which they are taken
     """
+    check_untraced('farthest point sampling')
     if not 0.0 < check_real('ratio', ratio) <= 1.0:
         raise ValueError(f'ratio must be in (0, 1] (got {ratio})')
     if isinstance(x, Tensor) and x.dim() > 2:

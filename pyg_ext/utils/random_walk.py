@@ -14,6 +14,7 @@ from pyg_ext.utils.checks import (
     check_probability,
     check_real,
     check_targets,
+    check_untraced,
 )
 from pyg_ext.utils.threads import in_threads
 from pyg_ext.utils.walk_steps import (
@@ -354,6 +355,7 @@ def add_random_walk_edge(
         - **output:** all edges :math:`(2, |\mathcal{E}| + E)`; the new ones
           :math:`(2, E)`
     """
+    _check_walk(walk_length)
     check_probability('p', p)
     edge_index, _, num_nodes = check_edges(edge_index, None, num_nodes)
     key = draw_seed(seed)
@@ -390,6 +392,7 @@ def fixed_point(restart: float) -> np.uint64:
 
 
 def _check_walk(walk_length: int, restart: float = 0.0) -> None:
+    check_untraced('a random walk')
     check_count('walk_length', walk_length, 1, MAX_STEPS)
     if not 0.0 <= check_real('restart', restart) < 1.0:
         raise ValueError(f'restart must be in [0, 1) (got {restart})')

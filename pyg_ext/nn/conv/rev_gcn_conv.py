@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from torch import Tensor
 from torch_geometric.nn import GCNConv, MessagePassing
 from torch_geometric.typing import Adj, OptTensor
@@ -5,7 +7,11 @@ from torch_geometric.typing import Adj, OptTensor
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import gcn_norm_once
-from pyg_ext.utils.checks import check_batch, check_features
+from pyg_ext.utils.checks import (
+    check_batch,
+    check_features,
+    check_normalization,
+)
 
 
 class RevGCNConv(MessagePassing):
@@ -31,7 +37,7 @@ class RevGCNConv(MessagePassing):
         num_layers (int, optional): Number of blocks. (default: :obj:`1`)
         num_groups (int, optional): Number of groups :math:`C`.
             (default: :obj:`2`)
-        norm (str, optional): As in :class:`~pyg_ext.nn.GNNBlock`.
+        norm (str or callable, optional): As in :class:`~pyg_ext.nn.GNNBlock`.
             (default: :obj:`'layer'`)
         dropout (float, optional): Dropout probability. (default: :obj:`0.0`)
         checkpoint_every (int, optional): Stores the state after every so many
@@ -43,8 +49,11 @@ class RevGCNConv(MessagePassing):
             (default: :obj:`False`)
         add_self_loops (bool, optional): As in
             :func:`~pyg_ext.utils.gcn_adj`. (default: :obj:`True`)
+        bias (bool, optional): If set to :obj:`False`, convolutions have no
+            additive bias. (default: :obj:`True`)
         **kwargs (optional): Additional arguments of
-            :class:`torch_geometric.nn.GCNConv`.
+            :class:`torch_geometric.nn.conv.MessagePassing`, for the
+            convolutions.
 
     Raises:
         ValueError: On an unknown norm, on channels that the groups do not
@@ -66,16 +75,18 @@ class RevGCNConv(MessagePassing):
         channels: int,
         num_layers: int = 1,
         num_groups: int = 2,
-        norm: str | None = 'layer',
+        norm: str | Callable | None = 'layer',
         dropout: float = 0.0,
         checkpoint_every: int | None = None,
         normalize: bool = True,
         improved: bool = False,
         add_self_loops: bool = True,
+        bias: bool = True,
         **kwargs,
     ):
-        super().__init__(
-            **{k: v for k, v in kwargs.items() if k not in ('bias',)}
+        super().__init__(**kwargs)
+        check_normalization(
+            'with normalize=False', normalize, improved, add_self_loops
         )
         if self.flow != 'source_to_target' or self.node_dim != -2:
             raise ValueError(
@@ -95,7 +106,9 @@ class RevGCNConv(MessagePassing):
         self.blocks = ReversibleSequential(
             [
                 GNNBlock(
-                    GCNConv(width, width, normalize=False, **kwargs),
+                    GCNConv(
+                        *(width, width), bias=bias, normalize=False, **kwargs
+                    ),
                     width,
                     norm,
                     dropout,

@@ -5,9 +5,9 @@ from typing import Any
 from torch import Tensor
 from torch.nn import Linear, Module, ModuleList
 from torch_geometric.nn import JumpingKnowledge, MessagePassing
-from torch_geometric.nn.resolver import activation_resolver
 from torch_geometric.typing import Adj, OptTensor
 
+from pyg_ext.nn.act import make_act
 from pyg_ext.nn.drop_message import DropMessage
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
@@ -78,8 +78,8 @@ class ConvStack(GraphModel):
             :obj:`None` takes :obj:`hidden_channels`. (default: :obj:`None`)
         dropout (float, optional): Dropout probability of the input of each
             layer. (default: :obj:`0.0`)
-        act (str or callable, optional): The activation, by name, class or
-            module, or :obj:`None`. (default: :obj:`'relu'`)
+        act (str or callable, optional): The activation: its name, its class, a
+            module or a function, or :obj:`None`. (default: :obj:`'relu'`)
         act_first (bool, optional): Whether the activation goes before the
             norm. (default: :obj:`False`)
         act_kwargs (dict, optional): Further arguments of the activation.
@@ -182,12 +182,8 @@ class ConvStack(GraphModel):
             raise ValueError(
                 f'alpha needs skip="residual" or "initial" (got skip={skip!r})'
             )
-        for given, of in ((norm_kwargs, norm), (act_kwargs, act)):
-            if given and of is None:
-                raise ValueError(
-                    f'norm_kwargs needs a norm, and act_kwargs an act (got '
-                    f'{given})'
-                )
+        if norm_kwargs and norm is None:
+            raise ValueError(f'norm_kwargs needs a norm (got {norm_kwargs})')
         if skip == 'dense' and jk is not None:
             raise ValueError(
                 f'dense connections hand all layers to the last one already '
@@ -213,7 +209,7 @@ class ConvStack(GraphModel):
         self.skip = skip
         self.growth = growth or hidden_channels
         self.norm_sees_input = norm == 'message'
-        self.act = activation_resolver(act, **(act_kwargs or {}))
+        self.act = make_act(act, **(act_kwargs or {}))
         self.act_first = act_first
         self.drop_edges = drop_edges
         self.state = HiddenState()

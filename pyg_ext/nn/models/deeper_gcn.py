@@ -4,10 +4,10 @@ from typing import Any
 from torch import Tensor
 from torch.nn import Linear, ModuleList
 from torch_geometric.nn import GENConv
-from torch_geometric.nn.resolver import activation_resolver
 from torch_geometric.typing import Adj, OptTensor
 from torch_geometric.utils import add_self_loops
 
+from pyg_ext.nn.act import make_act
 from pyg_ext.nn.aggr import PowerSumAggregation, SoftmaxSumAggregation
 from pyg_ext.nn.block import GNNBlock, norm_ahead
 from pyg_ext.nn.hidden_state import HiddenState
@@ -131,7 +131,7 @@ class DeeperGCN(GraphModel):
             )
 
         self.state = HiddenState()
-        self.act = activation_resolver(act)
+        self.act = make_act(act)
         self.lin_in = linear(in_channels, hidden_channels)
         self.first = conv()
         self.blocks = ModuleList(

@@ -6,7 +6,7 @@ from pyg_ext.nn.conv.gcne_conv import GCNEConv
 from pyg_ext.nn.models.conv_stack import ConvStack
 from pyg_ext.nn.models.graph_model import GraphModel
 from pyg_ext.utils import edge_list
-from pyg_ext.utils.checks import check_options
+from pyg_ext.utils.checks import check_normalization, check_options
 
 
 class GCN(ConvStack):
@@ -51,13 +51,20 @@ class GCN(ConvStack):
         add_self_loops: bool = True,
         **kwargs,
     ) -> MessagePassing:
-        if edge_dim is not None:
-            self.supports_edge_weight = False
-            return GCNEConv(in_channels, out_channels, edge_dim, **kwargs)
-        check_options(kwargs, cached=[False], flow=['source_to_target'])
         self.normalize = normalize
         self.improved = improved
         self.add_self_loops = add_self_loops
+        applies = normalize and edge_dim is None
+        how = 'with normalize=False or edge_dim'
+        check_normalization(how, applies, improved, add_self_loops)
+        if edge_dim is not None:
+            self.supports_edge_weight = False
+            if not normalize:
+                raise ValueError(
+                    'normalize has no effect with edge_dim (got False)'
+                )
+            return GCNEConv(in_channels, out_channels, edge_dim, **kwargs)
+        check_options(kwargs, cached=[False], flow=['source_to_target'])
         return GCNConv(in_channels, out_channels, normalize=False, **kwargs)
 
     def prepare(

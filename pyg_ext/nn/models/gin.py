@@ -44,7 +44,12 @@ class GIN(ConvStack):
         mlp_norm: str | None = 'batch_norm',
         **kwargs,
     ) -> MessagePassing:
-        mlp = MLP([in_channels, out_channels, out_channels], norm=mlp_norm)
+        mlp = MLP(
+            [in_channels, out_channels, out_channels],
+            act=self.act,
+            act_first=self.act_first,
+            norm=mlp_norm,
+        )
         kwargs['train_eps'] = train_eps
         if edge_dim is not None:
             return GINEConv(mlp, edge_dim=edge_dim, **kwargs)

@@ -11,6 +11,7 @@ from pyg_ext.utils.checks import (
     check_count,
     check_edge_attr,
     check_features,
+    check_normalization,
 )
 
 
@@ -89,12 +90,9 @@ class GraphModel(torch.nn.Module):
         check_count('num_layers', num_layers, self.least_layers)
         if out_channels is not None:
             check_count('out_channels', out_channels)
-        if not normalize and (improved or not add_self_loops):
-            raise ValueError(
-                f'improved and add_self_loops say how to normalize, and need '
-                f'normalize=True (got improved={improved}, '
-                f'add_self_loops={add_self_loops})'
-            )
+        check_normalization(
+            'with normalize=False', normalize, improved, add_self_loops
+        )
         self.in_channels = in_channels
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers

@@ -12,9 +12,9 @@ from torch_geometric.nn import (
     MessagePassing,
     SAGEConv,
 )
-from torch_geometric.nn.resolver import activation_resolver
 from torch_geometric.typing import Adj, OptTensor
 
+from pyg_ext.nn.act import make_act
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.models.graph_model import GraphModel, linear
@@ -67,7 +67,7 @@ class RevGNN(GraphModel):
             that take :obj:`edge_dim` themselves; a linear layer ahead of all
             of them makes :obj:`hidden_channels` of it.
             (default: :obj:`None`)
-        norm (str, optional): As in :class:`~pyg_ext.nn.GNNBlock`.
+        norm (str or callable, optional): As in :class:`~pyg_ext.nn.GNNBlock`.
             (default: :obj:`'layer'`)
         act (str or callable, optional): As in :class:`~pyg_ext.nn.GNNBlock`.
             (default: :obj:`'relu'`)
@@ -120,8 +120,11 @@ class RevGNN(GraphModel):
         edge_dim: int | None = None,
         **kwargs,
     ):
-        if conv != 'gcn':
-            check_options(kwargs, normalize=(), improved=(), add_self_loops=())
+        if conv != 'gcn' and kwargs:
+            raise ValueError(
+                f'{", ".join(kwargs)} need conv="gcn", which is normalized '
+                f'(got conv={conv!r})'
+            )
         super().__init__(
             *(in_channels, hidden_channels, num_layers, out_channels, dropout),
             **kwargs,
@@ -164,7 +167,7 @@ class RevGNN(GraphModel):
         self.conv = conv
         self.jk = None if jk is None else list(jk)
         self.jump = None if jk is None else JumpingKnowledge('cat')
-        self.act = activation_resolver(act)
+        self.act = make_act(act)
         self.head_dropout = Dropout(
             dropout if head_dropout is None else head_dropout
         )

@@ -81,9 +81,14 @@ def make_norm(name: str | Callable, channels: int, **kwargs: Any) -> Module:
         **kwargs (optional): Further arguments of the norm.
 
     Raises:
-        ValueError: On an unknown name.
+        ValueError: On an unknown name, or arguments for a module.
     """
     if isinstance(name, Module):
+        if kwargs:
+            raise ValueError(
+                f'norm_kwargs need a norm by its name or class (got {kwargs} '
+                f'for {name})'
+            )
         norm = copy.deepcopy(name)
     elif not isinstance(name, str):
         norm = name(channels, **kwargs)
