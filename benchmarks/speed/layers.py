@@ -21,7 +21,7 @@ from ..data import datasets
 from ..environment import resource
 from ..errors import UsageError
 from ..pool import pool
-from .measure import peak_mb
+from .measure import peak_mb, wait
 
 KINDS = (
     'plain',
@@ -176,13 +176,11 @@ def measure(
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     seconds = []
     for _ in range(args.repeats + 1):  # the first warms up
-        if x.is_cuda:
-            torch.cuda.synchronize()
+        wait()
         start = time.perf_counter()
         optimizer.zero_grad()
         F.cross_entropy(model(x, adj)[train], y[train]).backward()
         optimizer.step()
-        if x.is_cuda:
-            torch.cuda.synchronize()
+        wait()
         seconds.append(time.perf_counter() - start)
     return min(seconds[1:]), peak_mb(args.device)

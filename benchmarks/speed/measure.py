@@ -18,16 +18,17 @@ def interleave(
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for turn in range(repeats + warm):
         for name, function in functions.items():
-            _wait()
+            wait()
             start = time.perf_counter()
             function()
-            _wait()
+            wait()
             if turn >= warm:
                 seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(s) for name, s in seconds.items()}
 
 
-def _wait() -> None:
+def wait() -> None:
+    """For what a GPU still does."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 

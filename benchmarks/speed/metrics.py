@@ -16,7 +16,7 @@ from pyg_ext import metrics
 from .. import words
 from ..pool import pool
 from .augment import heavy_tailed
-from .measure import peak_mb
+from .measure import peak_mb, wait
 
 CLASSES = 40
 SAMPLES = 100_000  # pairs
@@ -72,17 +72,19 @@ def calls(
     """Each measure as it is called on a large graph, or on so many graphs of
     one size.
     """
-    batch = torch.arange(graphs).repeat_interleave(len(x) // graphs)
+    nodes = torch.arange(len(x), device=x.device)
+    batch = nodes // max(len(x) // graphs, 1)
 
     def call(name: str, *given: Any, **options: Any) -> Callable[[], Any]:
         function = getattr(metrics, name)
         return lambda: function(x, *given, batch=batch, **options)
 
     def sampled(name: str, *given: Any) -> Callable[[], Any]:
-        return call(name, *given, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator(x.device).manual_seed(0)
+        return call(name, *given, generator=generator)
 
-    y = torch.arange(len(x)) % CLASSES
-    pairs, nodes = (max(n // graphs, 2) for n in (SAMPLES, NODES))
+    y = nodes % CLASSES
+    pairs, some = (max(n // graphs, 2) for n in (SAMPLES, NODES))
     in_class = max(pairs // CLASSES, 2)
     return {
         **{name: call(name, edges) for name in ON_EDGES},
@@ -94,24 +96,26 @@ def calls(
         ),
         f'smv, {pairs} pairs': sampled('smv', pairs),
         f'row_difference, {pairs} pairs': sampled('row_difference', pairs),
-        f'mad_gap, {nodes} nodes': sampled('mad_gap', edges, 3, 8, nodes),
+        f'mad_gap, {some} nodes': sampled('mad_gap', edges, 3, 8, some),
     }
 
 
 def measure(name: str, file: str, args: argparse.Namespace) -> dict[str, Any]:
     """Seconds of the first call, and memory beyond graph and features."""
     torch.set_num_threads(args.threads)
-    edges = torch.load(file)
+    edges = torch.load(file).to(args.device)
     draw = torch.Generator().manual_seed(0)
     size = args.nodes * args.graphs
-    x = torch.randn(size, args.channels, generator=draw)
+    x = torch.randn(size, args.channels, generator=draw).to(args.device)
     call = calls(x, edges, args.graphs)[name]
-    before = peak_mb('cpu')
+    before = peak_mb(args.device)
+    wait()
     start = time.perf_counter()
     call()
+    wait()
     return {
         'measure': name,
         'edges': edges.size(1),
         'seconds': time.perf_counter() - start,
-        'MB': peak_mb('cpu') - before,
+        'MB': peak_mb(args.device) - before,
     }

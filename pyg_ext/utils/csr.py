@@ -230,6 +230,18 @@ class CSRTensor(Tensor):
         """Whether the matrix is stored as its own transpose."""
         return self._transpose is self._matrix
 
+    # What PyG asks in each layer, without the way through __torch_function__:
+    @property
+    def layout(self) -> torch.layout:
+        return torch.sparse_csr
+
+    @property
+    def is_cuda(self) -> bool:
+        return self._matrix.is_cuda
+
+    def size(self, *dim: int) -> Any:
+        return self._matrix.size(*dim)
+
     @classmethod
     def __torch_function__(
         cls,

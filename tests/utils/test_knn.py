@@ -348,7 +348,7 @@ def test_places_that_look_the_same(monkeypatch):
     """Points of one hash are no points at one place."""
     x = torch.arange(900.0)[:, None].expand(-1, 8) // 3
     monkeypatch.setattr(
-        *(places, '_hashes', lambda x: np.arange(len(x)) // 300)
+        *(places, '_hashes', lambda x, _: torch.arange(len(x)) // 300)
     )
     assert places.places(x, np.array([0, 900]), np.array([0])) is None
     index, _ = oracle(x, x, 7, *[torch.zeros(900)] * 2, False, False)

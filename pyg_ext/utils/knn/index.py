@@ -88,7 +88,8 @@ def knn_index(
             :obj:`'torch'` beyond the CPU. In small graphs, all but
             :obj:`'torch'` compute all distances. (default: :obj:`'auto'`)
         chunk_size (int, optional): The number of points in :obj:`y` to do at
-            a time; by default what fits into 64 MB. (default: :obj:`None`)
+            a time; by default what fits into 64 MB, into 1 GB beyond the CPU.
+            (default: :obj:`None`)
 
     Raises:
         ValueError: On infinite points or such that are no numbers, and on

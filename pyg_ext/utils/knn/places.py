@@ -17,6 +17,7 @@ from pyg_ext.utils.sorting import nth, sort
 from pyg_ext.utils.threads import in_threads
 
 BYTES = 2**21  # of points whose hashes are computed at a time
+BYTES_ON_DEVICE = 2**26  # likewise beyond the CPU
 GRAPH = 0x9E3779B97F4A7C1  # apart from the hashes of the next graph
 CROWD = 8  # points at one place that are no trouble
 
@@ -45,12 +46,16 @@ def crowded(x: Tensor, ends: np.ndarray, k: int) -> np.ndarray:
     """
     sizes = np.diff(ends)
     graph = np.arange(len(sizes)).repeat(sizes)
-    hashes = _hashes(x) + graph * GRAPH
+    hashes = _hashes(x, graph)
     few = min(k, CROWD)
-    order = np.sort(hashes)
+    if hashes.device.type == 'cpu':  # where numpy sorts faster
+        order = torch.from_numpy(np.sort(hashes.numpy()))
+    else:
+        order = hashes.sort().values
     later = order[few:]
-    if not (later == order[: len(later)]).any():
+    if not bool((later == order[: len(later)]).any()):
         return np.zeros(len(sizes), bool)
+    hashes = hashes.cpu().numpy()
     order = hashes.argsort()
     start = _changes(hashes[order])
     graph, size = graph[order[start]], np.diff(start, append=len(order))
@@ -74,7 +79,7 @@ def places(x: Tensor, ends: np.ndarray, graphs: np.ndarray) -> Places | None:
     move = (ends[graphs] - (sizes.cumsum() - sizes)).repeat(sizes)
     rows = np.arange(len(graph)) + move
     x = _rows(x, rows)
-    hashes = _hashes(x) + graph * GRAPH
+    hashes = _hashes(x, graph).cpu().numpy()
     order = hashes.argsort(kind='stable')
     start = _changes(hashes[order])
     size = np.diff(start, append=len(order))
@@ -105,8 +110,8 @@ def _rows(x: Tensor, index: np.ndarray) -> Tensor:
     return x[torch.from_numpy(index).to(x.device)]
 
 
-def _hashes(x: Tensor) -> np.ndarray:
-    """Whole numbers that are the same for points at one place."""
+def _hashes(x: Tensor, graph: np.ndarray) -> Tensor:
+    """Whole numbers that are the same for points at one place of a graph."""
     draw = np.random.default_rng(0)
     odd = 2 * draw.integers(2**62, size=x.size(1)) + 1
     weight = torch.from_numpy(odd).to(x.device)
@@ -118,11 +123,12 @@ def _hashes(x: Tensor) -> np.ndarray:
         # The last bits of round numbers are zero, and would stay so:
         bits = (bits ^ (bits >> (32 if wide else 16))) * weight
         out[part] = (bits ^ (bits >> 32)).sum(1)
-    return out.cpu().numpy()
+    return out.add_(torch.from_numpy(graph * GRAPH).to(x.device))
 
 
 def _parts(x: Tensor) -> Iterator[slice]:
-    step = max(BYTES // (8 * x.size(1)), 1)
+    most = BYTES if x.device.type == 'cpu' else BYTES_ON_DEVICE
+    step = max(most // (8 * x.size(1)), 1)
     for first in range(0, len(x), step):
         yield slice(first, first + step)
 

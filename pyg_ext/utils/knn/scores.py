@@ -52,20 +52,21 @@ class Scores:
         self.error = 1.01 * (x.size(1) + 8) * 2.0**-24
         self.norm = vector_norm(self.y, dim=1, dtype=torch.double)  # [M]
         self.half = 0.5 * self.x.square().sum(1)  # [N]
-        self._graph_y = graph_y
+        self._square = self.scale.square()[graph_y]  # [M]
 
     def limits(self, rows: Tensor, dist: Tensor) -> Tensor:
         """The score that a point not farther than a squared distance may
         seem to have, for some rows of ``y``.
         """
-        square = self.scale.square()[self._graph_y[rows]]
-        return highest(dist * square, self.norm[rows], self.error)
+        dist = dist * self._square[rows]
+        return highest(dist, self.norm[rows], self.error)
 
 
 def _graphs(sizes: np.ndarray, points: Tensor) -> Tensor:
     """The graph of each point."""
-    sizes = torch.from_numpy(sizes)
-    return torch.arange(len(sizes)).repeat_interleave(sizes).to(points.device)
+    return torch.repeat_interleave(
+        torch.from_numpy(sizes).to(points.device), output_size=len(points)
+    )
 
 
 def _each(values: Tensor, graph: Tensor) -> Tensor:
