@@ -13,7 +13,7 @@ def add_recipe(command: argparse.ArgumentParser) -> None:
         '--preset',
         metavar='NAME|FILE',
         help='a name that `list` shows, or a YAML file (default: classic for '
-        'one graph, ogb for many, points for clouds)',
+        'one graph, ogb or tu for many, points for clouds)',
     )
     command.add_argument(
         '--epochs',

@@ -184,6 +184,16 @@ def _arxiv_sim(root: Path | None) -> Data:
     return arxiv_sim.read(root)
 
 
+def _tu(name: str, number: int, about: str) -> Dataset:
+    def read(root: Path | None, mirrors: Sequence[str]) -> Graphs:
+        from . import tu
+
+        return tu.read(name, number, root)
+
+    about = f'{number:,} {about} (TU Dortmund)'
+    return Dataset(name.lower(), about, ('tu-10-fold',), read, 'graphs')
+
+
 def _molecules(name: str, about: str, metric: str = 'rocauc') -> Dataset:
     def read(root: Path | None, mirrors: Sequence[str]) -> Graphs:
         from . import ogb
@@ -256,6 +266,9 @@ DATASETS = {
             ('arxiv-sim-time',),
             lambda root, _: _arxiv_sim(root),
         ),
+        _tu('MUTAG', 188, 'molecules: do they change genes'),
+        _tu('PROTEINS', 1113, 'proteins: are they enzymes'),
+        _tu('ENZYMES', 600, 'enzymes of 6 classes'),
         _molecules('bace', '1,513 molecules: do they inhibit an enzyme'),
         _molecules('bbbp', '2,039 molecules: do they pass into the brain'),
         _molecules('clintox', '1,477 drugs: approved, toxic'),

@@ -19,7 +19,7 @@ from .folders import cache_folder, made_once
 LARGEST = 1000  # degree that becomes a feature
 
 
-def tu(name: str, root: Path | None) -> Dataset:
+def tu(name: str, root: Path | None, **options: Any) -> Dataset:
     """Graphs of TU Dortmund; where nodes have no features, they have their
     degrees, as in "How Powerful are Graph Neural Networks?" (arXiv
     1810.00826).
@@ -27,7 +27,7 @@ def tu(name: str, root: Path | None) -> Dataset:
     Raises:
         UsageError: If they cannot be read, nor downloaded.
     """
-    found = read('TUDataset', name, root)
+    found = read('TUDataset', name, root, **options)
     if found.num_node_features:
         return found
     most = max(
@@ -43,9 +43,9 @@ def tu(name: str, root: Path | None) -> Dataset:
     return [*found]
 
 
-def read(kind: str, name: str, root: Path | None) -> Dataset:
+def read(kind: str, name: str, root: Path | None, **options: Any) -> Dataset:
     """A dataset class of PyG, by its name and perhaps that of one of its
-    graphs.
+    graphs, and with options that its files do not hang on.
 
     Raises:
         UsageError: On an unknown class, one that needs more than a name, or
@@ -70,14 +70,15 @@ def read(kind: str, name: str, root: Path | None) -> Dataset:
     own = _folder_of(name, folder) / 'raw'
     with _making(kind, name):
         if not own.is_dir():
-            return made(str(cache_folder() / kind), *given)
+            return made(str(cache_folder() / kind), *given, **options)
         files = [p for p in sorted(own.rglob('*')) if p.is_file()]
 
         def make(copy: Path) -> None:
             _link(folder, files, copy)
             made(str(copy), *given)
 
-        return made(str(made_once(files, kind, make)), *given)
+        folder = made_once(files, kind, make)
+        return made(str(folder), *given, **options)
 
 
 def _folder_of(name: str, folder: Path) -> Path:

@@ -76,6 +76,13 @@ PROTOCOLS = {
             splits.tuned,
         ),
         Protocol(
+            'tu-10-fold',
+            'ten folds, the seed says which one tests; of the others a tenth '
+            'of each class validates, in each fold anew (Errica et al. 2020)',
+            METRICS['accuracy'],
+            splits.folds,
+        ),
+        Protocol(
             'shapes-official',
             'points on 40 meshes to train, other points on them to validate, '
             'and 40 other meshes to test, one for each class',

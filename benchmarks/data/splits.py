@@ -77,6 +77,25 @@ def shchur(data: Data, seed: int) -> Data:
     )
 
 
+def folds(data: Graphs, seed: int, number: int = 10) -> Graphs:
+    """The graphs of fold ``seed`` test; of the others, a tenth of each class
+    validates. From ``number`` on, seeds take other folds.
+    """
+    from sklearn.model_selection import StratifiedKFold, train_test_split
+
+    y = labels_of(data).numpy()
+    again, fold = divmod(seed, number)
+    draw = StratifiedKFold(number, shuffle=True, random_state=again)
+    rest, test = [*draw.split(y, y)][fold]
+    train, val = train_test_split(
+        rest, test_size=0.1, random_state=again, stratify=y[rest]
+    )
+    parts = (
+        torch.from_numpy(part).sort().values for part in (train, val, test)
+    )
+    return _apply(data, in_order(*parts))
+
+
 def given(data: Data | Graphs, seed: int) -> Data | Graphs:
     """The masks that come with the data: of several, ``[N, S]``, those of
     column ``seed`` modulo ``S``.

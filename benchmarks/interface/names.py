@@ -138,7 +138,7 @@ def dataset_name(
 def preset_name(recipe: Recipe | None, dataset: str) -> str:
     """The name of a preset, which is registered if it is a user's own."""
     if recipe is None:
-        return presets.USUAL[datasets.find(dataset).kind]
+        return presets.usual(datasets.find(dataset))
     return presets.register(recipe)
 
 

@@ -61,6 +61,13 @@ class Backbone:
     sparse_features: bool = True
     code: str | None = None  # digest of the source of a user's own
 
+    @property
+    def pools(self) -> bool:
+        """Whether its layers can stand in a network for whole graphs."""
+        return self.depth == 'num_layers' and not (
+            self.joins_points or self.code
+        )
+
 
 CONVS = 'graph convolutions, the first and last included'
 BLOCKS = 'hidden blocks'

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.typing import Adj
 
+from pyg_ext.nn import PoolNet
 from pyg_ext.transforms import AddRandomWalkEdges
 
 from .backbones import plain_edges
@@ -51,7 +52,10 @@ class Network:
         edges = {}
         if edge_dim is not None and self.method.sees_edges:
             edges['edge_dim'] = edge_dim
-        model = backbone.model(
+        make = backbone.model
+        if 'pool' in self.method.keywords:
+            make = partial(PoolNet, make)
+        model = make(
             in_channels=in_channels,
             out_channels=out_channels,
             **{backbone.depth: self.depth},
@@ -92,8 +96,9 @@ class Network:
 
     def _convert(self, *edges: Any) -> Adj:
         options = {**self.method.defaults, **self.options}
-        if options.get('message_dropout', 0.0) > 0.0:  # needs messages
-            return plain_edges(*edges)
+        smaller = self.method.keywords.get('pool') in PoolNet.POOLINGS
+        if smaller or options.get('message_dropout', 0.0) > 0.0:
+            return plain_edges(*edges)  # which both look at
         return self.method.backbone.adjacency(*edges)
 
     def takes_edge_attr(self, data: Data) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyg_ext.nn import NORMS
+from pyg_ext.nn import NORMS, PoolNet
 
 
 @dataclass(frozen=True)
@@ -29,4 +29,8 @@ REMEDIES = {
     'virtual': Remedy({'virtual_node': True, 'lin_in': True, 'lin_out': True}),
     'skipnode': Remedy(default={'skip_node': 0.5}),
     'dropmessage': Remedy(default={'message_dropout': 0.5}),
+    **{
+        f'pool-{pool}': Remedy({'pool': pool})
+        for pool in (*PoolNet.READOUTS, *PoolNet.POOLINGS)
+    },
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pyg_ext.nn import ConvStack
+from pyg_ext.nn import ConvStack, PoolNet
 from pyg_ext.transforms import AddRandomWalkEdges
 from pyg_ext.utils import similarity_graph
 
@@ -18,6 +18,11 @@ from .backbones import Backbone, aliases
 from .edges import DROPS, EDGES, GRAPH, SIMILARITIES
 from .remedies import REMEDIES
 
+# Of networks for whole graphs:
+POOLED = {
+    name: PoolNet.__init__.__annotations__[name]
+    for name in ('pool', 'num_pools', 'ratio', 'clusters')
+}
 HIDDEN = 64  # channels, where a recipe does not say
 
 
@@ -42,6 +47,8 @@ class Method:
         data = {'in_channels', 'out_channels', 'edge_dim'}
         fixed = {*data, self.backbone.depth, *self.keywords}
         known = _parameters(self.backbone.model)
+        if 'pool' in self.keywords:
+            known |= POOLED
         if self.backbone.code is not None:  # of its own arguments, anything
             usual = _annotations(ConvStack)
             known = {k: usual.get(k, ANY) for k in known}
@@ -79,13 +86,19 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
+def _remedied(backbone: Backbone) -> set[str]:
+    """What a remedy can set."""
+    known = {*_parameters(backbone.model)}
+    return known | {*POOLED} if backbone.pools else known
+
+
 def backbones_of(remedy: str) -> list[str]:
     """The backbones that know a remedy."""
     asks = {*REMEDIES[remedy].fixed, *REMEDIES[remedy].default}
     return [
         name
         for name, backbone in own.known().items()
-        if asks <= _parameters(backbone.model).keys()
+        if asks <= _remedied(backbone)
     ]
 
 
@@ -135,7 +148,7 @@ def parse(spec: str) -> Method:
         for part in (*more, *rest)
     ]
     remedies = [remedy for remedy in remedies if remedy != 'none']
-    known = _parameters(backbones[name].model).keys()
+    known = _remedied(backbones[name])
     keywords: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     if 'hidden_channels' in known:

@@ -34,7 +34,11 @@ LIKE = {
     'points': ('geometricshapes',),
 }
 METHOD = 'gcn'  # whose recipe a user's network takes
-USUAL = {'graph': 'classic', 'graphs': 'ogb', 'points': 'points'}
+USUAL = {
+    'graph': ('classic',),
+    'graphs': ('ogb', 'tu'),
+    'points': ('points',),
+}
 
 Recipes = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -80,6 +84,12 @@ def read(name: str) -> Preset:
 @cache
 def _built_in(name: str) -> Preset:
     return _read(FOLDER / f'{name}.yaml')
+
+
+def usual(dataset: Dataset) -> str:
+    """The preset to take where none is named."""
+    some = USUAL[dataset.kind]
+    return next((n for n in some if dataset.name in read(n).recipes), some[0])
 
 
 def register(preset: str | Path | Mapping[str, Any]) -> str:
@@ -202,6 +212,11 @@ def configure(
             **overrides.get('augment', {}),
         }
     found = find(dataset)
+    if 'pool' in method.keywords and found.kind != 'graphs':
+        raise UsageError(
+            f'{method.name} is for whole graphs, and {dataset} has labels of '
+            f'{"points" if found.many else "nodes"}'
+        )
     if found.many:
         _check_many(config, method, found)
     _check_batch(config, method, found)

@@ -15,6 +15,8 @@ from torch_geometric.loader import DataLoader, DynamicBatchSampler
 from torch_geometric.nn import global_mean_pool
 from torch_geometric.typing import Adj
 
+from pyg_ext.nn import PoolNet
+
 from ..data.graphs import Graphs, one_hot
 from ..data.metrics import Metric, num_outputs
 from ..data.protocols import Protocol
@@ -37,18 +39,26 @@ class Trainee:
     node_sizes: list[int]
     edge_sizes: list[int]
 
-    def __call__(self, batch: Batch, adj: Adj | None) -> Tensor:
-        """Outputs for each label, ``[len(y), C]``."""
+    def __call__(
+        self, batch: Batch, adj: Adj | None
+    ) -> tuple[Tensor, Tensor | float]:
+        """Outputs for each label, ``[len(y), C]``, and what a pooling adds to
+        the loss.
+        """
         batch = copy.copy(batch)
         if self.node_sizes:
             batch.x = one_hot(batch.x, self.node_sizes)
             batch.edge_attr = one_hot(batch.edge_attr, self.edge_sizes)
-        out = self.model(
-            batch.x, adj, **self.network.inputs(self.model, batch)
-        )
-        if len(out) == len(batch.y):
-            return out
-        return global_mean_pool(out, batch.batch, len(batch.y))
+        given = self.network.inputs(self.model, batch)
+        if isinstance(self.model, PoolNet):
+            size = batch.num_graphs
+            return self.model(
+                batch.x, adj, **given, batch_size=size, return_losses=True
+            )
+        out = self.model(batch.x, adj, **given)
+        if len(out) != len(batch.y):
+            out = global_mean_pool(out, batch.batch, len(batch.y))
+        return out, 0.0
 
 
 class Shuffled(BatchSampler):
@@ -89,8 +99,9 @@ def epoch(
     losses = []
     for batch, adj in train:
         optimizer.zero_grad()
-        loss = metric.loss(trainee(batch, adj), batch.y)
-        loss.backward()
+        out, further = trainee(batch, adj)
+        loss = metric.loss(out, batch.y)
+        (loss + further).backward()
         optimizer.step()
         losses.append(loss.detach())
 
@@ -98,7 +109,7 @@ def epoch(
     scores = {}
     with torch.no_grad():
         for split, batches in seen.items():
-            out = torch.cat([trainee(*given) for given in batches])
+            out = torch.cat([trainee(*given)[0] for given in batches])
             y = torch.cat([batch.y for batch, _ in batches])
             scores[split] = metric.score(out, y)
             if split == 'val':

@@ -12,6 +12,7 @@ from pyg_ext.nn.conv import (
     RandomWalkConv,
     RevGCNConv,
 )
+from pyg_ext.nn.diff_pool import diff_pool
 from pyg_ext.nn.drop_edges import DropEdge, DropNode, DropPath
 from pyg_ext.nn.drop_message import DropMessage
 from pyg_ext.nn.dropout import Dropout
@@ -35,6 +36,7 @@ from pyg_ext.nn.models import (
     GraphSAGE,
     IncepGCN,
     NodeMLP,
+    PoolNet,
     RevGAT,
     RevGNN,
 )
@@ -88,6 +90,7 @@ __all__ = [
     'NodeNorm',
     'NormGATConv',
     'PairNormSCS',
+    'PoolNet',
     'PowerSumAggregation',
     'RandomWalkConv',
     'ResidualConnection',
@@ -98,6 +101,7 @@ __all__ = [
     'SkipNode',
     'SoftmaxSumAggregation',
     'VirtualNode',
+    'diff_pool',
     'identity_mapping',
     'make_norm',
 ]

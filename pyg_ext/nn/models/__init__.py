@@ -16,6 +16,7 @@ from pyg_ext.nn.models.graph_model import GraphModel
 from pyg_ext.nn.models.graph_sage import GraphSAGE
 from pyg_ext.nn.models.incep_gcn import IncepGCN
 from pyg_ext.nn.models.mlp import NodeMLP
+from pyg_ext.nn.models.pool_net import PoolNet
 from pyg_ext.nn.models.rev_gat import RevGAT
 from pyg_ext.nn.models.rev_gnn import RevGNN
 from pyg_ext.nn.models.sgc import SGC
@@ -38,6 +39,7 @@ __all__ = [
     'GraphSAGE',
     'IncepGCN',
     'NodeMLP',
+    'PoolNet',
     'RevGAT',
     'RevGNN',
 ]

@@ -1,0 +1,271 @@
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Linear, Module, ModuleList, Sequential
+from torch_geometric.nn import SAGPooling, TopKPooling, aggr
+from torch_geometric.nn.inits import reset
+from torch_geometric.nn.resolver import aggregation_resolver
+from torch_geometric.typing import Adj, OptTensor
+
+from pyg_ext.nn.diff_pool import diff_pool
+from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.models.graph_model import GraphModel
+from pyg_ext.utils.checks import (
+    check_batch,
+    check_count,
+    check_name,
+    check_real,
+)
+
+Edges = tuple[Adj, OptTensor, OptTensor]  # indices, weights, features
+Pooled = tuple[Tensor, Edges, Tensor, Tensor]  # nodes, edges, batch, loss
+
+
+class Select(Module):
+    """Keeps some nodes of each graph."""
+
+    def __init__(self, pool: TopKPooling | SAGPooling):
+        super().__init__()
+        self.pool = pool
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew."""
+        self.pool.reset_parameters()
+
+    def forward(
+        self, given: Tensor, x: Tensor, edges: Edges, batch: Tensor, size: int
+    ) -> Pooled:
+        index, weight, attr = edges
+        further = attr if weight is None else weight
+        x, index, further, batch, *_ = self.pool(x, index, further, batch)
+        parts = (None, further) if weight is None else (further, None)
+        return x, (index, *parts), batch, x.new_zeros(())
+
+
+class Cluster(Module):
+    """Makes clusters of the nodes of each graph."""
+
+    def __init__(self, model: GraphModel):
+        super().__init__()
+        self.model = model
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew."""
+        self.model.reset_parameters()
+
+    def forward(
+        self, given: Tensor, x: Tensor, edges: Edges, batch: Tensor, size: int
+    ) -> Pooled:
+        s = self.model(given, *edges, batch)
+        x, adj, *losses = diff_pool(x, s, *edges[:2], batch, size)
+        # All pairs of clusters, with their weights:
+        graph, source, target = torch.ones_like(adj).nonzero().t()
+        first = graph * adj.size(1)
+        edges = torch.stack([first + source, first + target]), adj.flatten()
+        batch = torch.arange(size, device=x.device)
+        batch = batch.repeat_interleave(adj.size(1))
+        return x.flatten(0, 1), (*edges, None), batch, sum(losses)
+
+
+class PoolNet(Module):
+    r"""A network of any depth for whole graphs: convolutions of a model of
+    this package, pooling, and two linear layers.
+
+    :obj:`pool` is either a readout, after all convolutions:
+
+    * :obj:`'mean'`, :obj:`'sum'`, :obj:`'max'`;
+    * :obj:`'attention'`:
+      :class:`torch_geometric.nn.aggr.AttentionalAggregation` (`arXiv
+      1511.05493 <https://arxiv.org/abs/1511.05493>`_);
+    * :obj:`'set2set'`: :class:`torch_geometric.nn.aggr.Set2Set`
+      (`arXiv 1511.06391 <https://arxiv.org/abs/1511.06391>`_);
+    * any :class:`torch_geometric.nn.aggr.Aggregation` that keeps the number
+      of channels;
+
+    or a pooling, which makes a graph smaller between convolutions:
+
+    * :obj:`'topk'`: :class:`torch_geometric.nn.pool.TopKPooling`
+      (`arXiv 1905.05178 <https://arxiv.org/abs/1905.05178>`_);
+    * :obj:`'sag'`: :class:`torch_geometric.nn.pool.SAGPooling`
+      (`arXiv 1904.08082 <https://arxiv.org/abs/1904.08082>`_);
+    * :obj:`'diffpool'`: :func:`~pyg_ext.nn.diff_pool`
+      (`arXiv 1806.08804 <https://arxiv.org/abs/1806.08804>`_), whose
+      assignment comes from a second stack of as many convolutions.
+
+    With poolings the convolutions fall into stages of like depth, the first
+    ones deeper by one where they do not divide. Of each stage the mean and
+    the maximum over a graph's nodes go to the linear layers, added up over
+    the stages, as in the :obj:`'topk'` and :obj:`'sag'` papers.
+
+    Args:
+        model (Callable): A :class:`GraphModel` class whose :obj:`num_layers`
+            counts convolutions, such as :class:`GCN`, or a function with its
+            arguments.
+        in_channels (int): Size of each input sample.
+        hidden_channels (int): Size of each hidden sample.
+        num_layers (int): Number of graph convolutions, in all stages.
+        out_channels (int): Size of each output sample.
+        dropout (float, optional): Dropout probability of the input of each
+            layer, linear ones but the first included. (default: :obj:`0.0`)
+        pool (str or torch_geometric.nn.aggr.Aggregation, optional): See
+            above. (default: :obj:`'mean'`)
+        num_pools (int, optional): How often graphs become smaller, at most
+            :obj:`num_layers - 1` times. (default: :obj:`2`)
+        ratio (float, optional): The share of nodes that :obj:`'topk'` and
+            :obj:`'sag'` keep, and of clusters that a further
+            :obj:`'diffpool'` keeps. (default: :obj:`0.5`)
+        clusters (int, optional): The number of clusters of the first
+            :obj:`'diffpool'`. (default: :obj:`16`)
+        **kwargs (optional): Further arguments of :obj:`model`.
+
+    Raises:
+        ValueError: On an unknown :obj:`pool`, on a pooling with a single
+            layer, on :obj:`'diffpool'` with a model that does not know
+            weights of edges, and in the forward pass as in
+            :class:`GraphModel`, or with a pooling on edges that are no
+            :obj:`edge_index`.
+
+    Shapes:
+        - **input:** those of :class:`GraphModel`; the graphs of nodes ascend
+        - **output:** a row for each graph, :math:`(B, F_{out})`; with
+          :obj:`return_losses` also the sum of the losses of :obj:`'diffpool'`,
+          a number, zero for all others
+    """
+
+    READOUTS = ('mean', 'sum', 'max', 'attention', 'set2set')
+    POOLINGS = ('topk', 'sag', 'diffpool')
+
+    def __init__(
+        self,
+        model: Callable[..., GraphModel],
+        in_channels: int,
+        hidden_channels: int,
+        num_layers: int,
+        out_channels: int,
+        dropout: float = 0.0,
+        *,
+        pool: str | aggr.Aggregation = 'mean',
+        num_pools: int = 2,
+        ratio: float = 0.5,
+        clusters: int = 16,
+        **kwargs: Any,
+    ):
+        super().__init__()
+        check_count('num_layers', num_layers)
+        check_count('num_pools', num_pools)
+        check_count('clusters', clusters)
+        if not 0.0 < check_real('ratio', ratio) <= 1.0:
+            raise ValueError(f'ratio must be in (0, 1] (got {ratio})')
+        if not isinstance(pool, aggr.Aggregation):
+            check_name('pool', pool, (*self.READOUTS, *self.POOLINGS))
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.num_layers = num_layers
+        self.pool = pool
+        if isinstance(pool, aggr.Aggregation):
+            num_pools, self.readout = 0, pool
+        elif pool in self.READOUTS:
+            num_pools, self.readout = 0, readout(pool, hidden_channels)
+        elif num_layers == 1:
+            raise ValueError(
+                f'pool={pool!r} stands between convolutions: num_layers must '
+                f'be at least 2 (got 1)'
+            )
+        else:
+            num_pools = min(num_pools, num_layers - 1)
+            self.readout = aggr.MultiAggregation(['mean', 'max'])
+        stages = num_pools + 1
+
+        def stack(i: int, out_channels: int | None = None) -> GraphModel:
+            known = dict(kwargs)
+            if i > 0 and pool == 'diffpool':  # clusters have no edge_attr
+                known.pop('edge_dim', None)
+            return model(
+                in_channels=hidden_channels if i else in_channels,
+                hidden_channels=hidden_channels,
+                num_layers=(num_layers + stages - 1 - i) // stages,
+                out_channels=out_channels,
+                dropout=dropout,
+                **known,
+            )
+
+        def smaller(i: int) -> Module:
+            if pool == 'diffpool':
+                return Cluster(stack(i, math.ceil(clusters * ratio**i)))
+            kind = TopKPooling if pool == 'topk' else SAGPooling
+            return Select(kind(hidden_channels, ratio))
+
+        self.stages = ModuleList(stack(i) for i in range(stages))
+        self.pools = ModuleList(smaller(i) for i in range(num_pools))
+        if pool == 'diffpool' and not self.stages[-1].supports_edge_weight:
+            raise ValueError(
+                f"pool='diffpool' gives weights of edges, which "
+                f'{type(self.stages[0]).__name__} does not know'
+            )
+        width = hidden_channels * (1 + (num_pools > 0 or pool == 'set2set'))
+        self.head = Sequential(
+            Linear(width, hidden_channels),
+            torch.nn.ReLU(),
+            Dropout(dropout),
+            Linear(hidden_channels, out_channels),
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew."""
+        for module in self.children():
+            reset(module)
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Adj,
+        edge_weight: OptTensor = None,
+        edge_attr: OptTensor = None,
+        batch: OptTensor = None,
+        batch_size: int | None = None,
+        return_losses: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        batch = check_batch(batch, x.size(0))
+        if batch is None:
+            batch = torch.zeros(x.size(0), dtype=torch.long, device=x.device)
+        if batch_size is None:
+            batch_size = int(batch.max()) + 1 if len(batch) else 0
+        if len(self.pools) and edge_index.layout != torch.strided:
+            raise ValueError(
+                f'pool={self.pool!r} needs edge_index, [2, E] (got a sparse '
+                f'adjacency)'
+            )
+        out, losses = 0.0, 0.0
+        edges = edge_index, edge_weight, edge_attr
+        for i, stage in enumerate(self.stages):
+            given, x = x, stage(x, *edges, batch).relu()
+            out = out + self.readout(x, batch, dim_size=batch_size)
+            if i < len(self.pools):
+                x, edges, batch, loss = self.pools[i](
+                    given, x, edges, batch, batch_size
+                )
+                losses = losses + loss
+        out = self.head(out)
+        if return_losses:
+            return out, out.new_zeros(()) + losses
+        return out
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({type(self.stages[0]).__name__}, '
+            f'{self.in_channels}, {self.out_channels}, '
+            f'num_layers={self.num_layers}, pool={self.pool})'
+        )
+
+
+def readout(name: str, channels: int) -> aggr.Aggregation:
+    """A readout by its name."""
+    if name == 'attention':
+        return aggr.AttentionalAggregation(Linear(channels, 1))
+    if name == 'set2set':
+        return aggr.Set2Set(channels, processing_steps=3)
+    return aggregation_resolver(name)
