@@ -84,7 +84,8 @@ def diff_pool(
     edge_index, edge_weight = coalesce(edge_index, edge_weight, size)
     source, target = edge_index
 
-    s = s.softmax(dim=-1)
+    log = s.log_softmax(dim=-1)  # finite where a share is zero
+    s = log.exp()
     messages = edge_weight.unsqueeze(1) * s[target]
     joined = scatter(messages, source, 0, size)  # [N, C]
     padded, _ = to_dense_batch(s, batch, batch_size=batch_size)
@@ -100,5 +101,5 @@ def diff_pool(
     square = square + (padded.mT @ padded).square().sum((1, 2))
     # What rounding leaves of zero has no root, and no gradient:
     link = (square.clamp(min=1e-6).sqrt() / nodes.square()).mean()
-    entropy = scatter(torch.special.entr(s).sum(1), batch, 0, num) / nodes
+    entropy = scatter(-(s * log).sum(1), batch, 0, num) / nodes
     return padded.mT @ features, adj, link, entropy.mean()

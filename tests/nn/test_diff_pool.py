@@ -47,6 +47,15 @@ def test_gradients():
     assert torch.autograd.gradcheck(pool, given)
 
 
+def test_gradients_of_certain_assignments():
+    data = GRAPHS[0]
+    s = (1e4 * data.s).float().requires_grad_()
+    x = data.x.float()
+    *_, link, entropy = diff_pool(x, s, data.edge_index)
+    (link + entropy).backward()
+    assert bool(s.grad.isfinite().all())
+
+
 def test_no_trace_of_padding():
     """A batch gives what its graphs give one by one, and the means of their
     losses; PyG's losses change with the largest graph beside a small one.

@@ -61,13 +61,15 @@ class Cluster(Module):
     ) -> Pooled:
         s = self.model(given, *edges, batch)
         x, adj, *losses = diff_pool(x, s, *edges[:2], batch, size)
-        # All pairs of clusters, with their weights:
-        graph, source, target = torch.ones_like(adj).nonzero().t()
-        first = graph * adj.size(1)
-        edges = torch.stack([first + source, first + target]), adj.flatten()
-        batch = torch.arange(size, device=x.device)
-        batch = batch.repeat_interleave(adj.size(1))
-        return x.flatten(0, 1), (*edges, None), batch, sum(losses)
+        # Pairs of clusters with their weights. Loops are those that a model
+        # adds; a sum of weights that is zero has no inverse:
+        num = adj.size(1)
+        pairs = ~torch.eye(num, dtype=torch.bool, device=x.device)
+        graph, source, target = pairs.expand_as(adj).nonzero().t()
+        index = graph * num + torch.stack([source, target])
+        weight = adj[graph, source, target].clamp(min=1e-6)
+        batch = torch.arange(size, device=x.device).repeat_interleave(num)
+        return x.flatten(0, 1), (index, weight, None), batch, sum(losses)
 
 
 class PoolNet(Module):
