@@ -266,6 +266,7 @@ ELSEWHERE = {
     'InitialConnection',
     'NodeNorm',
     'PairNormSCS',
+    'PoolNet',
     'PowerSumAggregation',
     'ResidualConnection',
     'ReversibleSequential',

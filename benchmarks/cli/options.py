@@ -27,14 +27,17 @@ def add_recipe(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_runs(command: argparse.ArgumentParser, seeds: int) -> None:
+def add_runs(
+    command: argparse.ArgumentParser, seeds: int, name: str = '--seeds'
+) -> None:
     """Which seeds, where they are run, and how many at a time."""
     command.add_argument(
-        '--seeds',
+        name,
+        dest='seeds',
         default=seeds,
         type=words.seeds,
         metavar='N',
-        help='seeds 0 to N-1 (default: %(default)s)',
+        help=f'{name[2:]} 0 to N-1 (default: %(default)s)',
     )
     command.add_argument(
         '--jobs',

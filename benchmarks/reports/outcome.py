@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..errors import check_name
 from ..runs.store import Row
-from . import curve, files, summary
+from . import curve, files, selection, summary
 from .intervals import paired
 
 if TYPE_CHECKING:
@@ -114,6 +114,13 @@ class Runs:
             for depth, of_depth in gain.groupby('depth')
         }
         return pd.DataFrame.from_dict(lines, 'index').rename_axis('depth')
+
+    def selected(self) -> pd.DataFrame:
+        """One line for each method, and one for all of them: in each split the
+        depth with the best validation score is tested. Shares are in percent.
+        """
+        summary.check_one_kind(self.rows)
+        return selection.select(self.rows)
 
     def write(self, folder: str | Path | None = None) -> list[str]:
         """Writes tables, figures and reports, and returns their names.

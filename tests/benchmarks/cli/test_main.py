@@ -548,3 +548,44 @@ def test_report_without_store(capsys, tmp_path):
     code, text = run(capsys, 'report', '--out', str(tmp_path / 'nothing'))
     assert (code, 'there is no store' in text) == (2, True)
     assert not [*tmp_path.iterdir()]
+
+
+def test_graphs(capsys, tmp_path, root):
+    command = (
+        *('graphs', '--dataset', 'mutag', '--pool', 'mean,diffpool'),
+        *('--depths', '2,3', '--folds', '2', '--jobs', '0', '--epochs', '2'),
+        *('--root', root, '--out', str(tmp_path)),
+    )
+    code, text = run(capsys, *command)
+    assert code == 0
+    assert 'gcn+pool-diffpool' in text
+    lines = pd.read_csv(tmp_path / 'selection.csv')
+    assert lines['method'].tolist() == [
+        'gcn+pool-diffpool',
+        'gcn+pool-mean',
+        'the best of all',
+    ]
+    assert lines['splits'].tolist() == [2, 2, 2]
+    code, text = run(capsys, 'graphs', '--pool', 'mean,max2')
+    assert code == 2
+    assert 'unknown pooling' in text
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'method', 'message'),
+    [
+        ('cora', 'gcn+pool-sum', 'whole graphs, and cora has labels of nodes'),
+        ('mutag', 'gin+pool-diffpool', 'which GIN does not know'),
+        ('mutag', 'appnp+pool-sum', "appnp has no remedy 'pool-sum'"),
+        ('mutag', 'gcn+pool-sum+pool-max', 'excludes another'),
+    ],
+)
+def test_pools_that_do_not_fit(
+    capsys, root, tmp_path, dataset, method, message
+):
+    code, text = run(
+        *(capsys, 'depth', '--dataset', dataset, '--methods', method),
+        *('--depths', '2', '--root', root, '--out', str(tmp_path)),
+    )
+    assert code == 2
+    assert message in text
