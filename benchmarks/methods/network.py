@@ -95,11 +95,13 @@ class Network:
         )
 
     def _convert(self, *edges: Any) -> Adj:
-        options = {**self.method.defaults, **self.options}
-        smaller = self.method.keywords.get('pool') in PoolNet.POOLINGS
-        if smaller or options.get('message_dropout', 0.0) > 0.0:
-            return plain_edges(*edges)  # which both look at
-        return self.method.backbone.adjacency(*edges)
+        method = self.method
+        options = {**method.keywords, **method.defaults, **self.options}
+        messages = options.get('message_dropout', 0.0) > 0.0
+        smaller = options.get('pool') in PoolNet.POOLINGS
+        if messages or smaller or options.get('aggr', 'mean') != 'mean':
+            return plain_edges(*edges)  # no product with a matrix gives it
+        return method.backbone.adjacency(*edges)
 
     def takes_edge_attr(self, data: Data) -> bool:
         """Whether there are features of edges, and the model takes them."""

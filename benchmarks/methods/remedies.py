@@ -33,4 +33,6 @@ REMEDIES = {
         f'pool-{pool}': Remedy({'pool': pool})
         for pool in (*PoolNet.READOUTS, *PoolNet.POOLINGS)
     },
+    'pool': Remedy({'aggr': 'max', 'project': True}),
+    'lstm': Remedy({'aggr': 'lstm', 'project': False}),
 }
