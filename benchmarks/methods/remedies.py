@@ -35,4 +35,5 @@ REMEDIES = {
     },
     'pool': Remedy({'aggr': 'max', 'project': True}),
     'lstm': Remedy({'aggr': 'lstm', 'project': False}),
+    'unsupervised': Remedy(),  # trained by pairs of nodes, without labels
 }

@@ -66,6 +66,11 @@ class Method:
         return {k: kind_of(k, a) for k, a in known.items() if k not in GRAPH}
 
     @property
+    def unsupervised(self) -> bool:
+        """Whether labels are for a classifier of what it gives alone."""
+        return self.backbone.transductive or 'unsupervised' in self.words
+
+    @property
     def sees_edges(self) -> bool:
         """Whether the model can take features of edges."""
         return 'edge_dim' in _parameters(self.backbone.model)
@@ -86,20 +91,17 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def _remedied(backbone: Backbone) -> set[str]:
-    """What a remedy can set."""
-    known = {*_parameters(backbone.model)}
-    return known | {*POOLED} if backbone.pools else known
-
-
 def backbones_of(remedy: str) -> list[str]:
     """The backbones that know a remedy."""
+    return [n for n, b in own.known().items() if _knows(b, remedy)]
+
+
+def _knows(backbone: Backbone, remedy: str) -> bool:
+    if remedy == 'unsupervised':  # which needs a graph, and goes by itself
+        return not (backbone.joins_points or backbone.transductive)
     asks = {*REMEDIES[remedy].fixed, *REMEDIES[remedy].default}
-    return [
-        name
-        for name, backbone in own.known().items()
-        if asks <= _remedied(backbone)
-    ]
+    known = {*_parameters(backbone.model)}
+    return asks <= (known | {*POOLED} if backbone.pools else known)
 
 
 def expand(text: str) -> list[str]:
@@ -148,7 +150,7 @@ def parse(spec: str) -> Method:
         for part in (*more, *rest)
     ]
     remedies = [remedy for remedy in remedies if remedy != 'none']
-    known = _remedied(backbones[name])
+    known = _parameters(backbones[name].model)
     keywords: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     if 'hidden_channels' in known:
@@ -163,10 +165,15 @@ def parse(spec: str) -> Method:
                     f'{remedy!r} cannot change the edges in {spec!r}: '
                     f'{edges or name} does'
                 )
+            if backbones[name].transductive and remedy in DROPS:
+                raise UsageError(
+                    f'{remedy!r} has no effect in {spec!r}: {name} learns '
+                    f'from walks on all edges'
+                )
             edges = remedy
             continue
         fixed, default = REMEDIES[remedy].fixed, REMEDIES[remedy].default
-        if not {*fixed, *default} <= known:
+        if not _knows(backbones[name], remedy):
             raise UsageError(f'{name} has no remedy {remedy!r} ({spec})')
         clash = any(
             keywords.get(key, value) != value for key, value in fixed.items()
