@@ -83,7 +83,6 @@ BACKBONES = {
         'num_layers',
         CONVS,
         adjacency=mean_adj,
-        sparse_features=False,
     ),
     'gin': Backbone(
         GIN,
