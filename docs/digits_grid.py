@@ -1,0 +1,246 @@
+"""Digits as grids of pixels: a CNN beside graph networks.
+
+``python -m docs.digits_grid`` trains what ``docs/results/digits-grid.csv``
+lacks, and prints the table of ``docs/results/order.md``.
+"""
+
+import math
+from collections.abc import Callable
+from itertools import chain, islice, product, repeat
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch_geometric.data import Data
+from torch_geometric.loader import DataLoader
+from torch_geometric.nn import (
+    GCN,
+    MLP,
+    BatchNorm,
+    RGCNConv,
+    SAGEConv,
+    Sequential,
+    global_mean_pool,
+)
+from torch_geometric.utils import grid
+
+from benchmarks import load_dataset
+from benchmarks.reports.intervals import interval
+
+from .figures.places import DOCS
+
+RUNS = DOCS / 'results' / 'digits-grid.csv'
+LABELS, SEEDS = (50, 550), range(5)
+STEPS, RATE, BATCH = 300, 0.01, 50
+SIDE, CLASSES = 8, 10
+ORDER = torch.randperm(SIDE**2, generator=torch.Generator().manual_seed(0))
+GIVEN = 'x, edge_index, edge_type, batch'
+# How the pixels of all images stand:
+PIXELS = ('in order', 'shuffled', 'shuffled with their edges')
+KEYS = ['labels', 'network', 'pixels', 'seed']
+
+
+def grid_graph() -> tuple[Tensor, Tensor]:
+    """Joins each pixel to itself and up to eight around it.
+
+    Returns:
+        The edges ``[2, E]``, and for each the direction that it comes from,
+        0 to 8, as the entries of a filter of 3 x 3 are counted.
+    """
+    edge_index, pos = grid(SIDE, SIDE)
+    source, target = pos[edge_index].long()  # x to the right, y upwards
+    right, up = (source - target).t()
+    return edge_index, 3 * (1 - up) + right + 1
+
+
+def graphs_of(images: Tensor, y: Tensor, pixels: str) -> list[Data]:
+    """A graph for each image ``[N, 64]``, its pixels as one of `PIXELS`."""
+    edge_index, edge_type = grid_graph()
+    if pixels != 'in order':
+        images = images[:, ORDER]
+    if pixels == 'shuffled with their edges':
+        edge_index = ORDER.argsort()[edge_index]
+    return [
+        Data(x=x, edge_index=edge_index, edge_type=edge_type, y=label)
+        for x, label in zip(images[..., None], y[:, None], strict=True)
+    ]
+
+
+def moved(images: Tensor) -> Tensor:
+    """One pixel to the right."""
+    rows = images.view(-1, SIDE, SIDE)
+    return F.pad(rows[..., :-1], (1, 0)).flatten(1)
+
+
+def layers(make: Callable, given: str, norm: type, channels: int) -> list:
+    """Three convolutions."""
+    return [
+        part
+        for size in (1, channels, channels)
+        for part in (
+            (make(size, channels), f'{given} -> x'),
+            norm(channels),
+            nn.ReLU(),
+        )
+    ]
+
+
+def on_grid(make: Callable, given: str, channels: int) -> nn.Module:
+    """Of layers of PyG, and the mean over the pixels."""
+    parts = layers(make, given, BatchNorm, channels)
+    pool = (global_mean_pool, 'x, batch -> x')
+    return Sequential(GIVEN, [*parts, pool, nn.Linear(channels, CLASSES)])
+
+
+def sage() -> nn.Module:
+    """A graph network that is told who is whose neighbour."""
+    return on_grid(SAGEConv, 'x, edge_index', 67)
+
+
+def directed() -> nn.Module:
+    """The same, told from which direction as well."""
+
+    def make(size: int, channels: int) -> nn.Module:
+        return RGCNConv(size, channels, SIDE + 1, root_weight=False)
+
+    return on_grid(make, 'x, edge_index, edge_type', 32)
+
+
+def cnn() -> nn.Module:
+    """Three layers of filters, and the mean over the pixels."""
+
+    def make(size: int, channels: int) -> nn.Module:
+        return nn.Conv2d(size, channels, 3, padding=1)
+
+    start = (lambda x: x.view(-1, 1, SIDE, SIDE), 'x -> x')
+    parts = layers(make, 'x', nn.BatchNorm2d, 32)
+    end = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, CLASSES)]
+    return Sequential(GIVEN, [start, *parts, *end])
+
+
+def mlp() -> nn.Module:
+    """A perceptron on all pixels at once."""
+    start = (lambda x: x.view(-1, SIDE**2), 'x -> x')
+    return Sequential(GIVEN, [start, MLP([SIDE**2, 104, 104, CLASSES])])
+
+
+def neighbours() -> nn.Module:
+    """A GCN whose nodes are images."""
+    net = GCN(SIDE**2, 104, 3, CLASSES, norm='batch_norm')
+    return Sequential(GIVEN, [(net, 'x, edge_index -> x')])
+
+
+NETWORKS = {
+    'MLP': mlp,
+    'CNN': cnn,
+    'GraphSAGE on the grid': sage,
+    'RGCN on the grid, edges with directions': directed,
+    'GCN on the k-NN graph of images': neighbours,
+}
+
+
+def cases() -> list[tuple[int, str, str]]:
+    """Those that differ: no network but of the grid looks at its edges."""
+    return [
+        (labels, network, pixels)
+        for labels, network in product(LABELS, NETWORKS)
+        for pixels in (PIXELS if 'grid' in network else PIXELS[:2])
+    ]
+
+
+def parts_of(labels: int, network: str, pixels: str) -> dict[str, list[Data]]:
+    """Graphs to train on, to test on, and the latter moved, if in order."""
+    data = load_dataset('digits')
+    x, y, test = data.x.double(), data.y, data.test_mask
+    train = data.train_mask if labels == LABELS[0] else ~test
+    if 'k-NN' in network:  # distances, so edges, are those of shuffled pixels
+        x = x[:, ORDER] if pixels == 'shuffled' else x
+        return {
+            part: [
+                Data(x=x, edge_index=data.edge_index, y=y.where(mask, -100))
+            ]
+            for part, mask in {'train': train, 'test': test}.items()
+        }
+    parts = {
+        'train': graphs_of(x[train], y[train], pixels),
+        'test': graphs_of(x[test], y[test], pixels),
+    }
+    if pixels == 'in order':
+        parts['moved'] = graphs_of(moved(x[test]), y[test], pixels)
+    return parts
+
+
+def scores(network: nn.Module, batch: Data) -> Tensor:
+    """Of each class; ``-100`` in ``batch.y`` is no label."""
+    edge_type = batch.get('edge_type')
+    return network(batch.x, batch.edge_index, edge_type, batch.batch)
+
+
+def train(network: nn.Module, graphs: list[Data]) -> None:
+    """A number of steps of Adam, all of them."""
+    adam = torch.optim.Adam(network.parameters())
+    rate = torch.optim.lr_scheduler.OneCycleLR(adam, RATE, STEPS)
+    loader = DataLoader(graphs, BATCH, shuffle=True)
+    for batch in islice(chain.from_iterable(repeat(loader)), STEPS):
+        adam.zero_grad()
+        F.cross_entropy(scores(network, batch), batch.y).backward()
+        adam.step()
+        rate.step()
+    network.eval()
+
+
+@torch.no_grad()
+def accuracy(network: nn.Module, graphs: list[Data]) -> float:
+    """Of all that have a label."""
+    right = [
+        (scores(network, batch).argmax(dim=1) == batch.y)[batch.y >= 0]
+        for batch in DataLoader(graphs, 5 * BATCH)
+    ]
+    return torch.cat(right).double().mean().item()
+
+
+def run(labels: int, network: str, pixels: str, seed: int) -> dict[str, float]:
+    """Trains a network, and tests it after the last step."""
+    parts = parts_of(labels, network, pixels)
+    torch.manual_seed(seed)
+    net = NETWORKS[network]().double()  # equal up to the order of sums
+    train(net, parts.pop('train'))
+    return {part: accuracy(net, graphs) for part, graphs in parts.items()}
+
+
+def table(runs: pd.DataFrame) -> str:
+    """Means in percent with their 95 % intervals, in Markdown."""
+
+    def cell(values: pd.Series) -> str:
+        values = 100 * values.dropna()
+        if values.empty:
+            return ''
+        low, high = interval(values)
+        return f'{values.mean():.1f} [{low:.1f}, {high:.1f}]'
+
+    names = [PIXELS[0], 'tested one pixel to the right', *PIXELS[1:]]
+    lines = [['labels', 'network', *names], ['---:', '---', *['---:'] * 4]]
+    for (labels, network), mine in runs.groupby(KEYS[:2], sort=False):
+        by = [mine[mine['pixels'] == pixels] for pixels in PIXELS]
+        columns = [by[0]['test'], by[0]['moved'], by[1]['test'], by[2]['test']]
+        lines.append([str(labels), network, *map(cell, columns)])
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def main() -> None:
+    """Trains what is missing, and prints the table."""
+    runs = pd.read_csv(RUNS) if RUNS.is_file() else pd.DataFrame(columns=KEYS)
+    done = {*runs[KEYS].itertuples(index=False, name=None)}
+    for case, seed in product(cases(), SEEDS):
+        if (*case, seed) in done:
+            continue
+        row = dict(zip(KEYS, (*case, seed), strict=True))
+        row |= {'test': math.nan, 'moved': math.nan} | run(*case, seed)
+        runs = pd.concat([runs, pd.DataFrame([row])], ignore_index=True)
+        runs.to_csv(RUNS, index=False, lineterminator='\n')
+    print(table(runs))
+
+
+if __name__ == '__main__':
+    main()
