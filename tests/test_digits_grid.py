@@ -168,28 +168,27 @@ def test_a_run_is_its_seed(name, monkeypatch):
     few = load_dataset('digits').subgraph(torch.arange(200))
     monkeypatch.setattr(digits_grid, 'load_dataset', lambda name: few)
     monkeypatch.setattr(digits_grid, 'STEPS', 3)
-    first = digits_grid.run(50, name, 'in order', 0)
-    assert first == digits_grid.run(50, name, 'in order', 0)
+    first = digits_grid.run(name, 'in order', 0)
+    assert first == digits_grid.run(name, 'in order', 0)
     assert {*first} == ({'test'} if name == KNN else {'test', 'moved'})
     assert 0 < first['test'] < 1
 
 
 def test_what_is_there_is_not_run_again(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(digits_grid, 'RUNS', tmp_path / 'runs.csv')
-    monkeypatch.setattr(digits_grid, 'LABELS', (50,))
     monkeypatch.setattr(digits_grid, 'SEEDS', range(2))
     done = []
 
     def run(*key):
         done.append(key)
-        moved = {'moved': 0.25} if key[2] == PIXELS[0] else {}
-        return {'test': 0.5 + key[3] / 2, **moved}
+        moved = {'moved': 0.25} if key[1] == PIXELS[0] else {}
+        return {'test': 0.5 + key[2] / 2, **moved}
 
     monkeypatch.setattr(digits_grid, 'run', run)
     digits_grid.main()
     lines = capsys.readouterr().out.splitlines()
     # 6.31 is half of t at 97.5 % with one degree of freedom, 12.7:
-    assert lines[3].split(' | ')[2:4] == [
+    assert lines[3].split(' | ')[1:3] == [
         '75.0 [-242.7, 392.7]',
         '25.0 [25.0, 25.0]',
     ]
