@@ -118,16 +118,23 @@ def test_moved_by_one_pixel():
     assert moved[:, 1:].equal(image[:, :-1])
 
 
-def test_without_directions_a_mirror_image_is_the_same(images):
-    mirrored = images.view(-1, SIDE, SIDE).flip(2).flatten(1)
+def mirrored(images):
+    return images.flip(2)
+
+
+def turned(images):
+    return images.rot90(dims=(1, 2))
+
+
+@pytest.mark.parametrize('change', [mirrored, turned])
+def test_only_directions_tell_an_image_from_its_mirror_image(change, images):
+    other = change(images.view(-1, SIDE, SIDE)).flatten(1)
     network = made(SAGE)
-    torch.testing.assert_close(
-        scores(network, mirrored), scores(network, images)
-    )
+    torch.testing.assert_close(scores(network, other), scores(network, images))
     for name in (CNN, RGCN):
         network = made(name)
-        change = scores(network, mirrored) - scores(network, images)
-        assert change.abs().max() > 0.01
+        difference = scores(network, other) - scores(network, images)
+        assert difference.abs().max() > 0.01
 
 
 def test_a_cnn_is_a_graph_network_with_directions(images):
