@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import is_
 from typing import Any
@@ -10,7 +10,7 @@ from torch.nn.parameter import is_lazy
 
 _MISSING = object()
 
-Entry = tuple[dict[str, Any], str, Any]  # a value, and where it is
+Entry = tuple[dict[str, Any], str, Any]  # a dictionary, a key and its value
 
 
 def versions_of(tensors: Sequence[Tensor]) -> list[int]:
@@ -18,29 +18,32 @@ def versions_of(tensors: Sequence[Tensor]) -> list[int]:
     return [0 if t.is_inference() else t._version for t in tensors]
 
 
-def put(place: dict[str, Any], key: str, value: Any) -> Any:
-    """Sets an entry, or takes it away; returns what was there."""
-    now = place.get(key, _MISSING)
-    if value is not _MISSING:
-        place[key] = value
-    elif now is not _MISSING:
-        del place[key]
-    return now
+def copy_of(tensor: Tensor, requires_grad: bool = False) -> Tensor:
+    """A leaf of autograd with the values of a tensor; one that requires
+    gradients shares its memory.
+    """
+    out = tensor.detach() if requires_grad else tensor.clone()
+    if isinstance(tensor, Parameter):
+        return Parameter(out, requires_grad)
+    return out.requires_grad_(requires_grad)
 
 
-def _clone(tensor: Tensor) -> Tensor:
-    out = tensor.clone()
-    is_parameter = isinstance(tensor, Parameter)
-    return Parameter(out, requires_grad=False) if is_parameter else out
+def _set(entries: dict[str, Any], key: str, value: Any) -> None:
+    if value is _MISSING:
+        entries.pop(key, None)
+    else:
+        entries[key] = value
 
 
 class Contents:
-    """Where a module, and each one in it, keeps its parameters, buffers and
-    attributes: to see what a call changes, and to call it again with what was
+    """The parameters, buffers and attributes of a module and of all modules
+    in it: to see what a call changes, and to call it again with what was
     there before, without a trace.
 
     Attributes:
-        held: The parameters, and other tensors that require gradients.
+        modules: The module and those in it.
+        training: Whether each is in training mode.
+        parameters: The parameters, and other tensors that require gradients.
 
     Raises:
         RuntimeError: If a parameter has no shape yet, or a module is a
@@ -48,10 +51,11 @@ class Contents:
     """
 
     def __init__(self, module: Module):
-        self.places: list[dict[str, Any]] = []
-        self.held: list[Entry] = []
-        self.loose: list[tuple[dict[str, Any], str]] = []  # other tensors
         self.modules = list(module.modules())
+        self.training = [m.training for m in self.modules]
+        self.parameters: list[Entry] = []
+        self._dicts: list[dict[str, Any]] = []
+        self._constants: list[tuple[dict[str, Any], str]] = []
         for m in self.modules:
             if isinstance(m, torch.jit.ScriptModule):
                 raise RuntimeError(
@@ -59,11 +63,10 @@ class Contents:
                     'which puts other tensors into it: compile it, or set '
                     'enabled=False'
                 )
-            places = (m._parameters, m._buffers, vars(m))
-            self.places += places
-            inner = getattr(m, '_is_replica', False)  # of DataParallel
-            for place in places:
-                for key, value in place.items():
+            is_replica = getattr(m, '_is_replica', False)  # of DataParallel
+            for entries in (m._parameters, m._buffers, vars(m)):
+                self._dicts.append(entries)
+                for key, value in entries.items():
                     if not isinstance(value, Tensor):
                         continue
                     if is_lazy(value):
@@ -71,63 +74,68 @@ class Contents:
                             f'{key} in a reversible stack has no shape yet: '
                             f'call the stack once under torch.no_grad() first'
                         )
-                    if place is m._parameters or (
-                        value.requires_grad and (value.is_leaf or inner)
+                    if entries is m._parameters or (
+                        value.requires_grad and (value.is_leaf or is_replica)
                     ):
-                        self.held.append((place, key, value))
+                        self.parameters.append((entries, key, value))
                     if not value.requires_grad:
-                        self.loose.append((place, key))
+                        self._constants.append((entries, key))
 
-    def _tensors(self) -> list[Entry]:
-        """The present tensors that a call may change in place."""
-        found = [(place, key, place.get(key)) for place, key in self.loose]
+    def _copied(self) -> list[tuple[dict[str, Any], str, Tensor, Tensor]]:
+        """The tensors that a call may change in place, and copies."""
         return [
-            entry
-            for entry in found
-            if isinstance(entry[2], Tensor)
-            and entry[2].layout == torch.strided
+            (entries, key, tensor, copy_of(tensor))
+            for entries, key in self._constants
+            if isinstance(tensor := entries.get(key), Tensor)
+            and tensor.layout == torch.strided
         ]
 
-    def _changed(self, before: list[dict[str, Any]]) -> list[Entry]:
+    def _changes(self, before: list[dict[str, Any]]) -> list[Entry]:
         """What was there before where now there is something else."""
         return [
-            (place, key, old.get(key, _MISSING))
-            for place, old in zip(self.places, before, strict=True)
-            if len(place) != len(old)
-            or not all(map(is_, place.values(), old.values()))
-            for key in {**old, **place}
-            if place.get(key, _MISSING) is not old.get(key, _MISSING)
+            (entries, key, old.get(key, _MISSING))
+            for entries, old in zip(self._dicts, before, strict=True)
+            if len(entries) != len(old)
+            or not all(map(is_, entries.values(), old.values()))
+            for key in {**old, **entries}
+            if entries.get(key, _MISSING) is not old.get(key, _MISSING)
         ]
 
     @contextmanager
-    def watched(self) -> Iterator[list[Entry]]:
+    def recorded(self) -> Iterator[list[Entry]]:
         """Yields a list, which on leaving holds what was there before where
         something changed.
         """
-        before = [place.copy() for place in self.places]
-        tensors = self._tensors()
-        copies = [(*entry[:2], _clone(entry[2])) for entry in tensors]
-        tensors = [tensor for *_, tensor in tensors]
-        versions = versions_of(tensors)
+        before = [entries.copy() for entries in self._dicts]
+        copied = self._copied()
+        versions = versions_of([tensor for *_, tensor, _ in copied])
         changes: list[Entry] = []
         yield changes
-        changes += self._changed(before)
+        changes += self._changes(before)
         changes += [
-            entry
-            for entry, old, new in zip(
-                copies, versions, versions_of(tensors), strict=True
+            (entries, key, copy)
+            for (entries, key, tensor, copy), version in zip(
+                copied, versions, strict=True
             )
-            if old != new
+            if versions_of([tensor]) != [version]
         ]
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Leaves all as it is; what is changed in place is a copy."""
-        before = [place.copy() for place in self.places]
-        for place, key, tensor in self._tensors():
-            place[key] = _clone(tensor)
+    def restored(self, past: Mapping[int, dict[str, Any]]) -> Iterator[None]:
+        """Puts back the parameters, and entries by the id of their
+        dictionary, and on leaving all that is there now. What is changed in
+        place is a copy.
+        """
+        now = [entries.copy() for entries in self._dicts]
+        for entry in self.parameters:
+            _set(*entry)
+        for entries in self._dicts:
+            for key, value in past.get(id(entries), {}).items():
+                _set(entries, key, value)
+        for entries, key, _, copy in self._copied():
+            entries[key] = copy
         try:
             yield
         finally:
-            for entry in self._changed(before):
-                put(*entry)
+            for entry in self._changes(now):
+                _set(*entry)

@@ -8,18 +8,24 @@ and its gradient.
 
 import threading
 import warnings
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
-from torch.nn import Module, Parameter
+from torch.nn import Module
 from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch_geometric.typing import SparseTensor
 
-from pyg_ext.nn.reversible.contents import Contents, put, versions_of
+from pyg_ext.nn.reversible.contents import (
+    Contents,
+    Entry,
+    copy_of,
+    versions_of,
+)
 from pyg_ext.utils.checks import has_values
 
 # Of a state on the way back, relative to that on the way there:
@@ -27,6 +33,8 @@ DRIFT, MUCH_DRIFT = 1e-2, 5e-2
 LOCK = threading.RLock()  # a pass reads and sets what all threads share
 
 StateHook = Callable[[Tensor, Tensor], None]
+
+_WARNED: WeakSet[Module] = WeakSet()  # stacks that warned of drift
 
 
 def total(xs: Sequence[Tensor]) -> Tensor:
@@ -59,12 +67,8 @@ def _leaves(out: Tensor) -> list[Tensor]:
 
 
 def _norm(xs: Sequence[Tensor]) -> Tensor:
-    norms = [
-        torch.linalg.vector_norm(
-            x, dtype=torch.promote_types(x.dtype, torch.float)
-        )
-        for x in xs
-    ]
+    dtype = torch.promote_types(xs[0].dtype, torch.float)
+    norms = [torch.linalg.vector_norm(x, dtype=dtype) for x in xs]
     return torch.linalg.vector_norm(torch.stack(norms))
 
 
@@ -72,47 +76,41 @@ def _projection(xs: Sequence[Tensor]) -> Tensor:
     """Sums of the rows of a state with random weights: the norm of a
     difference of sums estimates that of the states.
     """
-    sums = []
-    for x in xs:
-        x = x.detach().reshape(-1, x.size(-1))
-        x = x.to(torch.promote_types(x.dtype, torch.float))
-        generator = torch.Generator(x.device).manual_seed(0)
-        weight = torch.randn(
-            len(x), generator=generator, dtype=x.dtype, device=x.device
-        )
-        # A constant difference is seen as well:
-        weight += (len(x) ** 0.5 - weight.sum()) / max(len(x), 1)
-        sums.append(weight @ x)
-    return torch.cat(sums)
+    xs = [x.detach().reshape(-1, x.size(-1)) for x in xs]
+    size, device = len(xs[0]), xs[0].device
+    dtype = torch.promote_types(xs[0].dtype, torch.float)
+    generator = torch.Generator(device).manual_seed(0)
+    weight = torch.randn(size, generator=generator, dtype=dtype, device=device)
+    # A constant difference is seen as well:
+    weight += (size**0.5 - weight.sum()) / max(size, 1)
+    with torch.autocast(device.type, enabled=False):
+        return torch.cat([weight @ x.to(dtype) for x in xs])
 
 
-class _Random:
+class _RandomStates:
     """States of PyTorch's random numbers on the CPU and one device.
 
     They lie in a few large tensors: many small ones, kept among the large
     ones that come and go, would keep the allocator from using the gaps again.
+    PyTorch's ``get_device_states`` does not know devices of Apple.
     """
 
     BANK = 256  # states in one tensor
 
     def __init__(self, device: torch.device):
-        self.of_device = None
-        if device.type != 'cpu':
-            self.of_device = getattr(torch, device.type, None)
-        self.which = () if device.type == 'mps' else (device,)
+        self.module = getattr(torch, device.type)
+        self.devices = [] if device.type == 'cpu' else [device]
+        self.fork = partial(
+            torch.random.fork_rng, self.devices, device_type=device.type
+        )
         self.banks: list[Tensor] = []
         self.used = 0
         self.places: list[int] = []  # one for each recorded evaluation
 
-    def now(self) -> Tensor:
-        state = torch.get_rng_state()
-        if self.of_device is None:
-            return state
-        return torch.cat([state, self.of_device.get_rng_state(*self.which)])
-
     def record(self) -> None:
         """Keeps the present state; an unchanged one is kept once."""
-        state = self.now()
+        states = [self.module.get_rng_state(d) for d in self.devices]
+        state = torch.cat([torch.get_rng_state(), *states])
         if self.used == 0 or not torch.equal(state, self[self.used - 1]):
             if self.used % self.BANK == 0:
                 self.banks.append(state.new_empty(self.BANK, state.numel()))
@@ -123,48 +121,13 @@ class _Random:
     def __getitem__(self, place: int) -> Tensor:
         return self.banks[place // self.BANK][place % self.BANK]
 
-    def set(self, state: Tensor) -> None:
+    def replay(self, place: int) -> None:
+        """Sets a state that was recorded."""
         size = torch.get_rng_state().numel()
-        if self.of_device is not None:
-            of_device = state[size:].clone()
-            self.of_device.set_rng_state(of_device, *self.which)
-        torch.set_rng_state(state[:size].clone())
-
-    @contextmanager
-    def replayed(self) -> Iterator[None]:
-        """Leaves the randomness of the outside as it was."""
-        state = self.now()
-        try:
-            yield
-        finally:
-            self.set(state)
-
-
-class _Arguments:
-    """What the blocks take besides the features; some require gradients."""
-
-    def __init__(self, args: tuple, kwargs: dict[str, Any]):
-        self.leaves, self.spec = tree_flatten((args, kwargs))
-        self.slots = []
-        self.all: list[Tensor] = []
-        self.tensors: list[Tensor] = []  # that require gradients
-        for slot, leaf in enumerate(self.leaves):
-            if isinstance(leaf, SparseTensor):
-                leaf = leaf.storage.value()
-            if isinstance(leaf, Tensor):
-                self.all.append(leaf)
-                if leaf.requires_grad:
-                    self.slots.append(slot)
-                    self.tensors.append(leaf)
-
-    def fill(self, tensors: Sequence[Tensor]) -> tuple[tuple, dict[str, Any]]:
-        """The arguments with other tensors in place of those."""
-        leaves = list(self.leaves)
-        for slot, tensor in zip(self.slots, tensors, strict=True):
-            if isinstance(leaves[slot], SparseTensor):
-                tensor = leaves[slot].set_value(tensor, layout='coo')
-            leaves[slot] = tensor
-        return tree_unflatten(leaves, self.spec)
+        state = self[place].clone()
+        torch.set_rng_state(state[:size])
+        for device in self.devices:
+            self.module.set_rng_state(state[size:].clone(), device)
 
 
 class _Plan:
@@ -172,67 +135,109 @@ class _Plan:
 
     def __init__(
         self,
-        layers: list[Module],
+        stack: Module,
+        layers: Sequence[Module],
+        x: Tensor,
         args: tuple,
         kwargs: dict[str, Any],
+        returned: Sequence[int],
+        hooks: Mapping[int, Mapping[int, StateHook]],
         checkpoint_every: int | None,
-        wanted: Sequence[int],
-        hooks: dict[int, OrderedDict[int, StateHook]],
-        x: Tensor,
     ):
-        device = x.device
-        self.layers = layers
-        self.arguments = _Arguments(args, kwargs)
-        self.wanted = wanted
+        self.stack = stack
+        self.layers = list(layers)
+        self.returned = returned
         self.hooks = hooks
-        self.random = _Random(device)
-        self.changes: list[list] = []  # of modules, by each evaluation
-        every = checkpoint_every or len(layers)
-        last = len(layers) - 1
-        self.checkpoints = [*range(every - 1, last, every)]
+        every, last = checkpoint_every or len(layers), len(layers) - 1
+        self.checkpoints = range(every - 1, last, every)
+        self.random = _RandomStates(x.device)
+        self.changes: list[list[Entry]] = []  # of modules, by each evaluation
         self.autocast = {
-            'device_type': device.type,
-            'enabled': torch.is_autocast_enabled(device.type),
-            'dtype': torch.get_autocast_dtype(device.type),
+            'device_type': x.device.type,
+            'enabled': torch.is_autocast_enabled(x.device.type),
+            'dtype': torch.get_autocast_dtype(x.device.type),
             'cache_enabled': torch.is_autocast_cache_enabled(),
         }
         self.contents: dict[Module, Contents] = {}
-        # What requires gradients in modules, by its place in one list:
-        self.places: dict[Tensor, int] = {}
         for conv in (conv for layer in layers for conv in layer.convs):
             if conv not in self.contents:
                 self.contents[conv] = Contents(conv)
-                for *_, tensor in self.contents[conv].held:
-                    if tensor.requires_grad:
-                        self.places.setdefault(tensor, len(self.places))
-        self.parameters = list(self.places)
-        self.watched = [*self.arguments.all, *self.parameters]
-        self.versions = versions_of(self.watched)
-        self.training = self.modes()
+        self.parameters = list(
+            dict.fromkeys(
+                tensor
+                for contents in self.contents.values()
+                for *_, tensor in contents.parameters
+                if tensor.requires_grad
+            )
+        )
+        # Arguments that require gradients, by the copies that blocks get:
+        self.arguments: dict[Tensor, Tensor] = {}
+        self.inputs = [*self.parameters]
+        leaves, spec = tree_flatten((args, kwargs))
+        for i, leaf in enumerate(leaves):
+            sparse = isinstance(leaf, SparseTensor)
+            tensor = leaf.storage.value() if sparse else leaf
+            if isinstance(tensor, Tensor):
+                self.inputs.append(tensor)
+                if tensor.requires_grad:
+                    copy = copy_of(tensor, requires_grad=True)
+                    self.arguments[copy] = tensor
+                    leaves[i] = (
+                        leaf.set_value(copy, layout='coo') if sparse else copy
+                    )
+        self.args, self.kwargs = tree_unflatten(leaves, spec)
+        self.versions = versions_of(self.inputs)
 
-    def modes(self) -> list[bool]:
-        """Whether each module is in training."""
-        every = self.contents.values()
-        return [m.training for contents in every for m in contents.modules]
+    def run(self, i: int, xs: list[Tensor]) -> list[Tensor]:
+        """A layer in the forward pass; hooks may look at its state."""
+        layer = self.layers[i]
+        evaluate = partial(self.evaluate, layer)
+        if layer is self.stack or not _has_hooks(layer):
+            return layer._couple(xs, evaluate)
+        if layer._backward_hooks or layer._backward_pre_hooks:
+            raise RuntimeError(
+                f'{self.label(i)} of a reversible stack has no backward hooks: '
+                f'use register_state_hook of the stack'
+            )
+        inputs = (layer._join(xs), *self.args)
+        self.show(i, layer._forward_pre_hooks, inputs)
+        xs = layer._couple(xs, evaluate)
+        self.show(i, layer._forward_hooks, inputs, layer._join(xs))
+        return xs
 
-    def evaluate(
-        self,
-        layer: Module,
-        group: int,
-        y_in: Tensor,
-        args: tuple,
-        kwargs: dict[str, Any],
-    ) -> Tensor:
+    def show(
+        self, i: int, hooks: dict[int, Callable], inputs: tuple, *out: Tensor
+    ) -> None:
+        """Calls hooks, which may look at the state but not change it."""
+        layer = self.layers[i]
+        with_kwargs = {
+            *layer._forward_hooks_with_kwargs,
+            *layer._forward_pre_hooks_with_kwargs,
+        }
+        seen = (inputs[0], *out)
+        versions = versions_of(seen)
+        for key, hook in list(hooks.items()):
+            kwargs = (self.kwargs,) if key in with_kwargs else ()
+            result = hook(layer, inputs, *kwargs, *out)
+            same = any(result is t for t in (None, inputs, *seen))
+            if not same or versions != versions_of(seen):
+                raise RuntimeError(
+                    f'a hook on {self.label(i)} of a reversible stack changed '
+                    f'its state, which the backward pass cannot undo: change '
+                    f'it inside of a block, or set enabled=False'
+                )
+
+    def evaluate(self, layer: Module, group: int, y_in: Tensor) -> Tensor:
         """One evaluation of the forward pass, which is to be repeated: so it
         sees gradients enabled, too.
         """
         self.random.record()
         y_in = y_in.detach().requires_grad_()
         contents = self.contents[layer.convs[group]]
-        with contents.watched() as changes, torch.enable_grad():
-            out = layer._evaluate(group, y_in, args, kwargs).detach()
+        with contents.recorded() as changes, torch.enable_grad():
+            out = layer._evaluate(self.args, self.kwargs, group, y_in)
         self.changes.append(changes)
-        return out
+        return out.detach()
 
     def check(self) -> None:
         """Raises an error where replaying would give wrong gradients."""
@@ -241,9 +246,9 @@ class _Plan:
                 'a reversible stack has no double backward (create_graph); '
                 'set enabled=False for that'
             )
-        now = versions_of(self.watched)
+        now = versions_of(self.inputs)
         for tensor, old, new in zip(
-            self.watched, self.versions, now, strict=True
+            self.inputs, self.versions, now, strict=True
         ):
             if old != new:
                 raise RuntimeError(
@@ -251,21 +256,29 @@ class _Plan:
                     f'forward pass of a reversible stack, which the backward '
                     f'pass evaluates again'
                 )
-        if self.training != self.modes():
-            raise RuntimeError(
-                'a reversible stack was switched between train() and eval() '
-                'between its forward and its backward pass, which evaluates '
-                'the blocks again'
-            )
+        for contents in self.contents.values():
+            if contents.training != [m.training for m in contents.modules]:
+                raise RuntimeError(
+                    f'{self.name_of(contents)} of a reversible stack was '
+                    f'switched between train() and eval() between its forward '
+                    f'and its backward pass, which evaluates it again'
+                )
 
-    def name_of(self, tensor: Tensor) -> str:
-        """Where a parameter or an argument is."""
+    def label(self, i: int) -> str:
+        return f'layer {i} ({type(self.layers[i].convs[0]).__name__})'
+
+    def name_of(self, item: Contents | Tensor) -> str:
+        """Where a module, a parameter or an argument is."""
         for i, layer in enumerate(self.layers):
             for group, conv in enumerate(layer.convs):
-                for _, key, held in self.contents[conv].held:
-                    if held is tensor:
-                        return f'{key} of {layer._name(group)} in layer {i}'
-        return f'an argument of shape {list(tensor.size())}'
+                contents = self.contents[conv]
+                name = f'{layer._name(group)} in layer {i}'
+                if contents is item:
+                    return name
+                for _, key, tensor in contents.parameters:
+                    if tensor is item:
+                        return f'{key} of {name}'
+        return f'an argument of shape {list(item.size())}'
 
 
 class _Reversible(torch.autograd.Function):
@@ -275,18 +288,14 @@ class _Reversible(torch.autograd.Function):
     def forward(
         ctx: Any, plan: _Plan, x: Tensor, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        args, kwargs = plan.arguments.fill(
-            [_copy(t) for t in plan.arguments.tensors]
-        )
         xs = plan.layers[0]._split(x.detach())
-        with torch.autocast(x.device.type, enabled=False):
-            plan.start = _projection(xs), _norm(xs)
+        plan.start = _projection(xs), _norm(xs)
         states: dict[int, Tensor] = {}
         checkpoints: list[Tensor] = []
         with LOCK:
             for i, layer in enumerate(plan.layers):
-                xs = layer._run(xs, args, kwargs, plan.evaluate)
-                if i in plan.wanted:
+                xs = plan.run(i, xs)
+                if i in plan.returned:
                     states[i] = layer._join(xs)
                 if i in plan.checkpoints:
                     checkpoints += xs
@@ -294,28 +303,21 @@ class _Reversible(torch.autograd.Function):
         ctx.plan = plan
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(out, *checkpoints)
-        return out, *(states[i] for i in plan.wanted)
+        return out, *(states[i] for i in plan.returned)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple:
         plan: _Plan = ctx.plan
         plan.check()
         out, *checkpoints = ctx.saved_tensors
-        with (
-            LOCK,
-            plan.random.replayed(),
-            torch.autocast(**plan.autocast),
-        ):
-            passed = _BackwardPass(plan, out)
-            try:
-                passed.run(checkpoints, grads)
-            finally:
-                passed.leave()
-        passed.check(out)
+        with LOCK, plan.random.fork(), torch.autocast(**plan.autocast):
+            way = _BackwardPass(plan, out)
+            way.run(checkpoints, grads)
+        way.check(out)
         grad_x = None
-        if any(g is not None for g in passed.gs):
-            grad_x = plan.layers[0]._join(passed.gradients())
-        return None, grad_x, *passed.given.values(), *passed.parameter_grads()
+        if any(grad is not None for grad in way.gs):
+            grad_x = plan.layers[0]._join(way.gradients())
+        return None, grad_x, *way.of_arguments.values(), *way.of_parameters()
 
 
 class _BackwardPass:
@@ -323,52 +325,114 @@ class _BackwardPass:
 
     def __init__(self, plan: _Plan, out: Tensor):
         self.plan = plan
-        given = [_copy(t) for t in plan.arguments.tensors]
-        self.args, self.kwargs = plan.arguments.fill(given)
-        self.given: dict[Tensor, Tensor | None] = dict.fromkeys(given)
         self.ys = plan.layers[-1]._split(out.detach())
         self.gs: list[Tensor | None] = [None] * len(self.ys)
-        # All at once, for the reason that `_Random` has its banks:
-        self.sums = [torch.zeros_like(p) for p in plan.parameters]
-        self.used = [False] * len(self.sums)
         self.replay = list(zip(plan.random.places, plan.changes, strict=True))
-        self.found: dict[tuple[int, str], tuple] = {}
+        # Entries of modules as they were before the present evaluation:
+        self.past: dict[int, dict[str, Any]] = defaultdict(dict)
+        # Leaves of autograd in place of what is none, or has hooks:
+        self.leaves = {
+            p: p
+            if p.is_leaf and p.requires_grad and not p._backward_hooks
+            else copy_of(p, requires_grad=True)
+            for p in plan.parameters
+        }
+        # All at once, for the reason that `_RandomStates` has its banks:
+        self.sums = {p: torch.zeros_like(p) for p in self.leaves.values()}
+        self.used: set[Tensor] = set()
+        self.of_arguments: dict[Tensor, Tensor | None] = dict.fromkeys(
+            plan.arguments
+        )
         self.drift: list[tuple[Tensor, Tensor]] = []
+        self.segments: list[tuple[int, int]] = []  # of layers
 
     def run(
         self, checkpoints: list[Tensor], grads: Sequence[Tensor | None]
     ) -> None:
-        """Walks; takes the gradients of the output and wanted states."""
+        """Takes the gradients of the output and of the returned states."""
         plan = self.plan
-        for contents in plan.contents.values():
-            self.set(contents.held)
         self.receive(grads[0])
-        for i in reversed(range(len(plan.layers))):
+        last = len(plan.layers) - 1
+        for i in range(last, -1, -1):
             if i in plan.checkpoints:
-                size = plan.layers[i].num_groups
+                size = len(self.ys)
                 ys, self.ys = self.ys, checkpoints[-size:]
                 del checkpoints[-size:]
                 gaps = [a - b for a, b in zip(self.ys, ys, strict=True)]
                 self.drift.append((_norm(gaps), _norm(self.ys)))
-            for state, grad in zip(plan.wanted, grads[1:], strict=True):
+                self.segments.append((i + 1, last))
+                last = i
+            for state, grad in zip(plan.returned, grads[1:], strict=True):
                 if state == i:
                     self.receive(grad)
-            self.step(i)
-        with torch.autocast(plan.autocast['device_type'], enabled=False):
-            sums, norm = plan.start
-            self.drift.append((_norm([_projection(self.ys) - sums]), norm))
+            layer = plan.layers[i]
+            for hook in tuple(plan.hooks.get(i, {}).values()):
+                hook(layer._join(self.ys), layer._join(self.gradients()))
+            self.ys = layer._uncouple(self.ys, partial(self.evaluate, i))
+        sums, norm = plan.start
+        self.drift.append((_norm([_projection(self.ys) - sums]), norm))
+        self.segments.append((0, last))
 
-    def set(self, entries: Sequence[tuple[dict, str, Any]]) -> None:
-        """Puts something into modules until the walk ends."""
-        for place, key, value in entries:
-            now = put(place, key, value)
-            if now is not value:
-                self.found.setdefault((id(place), key), (place, key, now))
+    def evaluate(self, i: int, group: int, y_in: Tensor) -> Tensor:
+        """One evaluation of a module, its gradients included."""
+        plan, layer, grad = self.plan, self.plan.layers[i], self.gs[group]
+        contents = plan.contents[layer.convs[group]]
+        place, changes = self.replay.pop()
+        plan.random.replay(place)
+        for entries, key, value in changes:
+            self.past[id(entries)][key] = value
+        y_in = y_in.detach().requires_grad_()
+        with contents.restored(self.past), torch.enable_grad():
+            for entries, key, tensor in contents.parameters:
+                if tensor in self.leaves:
+                    entries[key] = self.leaves[tensor]
+                elif tensor.requires_grad:  # by now only
+                    entries[key] = tensor.detach()
+            out = layer._evaluate(plan.args, plan.kwargs, group, y_in)
+        if grad is None or not out.requires_grad:
+            return out.detach()
+        leaves = _leaves(out)
+        for leaf in leaves:
+            known = leaf in self.sums or leaf in self.of_arguments
+            if leaf is not y_in and not known:
+                raise RuntimeError(
+                    f'{layer._name(group)} in layer {i} of a reversible stack '
+                    f'uses a tensor of shape {list(leaf.size())} that '
+                    f'requires gradients and is neither its parameter nor an '
+                    f'argument of the stack: make it one of these, or set '
+                    f'enabled=False'
+                )
+        grads = torch.autograd.grad(out, leaves, grad, allow_unused=True)
+        for leaf, grad in zip(leaves, grads, strict=True):
+            if leaf is y_in:
+                for j in [group - 1] if group else range(1, len(self.gs)):
+                    self.gs[j] = _add(self.gs[j], grad)
+            elif leaf in self.of_arguments:
+                self.of_arguments[leaf] = _add(self.of_arguments[leaf], grad)
+            elif grad is not None:
+                self.sums[leaf].add_(grad)
+                self.used.add(leaf)
+        return out.detach()
 
-    def leave(self) -> None:
-        """Leaves the modules as they were."""
-        for entry in self.found.values():
-            put(*entry)
+    def receive(self, grad: Tensor | None) -> None:
+        """Adds a gradient of the present state."""
+        if grad is not None:
+            more = self.plan.layers[0]._split(grad)
+            self.gs = list(map(_add, self.gs, more))
+
+    def gradients(self) -> list[Tensor]:
+        """The gradient of the present state, group by group."""
+        return [
+            torch.zeros_like(y) if g is None else g
+            for g, y in zip(self.gs, self.ys, strict=True)
+        ]
+
+    def of_parameters(self) -> list[Tensor | None]:
+        """The gradients of the parameters; none for an unused one."""
+        return [
+            grad if leaf in self.used else None
+            for leaf, grad in self.sums.items()
+        ]
 
     def check(self, out: Tensor) -> None:
         """Raises an error if the way back did not lead to the states that
@@ -385,153 +449,79 @@ class _BackwardPass:
         base = torch.where(base > 0.0, base, size)
         known = base.isfinite() & size.isfinite()
         ratio = torch.where(known & (off != 0.0), off / base, 0.0)
-        worst = ratio.nan_to_num(torch.inf).max().item()
+        worst, where = ratio.nan_to_num(torch.inf).max(0)
+        worst = worst.item()
+        if worst <= max(DRIFT, rounding):
+            return
+        first, last = self.segments[where]
         text = (
-            f'the backward pass of a reversible stack did not come back to '
-            f'the input of the forward pass (relative difference '
-            f'{worst:.1e}). Rounding errors grew: normalize the input of each '
-            f'block, or give checkpoint_every. Or a block computed something '
-            f'else the second time, with random numbers that are not those '
-            f'of PyTorch, or state outside of modules: set enabled=False for '
-            f'such a block'
+            f'the backward pass of a reversible stack did not come back from '
+            f'the output of {self.plan.label(last)} to the input of '
+            f'{self.plan.label(first)} (relative difference {worst:.1e}). '
+            f'Rounding errors grew: normalize the input of each block, or '
+            f'give checkpoint_every. Or a block computed something else the '
+            f'second time, with random numbers that are not those of PyTorch, '
+            f'or state outside of modules: set enabled=False'
         )
         if worst > max(MUCH_DRIFT, rounding**0.5):
             raise RuntimeError(text)
-        if worst > max(DRIFT, rounding**0.5):
+        if self.plan.stack not in _WARNED:
+            _WARNED.add(self.plan.stack)
             warnings.warn(text, UserWarning, stacklevel=2)
 
-    def parameter_grads(self) -> list[Tensor | None]:
-        """The gradients of the parameters; none for an unused one."""
-        return [
-            grad if used else None
-            for grad, used in zip(self.sums, self.used, strict=True)
-        ]
 
-    def receive(self, grad: Tensor | None) -> None:
-        """Adds a gradient of the present state."""
-        if grad is not None:
-            more = self.plan.layers[0]._split(grad)
-            self.gs = list(map(_add, self.gs, more))
-
-    def gradients(self) -> list[Tensor]:
-        """The gradient of the present state, group by group."""
-        return [
-            torch.zeros_like(y) if g is None else g
-            for g, y in zip(self.gs, self.ys, strict=True)
-        ]
-
-    def step(self, i: int) -> None:
-        """From the output of a layer to its input."""
-        layer = self.plan.layers[i]
-        if self.plan.hooks.get(i):
-            state, grad = layer._join(self.ys), layer._join(self.gradients())
-            for hook in tuple(self.plan.hooks[i].values()):
-                hook(state, grad)
-        ys, xs = self.ys, list(self.ys)
-        for group in reversed(range(layer.num_groups)):
-            y_in = ys[group - 1] if group > 0 else total(xs[1:])
-            out, grad = self.evaluate(i, group, y_in)
-            xs[group] = ys[group] - out
-            receivers = [group - 1] if group > 0 else range(1, len(xs))
-            for j in receivers:
-                self.gs[j] = _add(self.gs[j], grad)
-        self.ys = xs
-
-    def evaluate(
-        self, i: int, group: int, y_in: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """One evaluation of a module, its gradient included."""
-        plan, grad = self.plan, self.gs[group]
-        layer = plan.layers[i]
-        contents = plan.contents[layer.convs[group]]
-        seed, changes = self.replay.pop()
-        plan.random.set(plan.random[seed])
-        self.set(changes)
-        y_in = y_in.detach().requires_grad_()
-        # Leaves of autograd in place of what is none, or has hooks:
-        copies: dict[Tensor, Tensor] = {}
-        with contents.aside(), torch.enable_grad():
-            for place, key, tensor in contents.held:
-                learns = tensor in plan.places
-                if tensor.requires_grad and not learns:  # by now only
-                    place[key] = tensor.detach()
-                elif learns and (
-                    not tensor.is_leaf
-                    or not tensor.requires_grad
-                    or tensor._backward_hooks
-                ):
-                    if tensor not in copies:
-                        copies[tensor] = _copy(tensor)
-                    place[key] = copies[tensor]
-            out = layer._evaluate(group, y_in, self.args, self.kwargs)
-        if grad is None or not out.requires_grad:
-            return out.detach(), None
-        leaves = _leaves(out)
-        sources = {copied: tensor for tensor, copied in copies.items()}
-        sources = [sources.get(leaf, leaf) for leaf in leaves]
-        for leaf in sources:
-            known = leaf in plan.places or leaf in self.given
-            if leaf is not y_in and not known:
-                raise RuntimeError(
-                    f'{layer._name(group)} in layer {i} of a reversible stack '
-                    f'uses a tensor of shape {list(leaf.size())} that '
-                    f'requires gradients and is neither its parameter nor an '
-                    f'argument of the stack: make it one of these, or set '
-                    f'enabled=False'
-                )
-        grad_in = None
-        grads = torch.autograd.grad(out, leaves, grad, allow_unused=True)
-        for leaf, g in zip(sources, grads, strict=True):
-            if leaf is y_in:
-                grad_in = g
-            elif leaf in self.given:
-                self.given[leaf] = _add(self.given[leaf], g)
-            elif g is not None:
-                self.sums[plan.places[leaf]].add_(g)
-                self.used[plan.places[leaf]] = True
-        return out.detach(), grad_in
-
-
-def _copy(tensor: Tensor) -> Tensor:
-    """A leaf of autograd with the values of another tensor."""
-    out = tensor.detach()
-    is_parameter = isinstance(tensor, Parameter)
-    return Parameter(out) if is_parameter else out.requires_grad_()
+def _has_hooks(layer: Module) -> bool:
+    """Whether to call a layer of a plain stack, which fires them."""
+    return any(
+        (
+            layer._forward_pre_hooks,
+            layer._forward_hooks,
+            layer._backward_pre_hooks,
+            layer._backward_hooks,
+        )
+    )
 
 
 @torch.compiler.disable  # compile the blocks instead
-def call(
-    layers: list[Module],
+def run(
+    stack: Module,
+    layers: Sequence[Module],
     x: Tensor,
     args: tuple,
     kwargs: dict[str, Any],
-    reversible: bool,
+    reversible: bool = True,
+    returned: Sequence[int] = (),
+    hooks: Mapping[int, Mapping[int, StateHook]] | None = None,
     checkpoint_every: int | None = None,
-    wanted: Sequence[int] = (),
-    hooks: dict[int, OrderedDict[int, StateHook]] | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Runs layers on features; returns the output and the wanted states."""
+    """Runs layers on features; returns the output and states of layers."""
     if not layers:
         return x, []
     hooks = hooks or {}
     within = torch._C._are_functorch_transforms_active()  # torch.func
     known = has_values(x)  # not while a trace is made, of plain layers
     if reversible and torch.is_grad_enabled() and known and not within:
-        plan = _Plan(layers, args, kwargs, checkpoint_every, wanted, hooks, x)
-        inputs = (x, *plan.arguments.tensors, *plan.parameters)
+        plan = _Plan(
+            *(stack, layers, x, args, kwargs),
+            *(returned, hooks, checkpoint_every),
+        )
+        inputs = (x, *plan.arguments.values(), *plan.parameters)
         if any(tensor.requires_grad for tensor in inputs):
             out, *states = _Reversible.apply(plan, *inputs)
             return out, states
     states = {}
     xs = layers[0]._split(x)
     for i, layer in enumerate(layers):
-        xs = layer._run(xs, args, kwargs)
-        if i in wanted or (hooks.get(i) and xs[0].requires_grad):
+        if layer is stack or not _has_hooks(layer):
+            xs = layer._couple(xs, partial(layer._evaluate, args, kwargs))
+        else:
+            xs = layer._split(layer(layer._join(xs), *args, **kwargs))
+        if i in returned or (hooks.get(i) and xs[0].requires_grad):
             states[i] = layer._join(xs)
             for hook in hooks.get(i, {}).values():
                 _on_gradient(states[i], hook)
             xs = layer._split(states[i])
-    return layers[-1]._join(xs), [states[i] for i in wanted]
+    return layers[-1]._join(xs), [states[i] for i in returned]
 
 
 def _on_gradient(state: Tensor, hook: StateHook) -> None:

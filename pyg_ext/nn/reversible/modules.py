@@ -1,6 +1,7 @@
 import copy
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -10,9 +11,9 @@ from torch.nn import Module, ModuleList
 from torch.utils.hooks import RemovableHandle
 
 from pyg_ext.nn.reversible.contents import Contents, versions_of
-from pyg_ext.nn.reversible.engine import StateHook, call, total
+from pyg_ext.nn.reversible.engine import StateHook, run, total
 
-Evaluate = Callable[..., Tensor]
+Evaluate = Callable[[int, Tensor], Tensor]  # of a group, on its input
 
 _READERS: WeakSet[Module] = WeakSet()  # leave their input as it is
 
@@ -106,14 +107,20 @@ class GroupAddRev(Module):
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if not self.disable:
-            return call([self], x, args, kwargs, reversible=True)[0]
-        return self._join(self._couple(self._split(x), args, kwargs))
+            return run(self, [self], x, args, kwargs)[0]
+        evaluate = partial(self._evaluate, args, kwargs)
+        return self._join(self._couple(self._split(x), evaluate))
 
     def inverse(self, y: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Computes the input from the output; see
         :meth:`ReversibleSequential.inverse`.
         """
-        return self._join(self._undo(self._split(y), args, kwargs))
+
+        def evaluate(group: int, y_in: Tensor) -> Tensor:
+            with Contents(self.convs[group]).restored({}):
+                return self._evaluate(args, kwargs, group, y_in)
+
+        return self._join(self._uncouple(self._split(y), evaluate))
 
     def _split(self, x: Tensor) -> list[Tensor]:
         """The groups of a tensor, as views."""
@@ -128,22 +135,39 @@ class GroupAddRev(Module):
         """The tensor of all groups."""
         return torch.cat(tuple(xs), dim=self.split_dim)
 
+    def _couple(self, xs: list[Tensor], evaluate: Evaluate) -> list[Tensor]:
+        """The block, group by group, with what evaluates its modules."""
+        ys: list[Tensor] = []
+        y_in = total(xs[1:])
+        for group, x in enumerate(xs):
+            y_in = x + evaluate(group, y_in)
+            ys.append(y_in)
+        return ys
+
+    def _uncouple(self, ys: list[Tensor], evaluate: Evaluate) -> list[Tensor]:
+        """The inverse of ``_couple``."""
+        xs = list(ys)
+        for group in reversed(range(self.num_groups)):
+            y_in = ys[group - 1] if group > 0 else total(xs[1:])
+            xs[group] = ys[group] - evaluate(group, y_in)
+        return xs
+
     def _evaluate(
-        self, group: int, y_in: Tensor, args: tuple, kwargs: dict[str, Any]
+        self, args: tuple, kwargs: dict[str, Any], group: int, y_in: Tensor
     ) -> Tensor:
         """One module; one that changes its input does so to a copy."""
         conv = self.convs[group]
-        known = conv in _READERS
-        given = y_in if known else y_in.clone()
+        given = y_in if conv in _READERS else y_in.clone()
         version = versions_of([given])
         out = conv(given, *args, **kwargs)
-        if versions_of([given]) != version and known:
+        if versions_of([given]) == version:
+            if not given.is_inference():
+                _READERS.add(conv)
+        elif given is y_in:
             raise RuntimeError(
                 f'{self._name(group)} of a reversible block changed its '
                 f'input in place, as it had not done before'
             )
-        if versions_of([given]) == version and not given.is_inference():
-            _READERS.add(conv)
         if not isinstance(out, Tensor) or out.size() != y_in.size():
             got = list(out.size()) if isinstance(out, Tensor) else type(out)
             raise ValueError(
@@ -155,84 +179,6 @@ class GroupAddRev(Module):
 
     def _name(self, group: int) -> str:
         return f'{type(self.convs[group]).__name__} (group {group})'
-
-    def _couple(
-        self,
-        xs: list[Tensor],
-        args: tuple,
-        kwargs: dict[str, Any],
-        evaluate: Evaluate | None = None,
-    ) -> list[Tensor]:
-        """The block on groups."""
-        evaluate = evaluate or GroupAddRev._evaluate
-        ys: list[Tensor] = []
-        y_in = total(xs[1:])
-        for group, x in enumerate(xs):
-            y_in = x + evaluate(self, group, y_in, args, kwargs)
-            ys.append(y_in)
-        return ys
-
-    def _run(
-        self,
-        xs: list[Tensor],
-        args: tuple,
-        kwargs: dict[str, Any],
-        evaluate: Evaluate | None = None,
-    ) -> list[Tensor]:
-        """As ``_couple``; in a stack, calls the hooks of the block too."""
-        backward = self._backward_hooks or self._backward_pre_hooks
-        forward = self._forward_hooks or self._forward_pre_hooks
-        if not self.disable or not (forward or backward):
-            return self._couple(xs, args, kwargs, evaluate)
-        if evaluate is None:
-            return self._split(self(self._join(xs), *args, **kwargs))
-        if backward:
-            raise RuntimeError(
-                'a layer of a reversible stack has no backward hooks: use '
-                'register_state_hook of the stack'
-            )
-        inputs = (self._join(xs), *args)
-        self._show(self._forward_pre_hooks, inputs, kwargs)
-        ys = self._couple(xs, args, kwargs, evaluate)
-        self._show(self._forward_hooks, inputs, kwargs, self._join(ys))
-        return ys
-
-    def _show(
-        self,
-        hooks: dict[int, Callable],
-        inputs: tuple,
-        kwargs: dict[str, Any],
-        *out: Tensor,
-    ) -> None:
-        """Calls hooks, which may look at the state but not change it."""
-        named = (
-            self._forward_hooks_with_kwargs
-            if out
-            else self._forward_pre_hooks_with_kwargs
-        )
-        seen = (inputs[0], *out)
-        versions = versions_of(seen)
-        for key, hook in list(hooks.items()):
-            given = (inputs, kwargs) if key in named else (inputs,)
-            result = hook(self, *given, *out)
-            same = any(result is t for t in (None, inputs, *seen))
-            if not same or versions != versions_of(seen):
-                raise RuntimeError(
-                    'a hook on a layer of a reversible stack changed its '
-                    'state, which the backward pass cannot undo: change it '
-                    'inside of a block, or set enabled=False'
-                )
-
-    def _undo(
-        self, ys: list[Tensor], args: tuple, kwargs: dict[str, Any]
-    ) -> list[Tensor]:
-        """The inverse of ``_couple``."""
-        xs = list(ys)
-        for i in reversed(range(self.num_groups)):
-            y_in = ys[i - 1] if i > 0 else total(xs[1:])
-            with Contents(self.convs[i]).aside():
-                xs[i] = ys[i] - self._evaluate(i, y_in, args, kwargs)
-        return xs
 
     def __repr__(self) -> str:
         return (
@@ -356,16 +302,10 @@ class ReversibleSequential(Module):
                 jumping knowledge. Each costs one stored state.
             **kwargs: Further arguments of each block.
         """
-        wanted = [self._index(i) for i in return_states or ()]
-        out, states = call(
-            list(self.layers),
-            x,
-            args,
-            kwargs,
-            self.enabled,
-            self.checkpoint_every,
-            wanted,
-            self._state_hooks,
+        out, states = run(
+            *(self, self.layers, x, args, kwargs, self.enabled),
+            [self._index(i) for i in return_states or ()],
+            *(self._state_hooks, self.checkpoint_every),
         )
         return out if return_states is None else (out, states)
 
@@ -376,7 +316,7 @@ class ReversibleSequential(Module):
         cannot be inverted from its output alone, so call :meth:`eval` first.
         """
         for layer in reversed(self.layers):
-            y = layer._join(layer._undo(layer._split(y), args, kwargs))
+            y = layer.inverse(y, *args, **kwargs)
         return y
 
     def register_state_hook(self, i: int, fn: StateHook) -> RemovableHandle:
