@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from operator import is_
 from typing import Any
@@ -13,9 +13,9 @@ _MISSING = object()
 Entry = tuple[dict[str, Any], str, Any]  # a dictionary, a key and its value
 
 
-def versions_of(tensors: Sequence[Tensor]) -> list[int]:
-    """Counts of changes in place; inference tensors do not keep one."""
-    return [0 if t.is_inference() else t._version for t in tensors]
+def version_of(tensor: Tensor) -> int:
+    """Counts changes in place; inference tensors do not."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def copy_of(tensor: Tensor, requires_grad: bool = False) -> Tensor:
@@ -81,10 +81,10 @@ class Contents:
                     if not value.requires_grad:
                         self._constants.append((entries, key))
 
-    def _copied(self) -> list[tuple[dict[str, Any], str, Tensor, Tensor]]:
-        """The tensors that a call may change in place, and copies."""
+    def _copied(self) -> list[tuple[Entry, int, Tensor]]:
+        """Entries that a call may change in place, versions and copies."""
         return [
-            (entries, key, tensor, copy_of(tensor))
+            ((entries, key, tensor), version_of(tensor), copy_of(tensor))
             for entries, key in self._constants
             if isinstance(tensor := entries.get(key), Tensor)
             and tensor.layout == torch.strided
@@ -108,16 +108,13 @@ class Contents:
         """
         before = [entries.copy() for entries in self._dicts]
         copied = self._copied()
-        versions = versions_of([tensor for *_, tensor, _ in copied])
         changes: list[Entry] = []
         yield changes
         changes += self._changes(before)
         changes += [
             (entries, key, copy)
-            for (entries, key, tensor, copy), version in zip(
-                copied, versions, strict=True
-            )
-            if versions_of([tensor]) != [version]
+            for (entries, key, tensor), version, copy in copied
+            if version_of(tensor) != version
         ]
 
     @contextmanager
@@ -132,7 +129,7 @@ class Contents:
         for entries in self._dicts:
             for key, value in past.get(id(entries), {}).items():
                 _set(entries, key, value)
-        for entries, key, _, copy in self._copied():
+        for (entries, key, _), _, copy in self._copied():
             entries[key] = copy
         try:
             yield

@@ -9,14 +9,16 @@ and its gradient.
 import threading
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from weakref import WeakSet
 
 import torch
 from torch import Tensor
 from torch.nn import Module
+from torch.random import fork_rng
 from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch_geometric.typing import SparseTensor
 
@@ -24,7 +26,7 @@ from pyg_ext.nn.reversible.contents import (
     Contents,
     Entry,
     copy_of,
-    versions_of,
+    version_of,
 )
 from pyg_ext.utils.checks import has_values
 
@@ -34,15 +36,11 @@ LOCK = threading.RLock()  # a pass reads and sets what all threads share
 
 StateHook = Callable[[Tensor, Tensor], None]
 
+_HOOKS = attrgetter(
+    *('_forward_pre_hooks', '_forward_hooks'),
+    *('_backward_pre_hooks', '_backward_hooks'),
+)
 _WARNED: WeakSet[Module] = WeakSet()  # stacks that warned of drift
-
-
-def total(xs: Sequence[Tensor]) -> Tensor:
-    """The sum of some tensors."""
-    out = xs[0]
-    for x in xs[1:]:
-        out = out + x
-    return out
 
 
 def _add(total: Tensor | None, more: Tensor | None) -> Tensor | None:
@@ -90,44 +88,37 @@ def _projection(xs: Sequence[Tensor]) -> Tensor:
 class _RandomStates:
     """States of PyTorch's random numbers on the CPU and one device.
 
-    They lie in a few large tensors: many small ones, kept among the large
-    ones that come and go, would keep the allocator from using the gaps again.
-    PyTorch's ``get_device_states`` does not know devices of Apple.
+    They lie in one tensor: many small ones, kept among the large ones that
+    come and go, would keep the allocator from using the gaps again. PyTorch's
+    ``get_device_states`` does not know devices of Apple.
     """
 
-    BANK = 256  # states in one tensor
+    def __init__(self, device: torch.device, size: int):
+        devices = [] if device.type == 'cpu' else [device]
+        self.fork = partial(fork_rng, devices, device_type=device.type)
+        of_device = getattr(torch, device.type)
+        self.sources = [(torch, ()), *((of_device, (d,)) for d in devices)]
+        self.sizes = [len(state) for state in self.now()]
+        shape = size, sum(self.sizes)
+        self.states = torch.empty(shape, dtype=torch.uint8, device='cpu')
+        self.rows: list[int] = []  # one for each recorded evaluation
 
-    def __init__(self, device: torch.device):
-        self.module = getattr(torch, device.type)
-        self.devices = [] if device.type == 'cpu' else [device]
-        self.fork = partial(
-            torch.random.fork_rng, self.devices, device_type=device.type
-        )
-        self.banks: list[Tensor] = []
-        self.used = 0
-        self.places: list[int] = []  # one for each recorded evaluation
+    def now(self) -> list[Tensor]:
+        return [module.get_rng_state(*at) for module, at in self.sources]
 
     def record(self) -> None:
         """Keeps the present state; an unchanged one is kept once."""
-        states = [self.module.get_rng_state(d) for d in self.devices]
-        state = torch.cat([torch.get_rng_state(), *states])
-        if self.used == 0 or not torch.equal(state, self[self.used - 1]):
-            if self.used % self.BANK == 0:
-                self.banks.append(state.new_empty(self.BANK, state.numel()))
-            self.used += 1
-            self[self.used - 1].copy_(state)
-        self.places.append(self.used - 1)
+        state, row = torch.cat(self.now()), self.rows[-1] if self.rows else -1
+        if row < 0 or not torch.equal(state, self.states[row]):
+            row += 1
+            self.states[row] = state
+        self.rows.append(row)
 
-    def __getitem__(self, place: int) -> Tensor:
-        return self.banks[place // self.BANK][place % self.BANK]
-
-    def replay(self, place: int) -> None:
+    def replay(self, row: int) -> None:
         """Sets a state that was recorded."""
-        size = torch.get_rng_state().numel()
-        state = self[place].clone()
-        torch.set_rng_state(state[:size])
-        for device in self.devices:
-            self.module.set_rng_state(state[size:].clone(), device)
+        states = self.states[row].split(self.sizes)
+        for (module, at), state in zip(self.sources, states, strict=True):
+            module.set_rng_state(state.clone(), *at)
 
 
 class _Plan:
@@ -136,21 +127,19 @@ class _Plan:
     def __init__(
         self,
         stack: Module,
-        layers: Sequence[Module],
         x: Tensor,
         args: tuple,
         kwargs: dict[str, Any],
         returned: Sequence[int],
-        hooks: Mapping[int, Mapping[int, StateHook]],
-        checkpoint_every: int | None,
     ):
         self.stack = stack
-        self.layers = list(layers)
+        self.layers = list(stack.layers)
         self.returned = returned
-        self.hooks = hooks
-        every, last = checkpoint_every or len(layers), len(layers) - 1
+        last = len(self.layers) - 1
+        every = stack.checkpoint_every or len(self.layers)
         self.checkpoints = range(every - 1, last, every)
-        self.random = _RandomStates(x.device)
+        convs = [conv for layer in self.layers for conv in layer.convs]
+        self.random = _RandomStates(x.device, len(convs))
         self.changes: list[list[Entry]] = []  # of modules, by each evaluation
         self.autocast = {
             'device_type': x.device.type,
@@ -158,18 +147,14 @@ class _Plan:
             'dtype': torch.get_autocast_dtype(x.device.type),
             'cache_enabled': torch.is_autocast_cache_enabled(),
         }
-        self.contents: dict[Module, Contents] = {}
-        for conv in (conv for layer in layers for conv in layer.convs):
-            if conv not in self.contents:
-                self.contents[conv] = Contents(conv)
-        self.parameters = list(
-            dict.fromkeys(
-                tensor
-                for contents in self.contents.values()
-                for *_, tensor in contents.parameters
-                if tensor.requires_grad
-            )
-        )
+        self.contents = {conv: Contents(conv) for conv in dict.fromkeys(convs)}
+        tensors = [
+            tensor
+            for contents in self.contents.values()
+            for *_, tensor in contents.parameters
+            if tensor.requires_grad
+        ]
+        self.parameters = list(dict.fromkeys(tensors))
         # Arguments that require gradients, by the copies that blocks get:
         self.arguments: dict[Tensor, Tensor] = {}
         self.inputs = [*self.parameters]
@@ -186,26 +171,26 @@ class _Plan:
                         leaf.set_value(copy, layout='coo') if sparse else copy
                     )
         self.args, self.kwargs = tree_unflatten(leaves, spec)
-        self.versions = versions_of(self.inputs)
+        self.versions = [version_of(tensor) for tensor in self.inputs]
 
     def run(self, i: int, xs: list[Tensor]) -> list[Tensor]:
         """A layer in the forward pass; hooks may look at its state."""
         layer = self.layers[i]
         evaluate = partial(self.evaluate, layer)
-        if layer is self.stack or not _has_hooks(layer):
+        if layer is self.stack or not any(_HOOKS(layer)):
             return layer._couple(xs, evaluate)
         if layer._backward_hooks or layer._backward_pre_hooks:
             raise RuntimeError(
-                f'{self.label(i)} of a reversible stack has no backward hooks: '
-                f'use register_state_hook of the stack'
+                f'{self.label(i)} of a reversible stack has no backward '
+                f'hooks: use register_state_hook of the stack'
             )
         inputs = (layer._join(xs), *self.args)
-        self.show(i, layer._forward_pre_hooks, inputs)
+        self.call_hooks(i, layer._forward_pre_hooks, inputs)
         xs = layer._couple(xs, evaluate)
-        self.show(i, layer._forward_hooks, inputs, layer._join(xs))
+        self.call_hooks(i, layer._forward_hooks, inputs, layer._join(xs))
         return xs
 
-    def show(
+    def call_hooks(
         self, i: int, hooks: dict[int, Callable], inputs: tuple, *out: Tensor
     ) -> None:
         """Calls hooks, which may look at the state but not change it."""
@@ -215,12 +200,12 @@ class _Plan:
             *layer._forward_pre_hooks_with_kwargs,
         }
         seen = (inputs[0], *out)
-        versions = versions_of(seen)
+        versions = [version_of(t) for t in seen]
         for key, hook in list(hooks.items()):
             kwargs = (self.kwargs,) if key in with_kwargs else ()
             result = hook(layer, inputs, *kwargs, *out)
             same = any(result is t for t in (None, inputs, *seen))
-            if not same or versions != versions_of(seen):
+            if not same or versions != [version_of(t) for t in seen]:
                 raise RuntimeError(
                     f'a hook on {self.label(i)} of a reversible stack changed '
                     f'its state, which the backward pass cannot undo: change '
@@ -246,11 +231,8 @@ class _Plan:
                 'a reversible stack has no double backward (create_graph); '
                 'set enabled=False for that'
             )
-        now = versions_of(self.inputs)
-        for tensor, old, new in zip(
-            self.inputs, self.versions, now, strict=True
-        ):
-            if old != new:
+        for tensor, version in zip(self.inputs, self.versions, strict=True):
+            if version_of(tensor) != version:
                 raise RuntimeError(
                     f'{self.name_of(tensor)} was changed in place since the '
                     f'forward pass of a reversible stack, which the backward '
@@ -310,14 +292,22 @@ class _Reversible(torch.autograd.Function):
         plan: _Plan = ctx.plan
         plan.check()
         out, *checkpoints = ctx.saved_tensors
-        with LOCK, plan.random.fork(), torch.autocast(**plan.autocast):
+        with (
+            LOCK,
+            plan.random.fork(),
+            torch.autocast(**plan.autocast),
+        ):
             way = _BackwardPass(plan, out)
             way.run(checkpoints, grads)
         way.check(out)
         grad_x = None
         if any(grad is not None for grad in way.gs):
             grad_x = plan.layers[0]._join(way.gradients())
-        return None, grad_x, *way.of_arguments.values(), *way.of_parameters()
+        used = (
+            grad if leaf in way.used else None
+            for leaf, grad in way.sums.items()
+        )
+        return None, grad_x, *way.of_arguments.values(), *used
 
 
 class _BackwardPass:
@@ -327,7 +317,7 @@ class _BackwardPass:
         self.plan = plan
         self.ys = plan.layers[-1]._split(out.detach())
         self.gs: list[Tensor | None] = [None] * len(self.ys)
-        self.replay = list(zip(plan.random.places, plan.changes, strict=True))
+        self.replay = list(zip(plan.random.rows, plan.changes, strict=True))
         # Entries of modules as they were before the present evaluation:
         self.past: dict[int, dict[str, Any]] = defaultdict(dict)
         # Leaves of autograd in place of what is none, or has hooks:
@@ -366,7 +356,7 @@ class _BackwardPass:
                 if state == i:
                     self.receive(grad)
             layer = plan.layers[i]
-            for hook in tuple(plan.hooks.get(i, {}).values()):
+            for hook in tuple(plan.stack._state_hooks.get(i, {}).values()):
                 hook(layer._join(self.ys), layer._join(self.gradients()))
             self.ys = layer._uncouple(self.ys, partial(self.evaluate, i))
         sums, norm = plan.start
@@ -377,8 +367,8 @@ class _BackwardPass:
         """One evaluation of a module, its gradients included."""
         plan, layer, grad = self.plan, self.plan.layers[i], self.gs[group]
         contents = plan.contents[layer.convs[group]]
-        place, changes = self.replay.pop()
-        plan.random.replay(place)
+        row, changes = self.replay.pop()
+        plan.random.replay(row)
         for entries, key, value in changes:
             self.past[id(entries)][key] = value
         y_in = y_in.detach().requires_grad_()
@@ -427,13 +417,6 @@ class _BackwardPass:
             for g, y in zip(self.gs, self.ys, strict=True)
         ]
 
-    def of_parameters(self) -> list[Tensor | None]:
-        """The gradients of the parameters; none for an unused one."""
-        return [
-            grad if leaf in self.used else None
-            for leaf, grad in self.sums.items()
-        ]
-
     def check(self, out: Tensor) -> None:
         """Raises an error if the way back did not lead to the states that
         were there on the way forth. One that had NaN or inf has none.
@@ -470,41 +453,26 @@ class _BackwardPass:
             warnings.warn(text, UserWarning, stacklevel=2)
 
 
-def _has_hooks(layer: Module) -> bool:
-    """Whether to call a layer of a plain stack, which fires them."""
-    return any(
-        (
-            layer._forward_pre_hooks,
-            layer._forward_hooks,
-            layer._backward_pre_hooks,
-            layer._backward_hooks,
-        )
-    )
+def _call(hook: StateHook, state: Tensor, grad: Tensor) -> None:
+    hook(state, grad.clone())
 
 
 @torch.compiler.disable  # compile the blocks instead
 def run(
     stack: Module,
-    layers: Sequence[Module],
     x: Tensor,
     args: tuple,
     kwargs: dict[str, Any],
-    reversible: bool = True,
     returned: Sequence[int] = (),
-    hooks: Mapping[int, Mapping[int, StateHook]] | None = None,
-    checkpoint_every: int | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Runs layers on features; returns the output and states of layers."""
+    """Runs a stack on features; returns the output and states of layers."""
+    layers = stack.layers
     if not layers:
         return x, []
-    hooks = hooks or {}
     within = torch._C._are_functorch_transforms_active()  # torch.func
     known = has_values(x)  # not while a trace is made, of plain layers
-    if reversible and torch.is_grad_enabled() and known and not within:
-        plan = _Plan(
-            *(stack, layers, x, args, kwargs),
-            *(returned, hooks, checkpoint_every),
-        )
+    if stack.enabled and torch.is_grad_enabled() and known and not within:
+        plan = _Plan(stack, x, args, kwargs, returned)
         inputs = (x, *plan.arguments.values(), *plan.parameters)
         if any(tensor.requires_grad for tensor in inputs):
             out, *states = _Reversible.apply(plan, *inputs)
@@ -512,21 +480,16 @@ def run(
     states = {}
     xs = layers[0]._split(x)
     for i, layer in enumerate(layers):
-        if layer is stack or not _has_hooks(layer):
+        if layer is stack or not any(_HOOKS(layer)):
             xs = layer._couple(xs, partial(layer._evaluate, args, kwargs))
         else:
             xs = layer._split(layer(layer._join(xs), *args, **kwargs))
-        if i in returned or (hooks.get(i) and xs[0].requires_grad):
+        hooks = stack._state_hooks.get(i, {}) if xs[0].requires_grad else {}
+        if i in returned or hooks:
             states[i] = layer._join(xs)
-            for hook in hooks.get(i, {}).values():
-                _on_gradient(states[i], hook)
+            for hook in hooks.values():
+                states[i].register_hook(
+                    partial(_call, hook, states[i].detach())
+                )
             xs = layer._split(states[i])
     return layers[-1]._join(xs), [states[i] for i in returned]
-
-
-def _on_gradient(state: Tensor, hook: StateHook) -> None:
-    def look(grad: Tensor) -> None:
-        hook(state.detach(), grad.clone())
-
-    if state.requires_grad:
-        state.register_hook(look)

@@ -1,7 +1,9 @@
 import copy
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
+from operator import add
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakSet
 
@@ -10,8 +12,8 @@ from torch import Tensor
 from torch.nn import Module, ModuleList
 from torch.utils.hooks import RemovableHandle
 
-from pyg_ext.nn.reversible.contents import Contents, versions_of
-from pyg_ext.nn.reversible.engine import StateHook, run, total
+from pyg_ext.nn.reversible.contents import Contents, version_of
+from pyg_ext.nn.reversible.engine import StateHook, run
 
 Evaluate = Callable[[int, Tensor], Tensor]  # of a group, on its input
 
@@ -95,6 +97,16 @@ class GroupAddRev(Module):
         self.disable = disable
         self.num_bwd_passes = num_bwd_passes
 
+    # What the engine asks of a stack, which has one block here:
+    checkpoint_every = None
+    enabled = True
+    _state_hooks = MappingProxyType({})
+
+    @property
+    def layers(self) -> list[Module]:
+        """The block itself."""
+        return [self]
+
     @property
     def num_groups(self) -> int:
         """The number of groups."""
@@ -107,7 +119,7 @@ class GroupAddRev(Module):
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if not self.disable:
-            return run(self, [self], x, args, kwargs)[0]
+            return run(self, x, args, kwargs)[0]
         evaluate = partial(self._evaluate, args, kwargs)
         return self._join(self._couple(self._split(x), evaluate))
 
@@ -138,7 +150,7 @@ class GroupAddRev(Module):
     def _couple(self, xs: list[Tensor], evaluate: Evaluate) -> list[Tensor]:
         """The block, group by group, with what evaluates its modules."""
         ys: list[Tensor] = []
-        y_in = total(xs[1:])
+        y_in = reduce(add, xs[1:])
         for group, x in enumerate(xs):
             y_in = x + evaluate(group, y_in)
             ys.append(y_in)
@@ -148,7 +160,7 @@ class GroupAddRev(Module):
         """The inverse of ``_couple``."""
         xs = list(ys)
         for group in reversed(range(self.num_groups)):
-            y_in = ys[group - 1] if group > 0 else total(xs[1:])
+            y_in = ys[group - 1] if group > 0 else reduce(add, xs[1:])
             xs[group] = ys[group] - evaluate(group, y_in)
         return xs
 
@@ -158,9 +170,9 @@ class GroupAddRev(Module):
         """One module; one that changes its input does so to a copy."""
         conv = self.convs[group]
         given = y_in if conv in _READERS else y_in.clone()
-        version = versions_of([given])
+        version = version_of(given)
         out = conv(given, *args, **kwargs)
-        if versions_of([given]) == version:
+        if version_of(given) == version:
             if not given.is_inference():
                 _READERS.add(conv)
         elif given is y_in:
@@ -302,11 +314,8 @@ class ReversibleSequential(Module):
                 jumping knowledge. Each costs one stored state.
             **kwargs: Further arguments of each block.
         """
-        out, states = run(
-            *(self, self.layers, x, args, kwargs, self.enabled),
-            [self._index(i) for i in return_states or ()],
-            *(self._state_hooks, self.checkpoint_every),
-        )
+        returned = [self._index(i) for i in return_states or ()]
+        out, states = run(self, x, args, kwargs, returned)
         return out if return_states is None else (out, states)
 
     def inverse(self, y: Tensor, *args: Any, **kwargs: Any) -> Tensor:
