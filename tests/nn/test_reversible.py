@@ -12,7 +12,7 @@ from torch_geometric.nn import GATConv, GCNConv, JumpingKnowledge
 from torch_geometric.nn import GroupAddRev as PyGGroupAddRev
 from torch_geometric.utils import dropout_edge
 
-from pyg_ext.nn import GroupAddRev, ReversibleSequential
+from pyg_ext.nn import GroupAddRev, ReversibleSequential, RevGCNConv, RevGNN
 from pyg_ext.utils import CSRTensor, gcn_adj
 
 N, C = 12, 8
@@ -687,3 +687,101 @@ def test_number_of_groups_and_of_modules():
     assert GroupAddRev(three, num_groups=3).num_groups == 3
     with pytest.raises(ValueError, match=r'modules, 3, or None \(got 2\)'):
         GroupAddRev(three, num_groups=2)
+
+
+def differs(*shares):
+    """A module that gives another constant in each call."""
+    left = iter(shares)
+
+    class Differs(nn.Module):
+        def forward(self, x):
+            return torch.full_like(x, next(left))
+
+    return Differs()
+
+
+def ones(dtype=torch.float):
+    return torch.ones(50, 2, dtype=dtype, requires_grad=True)
+
+
+def test_drift_warns_once_for_each_stack():
+    for _ in range(2):
+        module = differs(0.0, 0.03, 0.0, 0.03)
+        stack = ReversibleSequential([[module, nn.Tanh()]])
+        with pytest.warns(UserWarning, match='did not come back'):
+            stack(ones()).sum().backward()
+        stack(ones()).sum().backward()  # a warning would be an error
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.half])
+def test_drift_of_half_types(dtype):
+    """Their digits are 0.8 or 0.1 %, so both bounds can be reached."""
+    for share in (0.0, 0.03, 0.3):
+        stack = ReversibleSequential([[differs(0.0, share), nn.Tanh()]])
+        out = stack(ones(dtype)).sum()
+        if share == 0.0:
+            out.backward()
+        elif share == 0.03:
+            with pytest.warns(UserWarning, match='did not come back'):
+                out.backward()
+        else:
+            with pytest.raises(RuntimeError, match='did not come back'):
+                out.backward()
+
+
+@pytest.mark.parametrize(
+    ('every', 'text'),
+    [
+        (None, r'output of layer 4 \(Tanh\) to the input of layer 0 \(Tanh\)'),
+        (2, r'output of layer 3 \(Tanh\) to the input of layer 2 \(Differs\)'),
+        (1, r'output of layer 2 \(Differs\) to the input of layer 2'),
+    ],
+)
+def test_errors_name_the_block_that_drifts(every, text):
+    """As near as states are known: between two that are stored."""
+    blocks = [[nn.Tanh(), nn.Sigmoid()] for _ in range(5)]
+    blocks[2][0] = differs(0.0, 0.9)
+    stack = ReversibleSequential(blocks, checkpoint_every=every)
+    out = stack(ones()).sum()
+    with pytest.raises(RuntimeError, match=text):
+        out.backward()
+
+
+def test_errors_of_hooks_and_modes_name_the_block():
+    stack = ReversibleSequential([nn.Tanh(), nn.Dropout(0.1), nn.Sigmoid()])
+    x = torch.rand(2, 6, requires_grad=True)
+    out = stack(x).sum()
+    stack.layers[1].convs[1].eval()
+    with pytest.raises(
+        RuntimeError,
+        match=r'Dropout \(group 1\) in layer 1 was switched between train',
+    ):
+        out.backward()
+    handle = stack.layers[2].register_forward_hook(
+        lambda *given: given[-1] + 1
+    )
+    with pytest.raises(RuntimeError, match=r'hook on layer 2 \(Sigmoid\)'):
+        stack(x)
+    handle.remove()
+    stack.layers[0].register_full_backward_hook(lambda *given: None)
+    with pytest.raises(RuntimeError, match=r'layer 0 \(Tanh\) .* no backward'):
+        stack(x)
+
+
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda **kwargs: ReversibleSequential([nn.Tanh()], **kwargs),
+        lambda **kwargs: RevGCNConv(8, **kwargs).blocks,
+        lambda **kwargs: RevGNN(3, 8, 2, conv='sage', **kwargs).blocks,
+    ],
+    ids=['stack', 'conv', 'model'],
+)
+def test_the_old_name_of_checkpoint_every(make):
+    with pytest.warns(DeprecationWarning, match='is checkpoint_every now'):
+        assert make(anchor_every=3).checkpoint_every == 3
+    with (
+        pytest.warns(DeprecationWarning, match='is checkpoint_every now'),
+        pytest.raises(ValueError, match='checkpoint_every and anchor_every'),
+    ):
+        make(anchor_every=3, checkpoint_every=3)

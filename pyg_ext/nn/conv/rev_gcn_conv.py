@@ -12,6 +12,7 @@ from pyg_ext.utils.checks import (
     check_features,
     check_normalization,
 )
+from pyg_ext.utils.deprecation import renamed
 
 
 class RevGCNConv(MessagePassing):
@@ -70,6 +71,7 @@ class RevGCNConv(MessagePassing):
         - **output:** node features :math:`(|\mathcal{V}|, F)`
     """
 
+    @renamed('anchor_every', 'checkpoint_every')
     def __init__(
         self,
         channels: int,

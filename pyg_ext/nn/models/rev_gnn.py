@@ -21,6 +21,7 @@ from pyg_ext.nn.models.graph_model import GraphModel, linear
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import dropout as drop
 from pyg_ext.utils.checks import check_adj, check_options
+from pyg_ext.utils.deprecation import renamed
 
 Factory = Callable[..., MessagePassing]
 
@@ -99,6 +100,7 @@ class RevGNN(GraphModel):
 
     shown = ('num_layers', 'num_groups')
 
+    @renamed('anchor_every', 'checkpoint_every')
     def __init__(
         self,
         in_channels: int,

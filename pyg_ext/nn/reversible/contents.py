@@ -39,29 +39,19 @@ class Contents:
     """The parameters, buffers and attributes of a module and of all modules
     in it: to see what a call changes, and to call it again with what was
     there before, without a trace.
-
-    Attributes:
-        modules: The module and those in it.
-        training: Whether each is in training mode.
-        parameters: The parameters, and other tensors that require gradients.
-
-    Raises:
-        RuntimeError: If a parameter has no shape yet, or a module is a
-            scripted one.
     """
 
     def __init__(self, module: Module):
         self.modules = list(module.modules())
         self.training = [m.training for m in self.modules]
-        self.parameters: list[Entry] = []
+        self.parameters: list[Entry] = []  # and others that learn
         self._dicts: list[dict[str, Any]] = []
         self._constants: list[tuple[dict[str, Any], str]] = []
         for m in self.modules:
             if isinstance(m, torch.jit.ScriptModule):
                 raise RuntimeError(
-                    'a scripted module cannot stand in a reversible stack, '
-                    'which puts other tensors into it: compile it, or set '
-                    'enabled=False'
+                    'a scripted module cannot stand in a reversible stack: '
+                    'compile it, or set enabled=False'
                 )
             is_replica = getattr(m, '_is_replica', False)  # of DataParallel
             for entries in (m._parameters, m._buffers, vars(m)):
@@ -103,8 +93,8 @@ class Contents:
 
     @contextmanager
     def recorded(self) -> Iterator[list[Entry]]:
-        """Yields a list, which on leaving holds what was there before where
-        something changed.
+        """Yields a list, which in the end holds what a call has changed, as
+        it was before.
         """
         before = [entries.copy() for entries in self._dicts]
         copied = self._copied()
@@ -120,8 +110,7 @@ class Contents:
     @contextmanager
     def restored(self, past: Mapping[int, dict[str, Any]]) -> Iterator[None]:
         """Puts back the parameters, and entries by the id of their
-        dictionary, and on leaving all that is there now. What is changed in
-        place is a copy.
+        dictionary, for a call that leaves no trace.
         """
         now = [entries.copy() for entries in self._dicts]
         for entry in self.parameters:

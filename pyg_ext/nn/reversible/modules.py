@@ -14,6 +14,8 @@ from torch.utils.hooks import RemovableHandle
 
 from pyg_ext.nn.reversible.contents import Contents, version_of
 from pyg_ext.nn.reversible.engine import StateHook, run
+from pyg_ext.utils.checks import check_count
+from pyg_ext.utils.deprecation import renamed
 
 Evaluate = Callable[[int, Tensor], Tensor]  # of a group, on its input
 
@@ -36,10 +38,8 @@ class GroupAddRev(Module):
     from which :math:`\mathbf{X}` can be computed back, so that training
     stores the output alone.
     It replaces :class:`torch_geometric.nn.GroupAddRev`, whose parameters it
-    loads, with two differences: it is right with random numbers, normalization
-    and everything else that :class:`ReversibleSequential` lists; and further
-    arguments are handed whole to each :math:`f_{\theta(i)}`, never split by
-    their size.
+    loads, but is right with all that :class:`ReversibleSequential` lists, and
+    hands further arguments whole to each :math:`f_{\theta(i)}`.
 
     Args:
         conv (torch.nn.Module or torch.nn.ModuleList): The module
@@ -59,10 +59,7 @@ class GroupAddRev(Module):
         ValueError: On less than two groups, or on a number of channels that
             they do not divide.
 
-    Shapes:
-        - **input:** features :math:`(|\mathcal{V}|, F)` and what the module
-          takes besides
-        - **output:** features :math:`(|\mathcal{V}|, F)`
+    Errors and shapes else are those of :class:`ReversibleSequential`.
     """
 
     def __init__(
@@ -97,15 +94,10 @@ class GroupAddRev(Module):
         self.disable = disable
         self.num_bwd_passes = num_bwd_passes
 
-    # What the engine asks of a stack, which has one block here:
-    checkpoint_every = None
-    enabled = True
+    # What the engine asks of a stack, which is of one layer here:
+    checkpoint_every, enabled = None, True
     _state_hooks = MappingProxyType({})
-
-    @property
-    def layers(self) -> list[Module]:
-        """The block itself."""
-        return [self]
+    layers = property(lambda self: [self])
 
     @property
     def num_groups(self) -> int:
@@ -119,8 +111,8 @@ class GroupAddRev(Module):
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if not self.disable:
-            return run(self, x, args, kwargs)[0]
-        evaluate = partial(self._evaluate, args, kwargs)
+            return run(self, x, (args, kwargs))[0]
+        evaluate = partial(self._evaluate, (args, kwargs))
         return self._join(self._couple(self._split(x), evaluate))
 
     def inverse(self, y: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -130,7 +122,7 @@ class GroupAddRev(Module):
 
         def evaluate(group: int, y_in: Tensor) -> Tensor:
             with Contents(self.convs[group]).restored({}):
-                return self._evaluate(args, kwargs, group, y_in)
+                return self._evaluate((args, kwargs), group, y_in)
 
         return self._join(self._uncouple(self._split(y), evaluate))
 
@@ -164,18 +156,15 @@ class GroupAddRev(Module):
             xs[group] = ys[group] - evaluate(group, y_in)
         return xs
 
-    def _evaluate(
-        self, args: tuple, kwargs: dict[str, Any], group: int, y_in: Tensor
-    ) -> Tensor:
+    def _evaluate(self, given: tuple, group: int, y_in: Tensor) -> Tensor:
         """One module; one that changes its input does so to a copy."""
-        conv = self.convs[group]
-        given = y_in if conv in _READERS else y_in.clone()
-        version = version_of(given)
-        out = conv(given, *args, **kwargs)
-        if version_of(given) == version:
-            if not given.is_inference():
-                _READERS.add(conv)
-        elif given is y_in:
+        conv, (args, kwargs) = self.convs[group], given
+        x = y_in if conv in _READERS else y_in.clone()
+        version = version_of(x)
+        out = conv(x, *args, **kwargs)
+        if version_of(x) == version and not x.is_inference():
+            _READERS.add(conv)
+        elif version_of(x) != version and x is y_in:
             raise RuntimeError(
                 f'{self._name(group)} of a reversible block changed its '
                 f'input in place, as it had not done before'
@@ -200,9 +189,9 @@ class GroupAddRev(Module):
 
 
 class ReversibleSequential(Module):
-    r"""A stack of grouped reversible blocks (:class:`GroupAddRev`) that
-    trains in memory that, but for the parameters, hardly grows with its
-    depth, from the `"Training Graph Neural Networks with 1000 Layers"
+    r"""A stack of grouped reversible blocks (:class:`GroupAddRev`), whose
+    training memory hardly grows with its depth but for the parameters, from
+    the `"Training Graph Neural Networks with 1000 Layers"
     <https://arxiv.org/abs/2106.07476>`_ paper.
 
     The whole stack is one node of the autograd graph, which stores its
@@ -212,11 +201,10 @@ class ReversibleSequential(Module):
     * Random numbers of PyTorch (dropout, edge dropping) are replayed, and so
       is autocast. The state keeps the type of the input.
     * What a block keeps (running statistics, buffers, attributes) changes
-      once, and is what it was before when the block is evaluated again.
-    * Tensors of the caller are neither freed nor changed.
+      once. Tensors of the caller are neither freed nor changed.
     * Any module may stand in a block: without parameters, with frozen, unused
       or shared ones. Gradients reach the further arguments that require them.
-    * In evaluation and under :func:`torch.no_grad` it is a plain stack.
+    * Under :func:`torch.no_grad` it is a plain stack.
     * Forward hooks of :obj:`stack.layers[i]` fire once a step, with the state
       as one tensor; hooks inside a block fire in each evaluation.
 
@@ -240,16 +228,14 @@ class ReversibleSequential(Module):
     Raises:
         ValueError: On less than two groups, on a number of channels that
             they do not divide, or on a block that changes the shape.
-        UserWarning: In the backward pass, if the way back misses the input by
-            more than 1 %.
+        UserWarning: Once, if the way back misses the input by more than 1 %.
         RuntimeError: In the forward pass, on a scripted module, a parameter
             without a shape yet, or a hook on a layer that changes the state.
-            In the backward pass, if a parameter, an argument or the mode of
-            the stack was changed since the forward pass; if the way back
-            misses the input by more than 5 % (rounding errors, or a block
-            that computes something else the second time); if a block uses a
-            tensor that requires gradients and is neither its own nor an
-            argument; or on double backward.
+            In the backward pass, if a parameter, an argument or a mode was
+            changed since the forward pass; if the way back misses the input
+            by more than 5 % (with bfloat16, 9 %); if a block uses a tensor
+            that requires gradients and is neither its own nor an argument; or
+            on double backward.
 
     Shapes:
         - **input:** features :math:`(|\mathcal{V}|, F)` and what the blocks
@@ -258,6 +244,7 @@ class ReversibleSequential(Module):
           :obj:`return_states` a tuple of those and the list of states
     """
 
+    @renamed('anchor_every', 'checkpoint_every')
     def __init__(
         self,
         blocks: Sequence[Module | Sequence[Module]],
@@ -267,24 +254,18 @@ class ReversibleSequential(Module):
         enabled: bool = True,
     ):
         super().__init__()
-        if checkpoint_every is not None and checkpoint_every < 1:
-            raise ValueError(
-                f'checkpoint_every must be at least 1 (got {checkpoint_every})'
-            )
-        built: dict[int, GroupAddRev] = {}
-        for block in blocks:
-            if id(block) in built:
-                continue
+        if checkpoint_every is not None:
+            check_count('checkpoint_every', checkpoint_every)
+        layers: dict[int, GroupAddRev] = {}
+        for key, block in {id(block): block for block in blocks}.items():
             conv = block if isinstance(block, Module) else ModuleList(block)
             if isinstance(conv, ModuleList) and len(conv) != num_groups:
                 raise ValueError(
                     f'a list of modules must have one for each of the '
                     f'{num_groups} groups (got {len(conv)})'
                 )
-            built[id(block)] = GroupAddRev(
-                conv, split_dim, num_groups, disable=True
-            )
-        self.layers = ModuleList(built[id(block)] for block in blocks)
+            layers[key] = GroupAddRev(conv, split_dim, num_groups, True)
+        self.layers = ModuleList(layers[id(block)] for block in blocks)
         self.num_groups = num_groups
         self.checkpoint_every = checkpoint_every
         self.split_dim = split_dim
@@ -305,24 +286,17 @@ class ReversibleSequential(Module):
         return_states: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> Tensor | tuple[Tensor, list[Tensor]]:
-        """Runs the stack.
-
-        Args:
-            x: The features.
-            *args: Further arguments of each block.
-            return_states: Indices of layers whose output is returned too, for
-                jumping knowledge. Each costs one stored state.
-            **kwargs: Further arguments of each block.
+        """Runs the stack, with further arguments for each block; returns the
+        output of the layers :obj:`return_states` too (jumping knowledge),
+        each of which is stored.
         """
         returned = [self._index(i) for i in return_states or ()]
-        out, states = run(self, x, args, kwargs, returned)
+        out, states = run(self, x, (args, kwargs), returned)
         return out if return_states is None else (out, states)
 
     def inverse(self, y: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Computes the input from the output.
-
-        The blocks run in their present mode; one that draws random numbers
-        cannot be inverted from its output alone, so call :meth:`eval` first.
+        """Computes the input from the output. Call :meth:`eval` first, if a
+        block draws random numbers.
         """
         for layer in reversed(self.layers):
             y = layer.inverse(y, *args, **kwargs)
