@@ -21,6 +21,12 @@ def add_recipe(command: argparse.ArgumentParser) -> None:
         metavar='N',
         help="the most epochs; default: the preset's",
     )
+    command.add_argument(
+        '--inductive',
+        action='store_true',
+        default=None,
+        help='nodes to test, and their edges, are not there in training',
+    )
     add_set(
         command,
         'set a key of the recipe or model; METHOD:KEY=VALUE for one method',
@@ -153,7 +159,7 @@ def add_split(command: argparse.ArgumentParser) -> None:
 def overrides(args: argparse.Namespace) -> dict[str, Any]:
     """What the command line sets in a configuration."""
     out = settings(args)
-    for name in ('epochs', 'batch'):
+    for name in ('epochs', 'batch', 'inductive'):
         value = getattr(args, name, None)
         if value is not None and name in out:
             raise UsageError(

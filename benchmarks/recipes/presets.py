@@ -232,6 +232,11 @@ def configure(
             f'{method.name} is for whole graphs, and {dataset} has labels of '
             f'{"points" if found.many else "nodes"}'
         )
+    if method.backbone.transductive and config.get('inductive'):
+        raise UsageError(
+            f'{method.name} learns a vector for each node of training: a new '
+            f'node has none, so that it cannot be inductive'
+        )
     if found.many:
         _check_many(config, method, found)
     _check_batch(config, method, found)
@@ -363,7 +368,7 @@ def _check_many(
         raise UsageError(
             f'{method.name} changes the edges of one graph, not of many'
         )
-    for key in ('row_normalize', 'loss', 'label_rate'):
+    for key in ('row_normalize', 'loss', 'label_rate', 'inductive'):
         if config.get(key):
             raise UsageError(
                 f'{key} is for one graph, and {dataset.name} has many (got '

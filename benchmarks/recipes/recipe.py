@@ -88,6 +88,8 @@ class Recipe:
             node2vec, ``p`` and ``q``; how much a pair of random nodes weighs,
             ``negatives``; the steps that the pairs of an epoch make,
             ``steps``; whether vectors are of length one, ``unit``.
+        inductive: Whether the nodes to test, and their edges, are not there
+            in training; all are in evaluation.
         processes: How many processes share the training nodes; torchrun says.
     """
 
@@ -109,10 +111,17 @@ class Recipe:
     label_rate: float | None = None
     label_steps: int | None = None
     objective: dict[str, Any] | None = None
+    inductive: bool | None = None
     processes: int | None = None
 
     def __post_init__(self) -> None:
         check(vars(self), KINDS)
+        for name in ('label_rate', 'edge_features'):
+            if self.inductive and getattr(self, name) is not None:
+                raise ValueError(
+                    f'{name} belongs to the nodes and edges of training: it '
+                    f'cannot be beside inductive'
+                )
         if self.label_steps is not None and self.label_rate is None:
             raise ValueError(
                 f'label_steps must be beside a label_rate (got '
@@ -159,6 +168,7 @@ KINDS = {
     'label_rate': INSIDE | NOTHING,
     'label_steps': whole(0) | NOTHING,
     'objective': KEYS | NOTHING,
+    'inductive': Kind('true', Literal[True]) | NOTHING,
     'processes': WHOLE,
 }
 BIAS = Kind(

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import Data
+from torch_geometric.typing import Adj
 from torch_geometric.utils import degree
 
 from pyg_ext.utils import random_walk, walk_pairs
@@ -122,9 +123,10 @@ def run(
     size = ready.data.num_nodes
     often = degree(ready.data.edge_index.view(-1), size).pow(SMOOTHING)
 
-    def embed(redrawn: bool) -> Tensor:
-        other = redrawn and ready.redraw is not None
-        z = ready.model(ready.x, ready.redraw() if other else ready.adj)
+    whole_x, whole_adj, *labels = ready.seen
+
+    def embed(x: Tensor, adj: Adj | None) -> Tensor:
+        z = ready.model(x, adj)
         return F.normalize(z, dim=-1) if objective['unit'] else z
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:
@@ -134,14 +136,16 @@ def run(
         for part in pairs.chunk(objective['steps'], dim=1):
             optimizer.zero_grad()
             others = often.multinomial(SAMPLE, replacement=True)
-            loss = walk_loss(embed(True), part, others, objective['negatives'])
+            adj = ready.adj if ready.redraw is None else ready.redraw()
+            z = embed(ready.x, adj)
+            loss = walk_loss(z, part, others, objective['negatives'])
             loss.backward()
             optimizer.step()
             losses.append(loss.detach())
         ready.model.eval()
         with torch.no_grad():
-            z = embed(False)
-        judged = classify(z, ready.y, ready.index, protocol.metric)
+            z = embed(whole_x, whole_adj)
+        judged = classify(z, *labels, protocol.metric)
         return torch.stack(losses).mean().item(), *judged
 
     scores = fit(ready.plain, once, recipe, protocol.metric, journal)

@@ -1,6 +1,6 @@
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -61,9 +61,11 @@ def epoch(
     metric: Metric,
     redraw: Callable[[], Adj] | None = None,
     team: Team = ALONE,
+    seen: tuple | None = None,
 ) -> tuple[float, float, dict[str, float]]:
     """One training step, on edges of its own if they are redrawn, and the
-    evaluation after it.
+    evaluation after it, on another graph if :obj:`seen` is what
+    :func:`judge` takes of it.
 
     Each process of a team learns from its share of the training nodes, and
     the first one evaluates.
@@ -86,7 +88,8 @@ def epoch(
     optimizer.step()
 
     loss = team.mean([loss.detach()], y.device)
-    return loss, *team.agree(lambda: judge(plain, x, adj, y, index, metric))
+    seen = seen or (x, adj, y, index)
+    return loss, *team.agree(lambda: judge(plain, *seen, metric))
 
 
 def judge(
@@ -136,11 +139,17 @@ class Setup:
     y: Tensor
     index: dict[str, Tensor]
     redraw: Callable[[], Adj] | None
+    whole: tuple | None = None  # given of the graph with all nodes
 
     @property
     def given(self) -> tuple:
-        """What :func:`judge` takes beside a model."""
+        """Features, edges, labels and splits to train with."""
         return self.x, self.adj, self.y, self.index
+
+    @property
+    def seen(self) -> tuple:
+        """What :func:`judge` takes beside a model."""
+        return self.whole or self.given
 
 
 def set_up(
@@ -155,6 +164,12 @@ def set_up(
     Raises:
         ValueError: If the recipe asks for features of edges that have none.
     """
+    if recipe.inductive:
+        recipe = replace(recipe, inductive=None)
+        whole = set_up(network, data, recipe, seed, device).given
+        data = data.subgraph(~data.test_mask)
+        ready = set_up(network, data, recipe, seed, device)
+        return replace(ready, whole=whole)
     data = network.prepare(data, seed)
     edge_dim = None
     if not recipe.edge_features:
@@ -222,14 +237,15 @@ def run(
     states = {}
     if probed:
         states['initial'] = layers.look(
-            ready.model, *ready.given, edges.to(device)
+            ready.model, *ready.seen, edges.to(device)
         )
     metric = recipe.metric(protocol.metric)
     trained = team.wrap(ready.model)
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:
         return epoch(
-            trained, *ready.given, optimizer, metric, ready.redraw, team
+            *(trained, *ready.given, optimizer, metric, ready.redraw, team),
+            ready.whole,
         )
 
     if recipe.batch is not None:
@@ -247,13 +263,13 @@ def run(
                 team,
             )
             return loss, *team.agree(
-                lambda: judge(ready.model, *ready.given, metric)
+                lambda: judge(ready.model, *ready.seen, metric)
             )
 
     scores = fit(ready.plain, once, recipe, metric, journal)
     if probed:
         states['trained'] = layers.look(
-            ready.model, *ready.given, edges.to(device)
+            ready.model, *ready.seen, edges.to(device)
         )
         scores['probe'] = states
     earlier = 0.0 if journal is None else journal.earlier

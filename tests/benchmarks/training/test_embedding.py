@@ -5,12 +5,14 @@ from torch_geometric.data import Data
 from benchmarks.data import datasets
 from benchmarks.data.metrics import METRICS
 from benchmarks.data.protocols import PROTOCOLS
+from benchmarks.errors import UsageError
 from benchmarks.interface.train import train
 from benchmarks.methods import spec
 from benchmarks.methods.network import Network
 from benchmarks.methods.node2vec import Node2Vec
+from benchmarks.recipes import presets
 from benchmarks.recipes.recipe import OBJECTIVE, Recipe
-from benchmarks.training import embedding
+from benchmarks.training import embedding, nodes
 from benchmarks.training.fit import Diverged
 
 DIGITS = PROTOCOLS['digits-5-per-class']
@@ -142,3 +144,14 @@ def test_goes_on_from_a_checkpoint(tmp_path):
     assert rows['a']['epochs'] == 4
     for score in ('val', 'test', 'train'):
         assert rows['a'][score] == rows['b'][score]
+
+
+def test_new_nodes_have_vectors_of_a_network():
+    network = Network(spec.parse('sage+unsupervised'), 2, {})
+    data = datasets.load('digits')
+    ready = nodes.set_up(network, data, Recipe(inductive=True))
+    assert len(ready.x) == 550
+    assert ready.model(*ready.seen[:2]).size() == (1797, 64)
+    node2vec, new = spec.parse('node2vec'), {'inductive': True}
+    with pytest.raises(UsageError, match='a new node has none'):
+        presets.configure('graphsage', 'cora', node2vec, new, 5)

@@ -203,3 +203,51 @@ def test_cuda(spec):
     scores = nodes.run(network, data, recipe, DIGITS, seed=0, device='cuda')
     assert scores['test'] > 0.5  # 0.6 to 0.95 on the CPU, chance 0.1
     assert 0 < scores['peak_mb'] < 2000
+
+
+def test_inductive():
+    """Labels, features and edges of nodes to test are not there in training:
+    whatever they are, the same is learned; they are there in evaluation.
+    """
+    data = datasets.load('digits')
+    other = data.clone()
+    other.x = data.x.clone()
+    other.x[data.test_mask] = 1e3
+    touches = data.test_mask[data.edge_index].any(0)
+    other.edge_index = data.edge_index[:, ~touches]
+    recipe = Recipe(epochs=3, select='last', inductive=True)
+    models, outs = [], []
+    for some in (data, other):
+        network = Network(methods.parse('gcn'), 2, {})
+        ready = nodes.set_up(network, some, recipe)
+        assert len(ready.x) == 550
+        assert len(ready.seen[0]) == 1797
+        optimizer = torch.optim.Adam(ready.model.parameters())
+        metric = METRICS['accuracy']
+        for _ in range(3):
+            nodes.epoch(
+                *(ready.model, *ready.given, optimizer, metric),
+                seen=ready.whole,
+            )
+        models.append([*ready.model.parameters()])
+        outs.append(ready.model.eval()(*ready.seen[:2]))
+    for one, same in zip(*models, strict=True):
+        assert torch.equal(one, same)
+    assert not torch.allclose(*outs)
+
+
+@pytest.mark.parametrize('method', ['gcn+ppr', 'gcn+dropedge', 'mlp'])
+def test_inductive_runs(method):
+    network = Network(methods.parse(method), 2, {})
+    recipe = Recipe(epochs=20, inductive=True)
+    data = datasets.load('digits')
+    scores = nodes.run(network, data, recipe, DIGITS, seed=0)
+    assert scores['test'] > 0.5
+
+
+@pytest.mark.parametrize(
+    'field', [{'label_rate': 0.5}, {'edge_features': True}]
+)
+def test_inductive_without_what_belongs_to_training(field):
+    with pytest.raises(ValueError, match='cannot be beside inductive'):
+        Recipe(inductive=True, **field)
