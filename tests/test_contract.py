@@ -52,12 +52,19 @@ class Case:
     out: int = 2  # channels of the output
     weighted: bool = True  # takes edge weights
     shared: Callable | None = gcn_adj  # makes what it takes as it is
+    ordered: bool = False  # reads neighbors in the order of the edges
 
     @property
     def adds_self_loops(self):
         return self.cls is GAT or (
             self.shared is gcn_adj and self.cls is not NodeMLP
         )
+
+    def order(self, graph):
+        """Directed edges, as a sparse matrix has them if the order counts."""
+        if self.ordered:
+            return graph.edge_index[0, :12].argsort(stable=True)
+        return torch.arange(12)
 
     def build(self):
         torch.manual_seed(0)
@@ -185,6 +192,24 @@ CASES = {
         'GraphSAGE(5, 2, num_layers=3, skip=res, jk=None)',
         shared=mean_adj,
     ),
+    'GraphSAGE pool': Case(
+        GraphSAGE,
+        (5, 8, 3, 2),
+        {'aggr': 'max', 'project': True, 'dropout': 0.5},
+        'GraphSAGE(5, 2, num_layers=3, skip=None, jk=None)',
+        weighted=False,
+        shared=None,
+    ),
+    'GraphSAGE lstm': Case(
+        GraphSAGE,
+        (5, 8, 3, 2),
+        {'aggr': 'lstm', 'norm': 'layer'},
+        'GraphSAGE(5, 2, num_layers=3, skip=None, jk=None)',
+        compiles=False,  # the lengths of its sequences are data
+        weighted=False,
+        shared=None,
+        ordered=True,
+    ),
     'MRConv': Case(
         MRConv,
         (partial(Linear, 10, 2),),
@@ -264,6 +289,7 @@ ELSEWHERE = {
     'HiddenState',
     'IdentityLinear',
     'InitialConnection',
+    'LSTMAggregation',
     'NodeNorm',
     'PairNormSCS',
     'PowerSumAggregation',
@@ -317,7 +343,7 @@ def test_node_permutation(case, graph):
 def test_kinds_of_edges_agree(case, graph, weighted):
     """Directed weighted edges, so that a wrong direction shows."""
     model = case.build().eval()
-    index = graph.edge_index[:, :12]
+    index = graph.edge_index[:, case.order(graph)]
     if weighted and not case.weighted:
         pytest.skip('takes no edge weights')
     weight = [graph.edge_weight[:12]] if weighted else []
@@ -347,7 +373,8 @@ def test_sparse_tensor_agrees(case, graph, weighted, torch_sparse):
         value=weight[0] if weighted else None,
         sparse_sizes=(8, 8),
     )
-    out = model(graph.x, graph.edge_index[:, :12], *weight)
+    index = graph.edge_index[:, case.order(graph)]
+    out = model(graph.x, index, *weight)
     assert torch.allclose(model(graph.x, adj_t), out)
 
 

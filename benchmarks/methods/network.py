@@ -91,10 +91,12 @@ class Network:
         )
 
     def _convert(self, *edges: Any) -> Adj:
-        options = {**self.method.defaults, **self.options}
-        if options.get('message_dropout', 0.0) > 0.0:  # needs messages
-            return plain_edges(*edges)
-        return self.method.backbone.adjacency(*edges)
+        method = self.method
+        options = {**method.keywords, **method.defaults, **self.options}
+        messages = options.get('message_dropout', 0.0) > 0.0
+        if messages or options.get('aggr', 'mean') != 'mean':
+            return plain_edges(*edges)  # no product with a matrix gives it
+        return method.backbone.adjacency(*edges)
 
     def takes_edge_attr(self, data: Data) -> bool:
         """Whether there are features of edges, and the model takes them."""

@@ -29,4 +29,6 @@ REMEDIES = {
     'virtual': Remedy({'virtual_node': True, 'lin_in': True, 'lin_out': True}),
     'skipnode': Remedy(default={'skip_node': 0.5}),
     'dropmessage': Remedy(default={'message_dropout': 0.5}),
+    'pool': Remedy({'aggr': 'max', 'project': True}),
+    'lstm': Remedy({'aggr': 'lstm', 'project': False}),
 }

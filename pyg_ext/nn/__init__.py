@@ -1,6 +1,10 @@
 """Layers, blocks and models."""
 
-from pyg_ext.nn.aggr import PowerSumAggregation, SoftmaxSumAggregation
+from pyg_ext.nn.aggr import (
+    LSTMAggregation,
+    PowerSumAggregation,
+    SoftmaxSumAggregation,
+)
 from pyg_ext.nn.block import GNNBlock
 from pyg_ext.nn.conv import (
     DilatedKNNConv,
@@ -83,6 +87,7 @@ __all__ = [
     'IdentityLinear',
     'IncepGCN',
     'InitialConnection',
+    'LSTMAggregation',
     'MRConv',
     'NodeMLP',
     'NodeNorm',

@@ -2,5 +2,10 @@ from pyg_ext.nn.aggr.degree_scaled import (
     PowerSumAggregation,
     SoftmaxSumAggregation,
 )
+from pyg_ext.nn.aggr.lstm import LSTMAggregation
 
-__all__ = ['PowerSumAggregation', 'SoftmaxSumAggregation']
+__all__ = [
+    'LSTMAggregation',
+    'PowerSumAggregation',
+    'SoftmaxSumAggregation',
+]

@@ -8,13 +8,15 @@ from benchmarks.methods import spec as methods
 from benchmarks.methods.edges import DROPS, EDGES, SIMILARITIES
 from benchmarks.methods.network import Network
 
-OTHERS = ('dilated', 'unshared')  # remedies that a GCN does not know
+OTHERS = ('dilated', 'unshared', 'pool', 'lstm')  # remedies that a GCN does not know
 SPECS = [
     *backbones.BACKBONES,
     *methods.aliases(),
     'gcn+res+jump',
     'resgcn+ppr',
     *(f'gcn+{remedy}' for remedy in remedies.REMEDIES if remedy not in OTHERS),
+    'sage+pool',
+    'sage+lstm+res',
     'mlp+initial+pair',
     'gat+gate+skipnode',
 ]
@@ -71,6 +73,8 @@ def test_depth_counts_graph_convolutions():
         ('appnp+res', "appnp has no remedy 'res'"),
         ('gcn+pair+batch', "'batch' excludes another in .* both set norm"),
         ('appnp+skipnode', "appnp has no remedy 'skipnode'"),
+        ('sage+pool+lstm', "'lstm' excludes another in .* set aggr, project"),
+        ('deepergcn+pool', "deepergcn has no remedy 'pool'"),
         ('gcn+dropmessage+ppr', "edges without weights, and 'ppr' gives"),
         ('', "a part of the method '' is missing"),
         ('gcn+', r"a part of the method 'gcn\+' is missing"),
@@ -102,7 +106,9 @@ def ring():
     return Data(x=torch.rand(20, 4), edge_index=edges)
 
 
-@pytest.mark.parametrize('backbone', ['gcn', 'gat', 'sage', 'appnp'])
+@pytest.mark.parametrize(
+    'backbone', ['gcn', 'gat', 'sage', 'sage+pool', 'sage+lstm', 'appnp']
+)
 @pytest.mark.parametrize('edges', EDGES)
 def test_edges(ring, backbone, edges):
     """Each model gets the other edges in the form that it takes best."""

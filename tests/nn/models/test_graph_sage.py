@@ -1,0 +1,60 @@
+import pytest
+import torch
+from torch_geometric.nn import SAGEConv
+
+from pyg_ext.nn import GraphSAGE
+
+
+@pytest.mark.parametrize('project', [False, True])
+@pytest.mark.parametrize('aggr', ['mean', 'max'])
+def test_layers_are_those_of_pyg(graph, aggr, project):
+    if project and aggr == 'mean':
+        pytest.skip('the mean of the paper has no projection')
+    torch.manual_seed(0)
+    model = GraphSAGE(5, 4, 1, 2, aggr=aggr, project=project).double()
+    conv = SAGEConv(5, 2, aggr, project=project).double()
+    names = {'lin_rel': 'lin_l', 'lin_root': 'lin_r'}  # of GraphConv
+    state = model.convs[0].state_dict()
+    for ours, theirs in names.items():
+        state = {k.replace(ours, theirs): v for k, v in state.items()}
+    conv.load_state_dict(state)
+    out = model(graph.x, graph.edge_index)
+    assert torch.allclose(out, conv(graph.x, graph.edge_index))
+
+
+def test_lstm_reads_neighbors_in_the_order_of_the_edges():
+    torch.manual_seed(0)
+    model = GraphSAGE(3, 4, 1, 2, aggr='lstm')
+    x = torch.rand(3, 3)
+    conv = model.convs[0]
+    for sources in ([1, 2], [2, 1]):
+        out = model(x, torch.tensor([sources, [0, 0]]))
+        state = conv.aggr_module.lstm(x[sources])[0][-1]
+        assert torch.allclose(out[0], conv.lin_l(state) + conv.lin_r(x[0]))
+        assert torch.allclose(out[1], conv.lin_l.bias + conv.lin_r(x[1]))
+
+
+@pytest.mark.parametrize('aggr', ['max', 'lstm'])
+def test_weights_are_not_known(graph, aggr):
+    model = GraphSAGE(5, 4, 2, 2, aggr=aggr).double()
+    with pytest.raises(ValueError, match='edge_weight has no effect'):
+        model(graph.x, graph.edge_index, graph.edge_weight)
+
+
+def test_width_from_the_first_input(graph):
+    model = GraphSAGE(-1, 4, 2, 2, aggr='lstm', lin_in=True)
+    out = model(graph.x.float(), graph.edge_index)
+    assert out.size() == (8, 2)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'aggr': 'sum'}, r"one of mean, max, lstm \(got 'sum'\)"),
+        ({'project': True}, 'project needs aggr="max" or "lstm"'),
+        ({'aggr': 'lstm', 'in_channels': -1}, 'in_channels must be known'),
+    ],
+)
+def test_errors(options, message):
+    with pytest.raises(ValueError, match=message):
+        GraphSAGE(**{'in_channels': 5, **options}, hidden_channels=4, num_layers=2)
