@@ -264,21 +264,84 @@ def walk(starts, nodes, edges, numbers, graph, restart, key, place):
         for i in range(nodes.shape[1] - 1):
             state += GOLDEN
             draw = splitmix64(state)
-            first = rowptr[v]
-            size = np.uint64(rowptr[v + ONE] - first)
             e = -1
             if (draw >> HALF) < restart:
                 v = origin
-            elif size > 0:
-                if len(cumsum) == 0:
-                    e = first + np.int64(((draw & LOW) * size) >> HALF)
-                else:
-                    last = first + np.int64(size) - 1
-                    e = inverse_cdf(cumsum, first, last, uniform(draw))
-                v = np.uint64(col[e])
+            else:
+                e = edge_of(draw, v, rowptr, cumsum)
+                if e >= 0:
+                    v = np.uint64(col[e])
             nodes[s, i + 1] = v
             if edges.shape[1] > 0:
                 edges[s, i] = e
+
+
+@compiled
+def biased_walk(starts, nodes, edges, numbers, graph, restart, key, bias):
+    """As :func:`walk`, by node2vec's rule: an edge is drawn, and taken with
+    the probability of ``bias`` if it leads back to the node before, to one
+    that the node before has an edge to, or to any other; else another is
+    drawn. The columns of a row must be sorted.
+    """
+    rowptr, col, _, cumsum, _ = graph
+    for s in range(len(numbers)):
+        v = before = origin = starts[s]
+        nodes[s, 0] = v
+        state = stream(key, 0, numbers[s])
+        e = -1  # the edge of the last step
+        for i in range(nodes.shape[1] - 1):
+            first = e < 0  # there is no node before
+            state += GOLDEN
+            draw = splitmix64(state)
+            e = -1
+            if (draw >> HALF) < restart:
+                v = origin
+            else:
+                e = edge_of(draw, np.uint64(v), rowptr, cumsum)
+                while e >= 0 and not first:
+                    share = bias[kind(before, col[e], rowptr, col)]
+                    state += GOLDEN
+                    if uniform(splitmix64(state)) < share:
+                        break
+                    state += GOLDEN
+                    draw = splitmix64(state)
+                    e = edge_of(draw, np.uint64(v), rowptr, cumsum)
+                if e >= 0:
+                    before, v = v, col[e]
+            nodes[s, i + 1] = v
+            edges[s, i] = e
+
+
+@compiled
+def kind(before, node, rowptr, col):
+    """0 for the node before itself, 1 for one that it has an edge to, 2 for
+    any other.
+    """
+    if node == before:
+        return 0
+    low, high = rowptr[before], rowptr[before + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if col[middle] < node:
+            low = middle + 1
+        else:
+            high = middle
+    return 1 if low < rowptr[before + 1] and col[low] == node else 2
+
+
+@compiled
+def edge_of(draw, v, rowptr, cumsum):
+    """One of the edges of a node by the low half of a draw, or -1 if it has
+    none.
+    """
+    first = rowptr[v]
+    size = np.uint64(rowptr[v + ONE] - first)
+    if size == 0:
+        return -1
+    if len(cumsum) == 0:
+        return first + np.int64(((draw & LOW) * size) >> HALF)
+    last = first + np.int64(size) - 1
+    return inverse_cdf(cumsum, first, last, uniform(draw))
 
 
 @compiled

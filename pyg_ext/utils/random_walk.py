@@ -39,12 +39,21 @@ def random_walk(
     edge_weight: OptTensor = None,
     num_nodes: int | None = None,
     seed: int | None = None,
+    *,
+    p: float = 1.0,
+    q: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     r"""Walks at random along the edges, as in the `"DeepWalk: Online Learning
-    of Social Representations" <https://arxiv.org/abs/1403.6652>`_ paper.
+    of Social Representations" <https://arxiv.org/abs/1403.6652>`_ paper, or
+    with the bias of the `"node2vec: Scalable Feature Learning for Networks"
+    <https://arxiv.org/abs/1607.00653>`_ paper.
 
     A step takes one of the outgoing edges, each with the same probability or
     with one in proportion to its weight. Where there is none, the walk stays.
+    With :obj:`p` and :obj:`q`, the probability of an edge is multiplied by
+    :math:`1/p` if it leads back to the node before, by one if that node has
+    an edge to where it leads, and by :math:`1/q` otherwise. A first step, and
+    one after a restart, has no node before.
     It is always the same compiled loop, so that a seed gives the same walks
     on every machine.
 
@@ -60,11 +69,16 @@ def random_walk(
             (default: :obj:`None`)
         seed (int, optional): Seed of the random numbers; drawn from
             PyTorch's generator if :obj:`None`. (default: :obj:`None`)
+        p (float, optional): How much less likely a step back is.
+            (default: :obj:`1.0`)
+        q (float, optional): How much less likely a step away from the node
+            before is. (default: :obj:`1.0`)
 
     Raises:
         ValueError: If :obj:`walk_length` is not in :math:`[1, 10^6]`,
-            :obj:`restart` no probability below one, or the graph or the
-            starts make no sense.
+            :obj:`restart` no probability below one, :obj:`p` or :obj:`q` not
+            in :math:`[0.01, 100]`, or the graph or the starts make no
+            sense.
 
     Shapes:
         - **input:** edge indices :math:`(2, |\mathcal{E}|)`, starts
@@ -72,15 +86,20 @@ def random_walk(
         - **output:** nodes :math:`(S, L + 1)`, the start first; positions of
           the edges taken in :obj:`edge_index` :math:`(S, L)`, -1 for none
     """
-    from pyg_ext.utils.diffusion_kernels import row_cumsum, walk
+    from pyg_ext.utils.diffusion_kernels import biased_walk, row_cumsum, walk
 
     _check_walk(walk_length, restart)
+    _check_bias(p=p, q=q)
     edge_index, edge_weight, num_nodes = check_edges(
         edge_index, edge_weight, num_nodes
     )
     starts = check_targets(start, num_nodes, 'start').numpy()
     row, col = edge_index.cpu()
     order, cumsum = row.argsort(stable=True), EMPTY
+    plain = p == q == 1.0
+    if not plain:  # which looks nodes up among the columns of a row
+        order = col.argsort(stable=True)
+        order = order[row[order].argsort(stable=True)]
     if edge_weight is not None:
         weight = edge_weight.detach().cpu().double()
         order = order[weight[order] > 0.0]
@@ -91,10 +110,14 @@ def random_walk(
     nodes = np.empty((len(starts), walk_length + 1), np.int64)
     edges = np.empty((len(starts), walk_length), np.int64)
     graph = (rowptr, col[order].numpy(), EMPTY, cumsum, EMPTY)
+    shares = np.array([1.0 / p, 1.0, 1.0 / q])
     in_threads(
-        walk,
+        walk if plain else biased_walk,
         (starts, nodes, edges, np.arange(len(starts))),
-        (graph, fixed_point(restart), draw_seed(seed), 0),
+        (
+            *(graph, fixed_point(restart), draw_seed(seed)),
+            0 if plain else shares / shares.max(),
+        ),
         max(CHUNK // walk_length, 1),
     )
     order = np.append(order.numpy(), -1)  # where edges are -1
@@ -396,3 +419,9 @@ def _check_walk(walk_length: int, restart: float = 0.0) -> None:
     check_count('walk_length', walk_length, 1, MAX_STEPS)
     if not 0.0 <= check_real('restart', restart) < 1.0:
         raise ValueError(f'restart must be in [0, 1) (got {restart})')
+
+
+def _check_bias(**bias: float) -> None:
+    for name, value in bias.items():
+        if not 0.01 <= check_real(name, value) <= 100.0:
+            raise ValueError(f'{name} must be in [0.01, 100] (got {value})')

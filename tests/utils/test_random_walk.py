@@ -56,6 +56,47 @@ def test_rows_do_not_see_each_other(much, dtype):
     assert shares == pytest.approx([0, 0.25, 0.5, 0.25, 0.25, 0.75], abs=0.01)
 
 
+@pytest.mark.parametrize('weighted', [False, True])
+@pytest.mark.parametrize(('p', 'q'), [(0.25, 4.0), (4.0, 0.5), (2.0, 1.0)])
+def test_bias_of_node2vec(p, q, weighted):
+    """At node 1, from node 0: back, to 2 beside 0, to 3 and 4 away from 0."""
+    edges = torch.tensor([[0, 0, 1, 1, 1, 1, 2], [1, 2, 4, 2, 0, 3, 1]])
+    weight = torch.tensor([1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 1.0])
+    start = torch.zeros(60_000, dtype=torch.long)
+    if not weighted:
+        weight = torch.tensor([1.0, 1e-9, 1.0, 1.0, 1.0, 1.0, 1.0])
+    plain, _ = random_walk(edges, start, 2, 0.0, weight, seed=2)
+    assert (plain[:, 1] == 1).all()
+    nodes, taken = random_walk(edges, start, 2, 0.0, weight, seed=2, p=p, q=q)
+    assert torch.equal(edges[1, taken], nodes[:, 1:])
+    beside = 1.0 if not weighted else 1.0 / q  # its edge has no weight
+    bias = torch.tensor([1.0 / p, 0.0, beside, 1.0 / q, 1.0 / q])
+    want = bias * torch.tensor([weight[4], 0, weight[3], weight[5], weight[2]])
+    shares = nodes[:, 2].bincount(minlength=5) / len(nodes)
+    assert torch.allclose(shares, want / want.sum(), atol=0.01)
+
+
+def test_bias_where_there_is_no_node_before():
+    """With certain restarts nothing is biased, and p=q=1 is no bias."""
+    edges = erdos_renyi_graph(30, 0.2)
+    start = torch.arange(30).repeat(500)
+    nodes, _ = random_walk(edges, start, 1, seed=1, p=0.01, q=100.0)
+    plain, _ = random_walk(edges, start, 1, seed=2)
+    one, other = (n[:, 1].bincount(minlength=30) for n in (nodes, plain))
+    assert ((one - other).abs() < 6 * (other + 1).sqrt()).all()
+    same = random_walk(edges, start, 5, 0.1, seed=1, p=1.0, q=1.0)[0]
+    assert torch.equal(same, random_walk(edges, start, 5, 0.1, seed=1)[0])
+    dead_end = random_walk(CHAIN, torch.tensor([0]), 5, seed=1, p=2.0)[0]
+    assert dead_end.tolist() == [[0, 1, 2, 3, 3, 3]]
+
+
+@pytest.mark.parametrize('name', ['p', 'q'])
+@pytest.mark.parametrize('value', [0.0, -1.0, 1e3, float('nan')])
+def test_bias_out_of_range(name, value):
+    with pytest.raises(ValueError, match=rf'{name} must be in \[0.01, 100\]'):
+        random_walk(CHAIN, torch.tensor([0]), 2, **{name: value})
+
+
 def test_seed_and_threads():
     edges = erdos_renyi_graph(30, 0.2)
     start = torch.arange(30).repeat(5)

@@ -33,8 +33,8 @@ class LSTMAggregation(Aggregation):
 
     Raises:
         ValueError: On sizes that are not positive, on a
-            :class:`torch.nn.LSTM` that goes both ways or projects, and in the forward pass on
-            groups that there are not.
+            :class:`torch.nn.LSTM` that goes both ways or projects, and in the
+            forward pass on groups that there are not.
 
     Shapes:
         - **input:** elements :math:`(N, F_{in})`, the group of each

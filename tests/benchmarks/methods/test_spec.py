@@ -8,7 +8,8 @@ from benchmarks.methods import spec as methods
 from benchmarks.methods.edges import DROPS, EDGES, SIMILARITIES
 from benchmarks.methods.network import Network
 
-OTHERS = ('dilated', 'unshared', 'pool', 'lstm')  # remedies that a GCN does not know
+# Remedies that a GCN does not know:
+OTHERS = ('dilated', 'unshared', 'pool', 'lstm')
 SPECS = [
     *backbones.BACKBONES,
     *methods.aliases(),

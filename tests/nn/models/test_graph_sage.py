@@ -56,5 +56,6 @@ def test_width_from_the_first_input(graph):
     ],
 )
 def test_errors(options, message):
+    sizes = {'in_channels': 5, 'hidden_channels': 4, 'num_layers': 2}
     with pytest.raises(ValueError, match=message):
-        GraphSAGE(**{'in_channels': 5, **options}, hidden_channels=4, num_layers=2)
+        GraphSAGE(**{**sizes, **options})
