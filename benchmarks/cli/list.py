@@ -73,8 +73,8 @@ def _remedies(dataset: str | None) -> list[tuple[str, str]]:
     return [
         (
             f'+{name}',
-            f'{_keys({**remedy.fixed, **remedy.default})}; for '
-            f'{", ".join(backbones_of(name))}',
+            f'{_keys({**remedy.fixed, **remedy.default}) or "no labels"}; '
+            f'for {", ".join(backbones_of(name))}',
         )
         for name, remedy in REMEDIES.items()
     ]

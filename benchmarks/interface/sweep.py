@@ -147,6 +147,12 @@ def sweep(
     ]
     if probe:
         dataset.need_one_graph('a probe')
+        for cell in cells:
+            if spec.parse(cell.method).unsupervised:
+                raise UsageError(
+                    f'a probe looks at outputs for classes, and '
+                    f'{cell.method} gives an embedding'
+                )
         if joins:
             raise UsageError(f'a probe needs a graph, and {joins[0]} has none')
         _need_classes(cells[0])

@@ -8,6 +8,8 @@ from typing import Any
 from ..data import datasets
 from ..data import own as own_data
 from ..environment import check_device, pick_device, stamp
+from ..errors import UsageError
+from ..methods import spec
 from ..runs.cells import plan
 from ..runs.identity import key
 from ..runs.store import Row, Store
@@ -87,6 +89,10 @@ def train(
     [cell] = plan(name, [method], [depth], [seed], preset, overrides, protocol)
     size = distributed.started().size
     if size > 1:
+        if spec.parse(cell.method).unsupervised:
+            raise UsageError(
+                f'{cell.method} is trained by one process (got {size})'
+            )
         cell.config['processes'] = size
     device = distributed.own_device(pick_device(device))
     check_device(device)

@@ -30,6 +30,7 @@ from pyg_ext.utils import CSRTensor, gcn_adj, mean_adj
 
 from ..errors import UsageError
 from ..values import read_file
+from .node2vec import Node2Vec
 
 
 def plain_edges(
@@ -59,6 +60,7 @@ class Backbone:
     joins_points: bool = False  # makes its own graph of nearest neighbors
     adjacency: Callable[..., Adj] = gcn_adj  # what it takes best
     sparse_features: bool = True
+    transductive: bool = False  # a vector of each node it has seen
     code: str | None = None  # digest of the source of a user's own
 
 
@@ -104,6 +106,13 @@ BACKBONES = {
     'dagnn': Backbone(DAGNN, 'K', STEPS),
     'gprgnn': Backbone(GPRGNN, 'K', STEPS),
     'sgc': Backbone(SGC, 'K', STEPS, sparse_features=False),
+    'node2vec': Backbone(
+        Node2Vec,
+        'window',
+        'steps between the nodes of a pair',
+        adjacency=plain_edges,
+        transductive=True,
+    ),
     'deepgcn': Backbone(
         DeepGCN,
         'num_layers',

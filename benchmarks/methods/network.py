@@ -16,7 +16,7 @@ from pyg_ext.transforms import AddRandomWalkEdges
 
 from .backbones import plain_edges
 from .edges import DROPS, SIMILARITIES
-from .spec import Method
+from .spec import HIDDEN, Method
 
 
 def _check_output(
@@ -37,6 +37,11 @@ class Network:
     depth: int
     options: dict[str, Any]
     augment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def width(self) -> int:
+        """The size of an embedding."""
+        return self.options.get('hidden_channels', HIDDEN)
 
     def build(
         self,

@@ -31,4 +31,5 @@ REMEDIES = {
     'dropmessage': Remedy(default={'message_dropout': 0.5}),
     'pool': Remedy({'aggr': 'max', 'project': True}),
     'lstm': Remedy({'aggr': 'lstm', 'project': False}),
+    'unsupervised': Remedy(),  # trained by pairs of nodes, without labels
 }

@@ -59,6 +59,11 @@ class Method:
         return {k: kind_of(k, a) for k, a in known.items() if k not in GRAPH}
 
     @property
+    def unsupervised(self) -> bool:
+        """Whether labels are for a classifier of what it gives alone."""
+        return self.backbone.transductive or 'unsupervised' in self.words
+
+    @property
     def sees_edges(self) -> bool:
         """Whether the model can take features of edges."""
         return 'edge_dim' in _parameters(self.backbone.model)
@@ -81,12 +86,14 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
 
 def backbones_of(remedy: str) -> list[str]:
     """The backbones that know a remedy."""
+    return [n for n, b in own.known().items() if _knows(b, remedy)]
+
+
+def _knows(backbone: Backbone, remedy: str) -> bool:
+    if remedy == 'unsupervised':  # which needs a graph, and goes by itself
+        return not (backbone.joins_points or backbone.transductive)
     asks = {*REMEDIES[remedy].fixed, *REMEDIES[remedy].default}
-    return [
-        name
-        for name, backbone in own.known().items()
-        if asks <= _parameters(backbone.model).keys()
-    ]
+    return asks <= _parameters(backbone.model).keys()
 
 
 def expand(text: str) -> list[str]:
@@ -150,10 +157,15 @@ def parse(spec: str) -> Method:
                     f'{remedy!r} cannot change the edges in {spec!r}: '
                     f'{edges or name} does'
                 )
+            if backbones[name].transductive and remedy in DROPS:
+                raise UsageError(
+                    f'{remedy!r} has no effect in {spec!r}: {name} learns '
+                    f'from walks on all edges'
+                )
             edges = remedy
             continue
         fixed, default = REMEDIES[remedy].fixed, REMEDIES[remedy].default
-        if not {*fixed, *default} <= known:
+        if not _knows(backbones[name], remedy):
             raise UsageError(f'{name} has no remedy {remedy!r} ({spec})')
         clash = any(
             keywords.get(key, value) != value for key, value in fixed.items()

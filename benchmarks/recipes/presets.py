@@ -17,8 +17,15 @@ from ..methods.backbones import Backbone
 from ..methods.edges import EDGES
 from ..methods.network import Network
 from ..methods.spec import Method, parse
-from ..values import KEYS, check, read_file
-from .recipe import BATCHES, Recipe, check_batch, parameter_groups
+from ..values import KEYS, Kind, check, read_file
+from .recipe import (
+    BATCHES,
+    OBJECTIVE,
+    OBJECTIVE_KINDS,
+    Recipe,
+    check_batch,
+    parameter_groups,
+)
 from .recipe import KINDS as RECIPE
 
 FOLDER = Path(__file__).with_name('presets')
@@ -201,6 +208,14 @@ def configure(
             **recipe.get('augment', {}),
             **overrides.get('augment', {}),
         }
+    if method.unsupervised:
+        given = {
+            **recipe.get('objective', {}),
+            **overrides.get('objective', {}),
+        }
+        known = objective_of(method)
+        config['objective'] = {**{k: OBJECTIVE[k] for k in known}, **given}
+        _check_objective(config, method, depth)
     found = find(dataset)
     if found.many:
         _check_many(config, method, found)
@@ -277,6 +292,8 @@ def _check_values(given: dict[str, Any], method: Method) -> None:
     kinds = {**RECIPE, **method.kinds()}
     if method.edges is not None:
         kinds['augment'] = KEYS
+    if not method.unsupervised:
+        del kinds['objective']
     for key in given:
         check_name(f'key of {method.name}', key, kinds)
     edges, known = given.get('augment', {}), method.edge_kinds()
@@ -285,8 +302,37 @@ def _check_values(given: dict[str, Any], method: Method) -> None:
         for key in edges:
             check_name('key of augment', key, known)
         check(edges, known)
+        pairs, known = given.get('objective', {}), objective_of(method)
+        for key in pairs:
+            check_name('key of objective', key, known)
+        check(pairs, known)
     except (UsageError, ValueError) as error:
         raise UsageError(f'{method.name}: {error}') from error
+
+
+def objective_of(method: Method) -> dict[str, Kind]:
+    """What a recipe may say of the pairs of an unsupervised method."""
+    depth = method.backbone.depth  # which may be the window
+    return {k: v for k, v in OBJECTIVE_KINDS.items() if k != depth}
+
+
+def _check_objective(
+    config: dict[str, Any], method: Method, depth: int
+) -> None:
+    """Whether pairs can be drawn so, and what they go with."""
+    for key in ('batch', 'label_rate', 'loss'):
+        if key in config:
+            raise UsageError(
+                f'{method.name} learns from pairs of nodes, and knows no '
+                f'{key} (got {config[key]!r})'
+            )
+    pairs = {method.backbone.depth: depth, **config['objective']}
+    if pairs['window'] > pairs['walk_length']:
+        raise UsageError(
+            f'{method.name}: no two nodes of a walk of '
+            f'{pairs["walk_length"]} steps are {pairs["window"]} apart: set '
+            f'a walk_length of at least that'
+        )
 
 
 def _check_many(
@@ -294,6 +340,10 @@ def _check_many(
 ) -> None:
     if method.backbone.joins_points and dataset.kind != 'points':
         raise UsageError(f'{method.name} is for points, not for given graphs')
+    if method.unsupervised:
+        raise UsageError(
+            f'{method.name} is for one graph, and {dataset.name} has many'
+        )
     if method.edges is not None:
         raise UsageError(
             f'{method.name} changes the edges of one graph, not of many'

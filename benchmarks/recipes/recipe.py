@@ -12,6 +12,7 @@ from ..data.metrics import Metric, log_cross_entropy
 from ..errors import UsageError
 from ..values import (
     FLAG,
+    KEYS,
     NOT_NEGATIVE,
     NOTHING,
     POSITIVE,
@@ -27,6 +28,18 @@ BATCHES: dict[str, dict[str, Any]] = {
     'cluster': {'parts': 10, 'batch_size': 1},
     'neighbor': {'batch_size': 1024, 'fanout': [10, 10]},
     'saint': {'parts': 10, 'batch_size': 2000, 'walk_length': 2},
+}
+
+# What an unsupervised method learns from, with its defaults:
+OBJECTIVE: dict[str, Any] = {
+    'walk_length': 5,
+    'num_walks': 2,
+    'window': 5,
+    'negatives': 1.0,
+    'steps': 1,
+    'unit': True,
+    'p': 1.0,
+    'q': 1.0,
 }
 
 
@@ -68,6 +81,13 @@ class Recipe:
             step; see :class:`benchmarks.training.label_reuse.LabelReuse`.
         label_steps: How often predictions become inputs, in place of labels
             that are not known.
+        objective: Of an unsupervised method, how its pairs of nodes are
+            drawn, see :mod:`benchmarks.training.embedding`: the steps of a
+            walk, ``walk_length``; the walks from a node, ``num_walks``; how
+            far apart on a walk a pair may be, ``window``; the bias of
+            node2vec, ``p`` and ``q``; how much a pair of random nodes weighs,
+            ``negatives``; the steps that the pairs of an epoch make,
+            ``steps``; whether vectors are of length one, ``unit``.
         processes: How many processes share the training nodes; torchrun says.
     """
 
@@ -88,6 +108,7 @@ class Recipe:
     warmup: int | None = None
     label_rate: float | None = None
     label_steps: int | None = None
+    objective: dict[str, Any] | None = None
     processes: int | None = None
 
     def __post_init__(self) -> None:
@@ -137,7 +158,21 @@ KINDS = {
     'warmup': WHOLE,
     'label_rate': INSIDE | NOTHING,
     'label_steps': whole(0) | NOTHING,
+    'objective': KEYS | NOTHING,
     'processes': WHOLE,
+}
+BIAS = Kind(
+    'a number in [0.01, 100]', Annotated[float, Interval(ge=0.01, le=100)]
+)
+OBJECTIVE_KINDS = {
+    'walk_length': whole(1),
+    'num_walks': whole(1),
+    'window': whole(1),
+    'negatives': POSITIVE,
+    'steps': whole(1),
+    'unit': FLAG,
+    'p': BIAS,
+    'q': BIAS,
 }
 
 

@@ -51,6 +51,7 @@ NAMES = {
     'gcnii*': 'GCNII*',
     'gcnii-dense': 'GCNII (dense)',
     'deepgcn': 'DeepGCN',
+    'node2vec': 'node2vec',
 }
 REMEDIES = {
     'batch': 'BatchNorm',
@@ -75,6 +76,7 @@ REMEDIES = {
     'pool': 'max pooling',
     'ppr': 'PPR',
     'skipnode': 'SkipNode',
+    'unsupervised': 'unsupervised',
     'virtual': 'virtual node',
     'walk': 'walks',
 }

@@ -91,13 +91,9 @@ def plan(
     shown = {}
     for name, method in parsed.items():
         words = presets.borrowed(preset, dataset, method)
-        config = presets.configure(
-            preset,
-            dataset,
-            method,
-            settings(overrides, name),
-            min(depths),
-        )
+        own = settings(overrides, name)
+        for depth in {min(depths), max(depths)}:  # some have a least, a most
+            config = presets.configure(preset, dataset, method, own, depth)
         if 'processes' in config:
             raise UsageError(
                 'processes is what torchrun starts, and cannot be set: '
@@ -107,6 +103,11 @@ def plan(
             raise UsageError(
                 f'loss={config["loss"]} is for classes, and {dataset} is '
                 f'judged by {metric.name}'
+            )
+        if method.unsupervised and not metric.classes:
+            raise UsageError(
+                f'{name} is judged by a classifier, and {dataset} by '
+                f'{metric.name}'
             )
         shown[name] = config, code_of(found, method), words
     return [

@@ -16,7 +16,7 @@ from ..environment import device_name, pick_device, versions
 from ..methods import own, spec
 from ..methods.backbones import Backbone
 from ..recipes import presets
-from ..training import graphs, nodes
+from ..training import embedding, graphs, nodes
 from ..training.checkpoint import Journal
 from ..training.distributed import ALONE, Team
 from .cells import Cell
@@ -80,6 +80,8 @@ def do(
     given = (network, data, recipe, protocol, cell.seed, device)
     if datasets.find(cell.dataset).many:
         scores = graphs.run(*given)
+    elif method.unsupervised:
+        scores = embedding.run(*given, journal)
     else:
         scores = nodes.run(*given, probed, team, journal)
     threads = torch.get_num_threads()

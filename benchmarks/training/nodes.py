@@ -173,7 +173,10 @@ def set_up(
     classes = num_outputs(data.y)
     labels = 0 if recipe.label_rate is None else classes
     width = data.num_features + labels
-    model = plain = network.build(width, classes, edge_dim)
+    if network.method.backbone.transductive:
+        width = data.num_nodes
+    outputs = classes if recipe.objective is None else network.width
+    model = plain = network.build(width, outputs, edge_dim)
     inputs = network.inputs(plain, data)
     if inputs:
         model = WithInputs(model, inputs)

@@ -22,7 +22,11 @@ def build(spec, depth, **options):
 
 
 ON_GRAPHS = [
-    *(name for name, b in backbones.BACKBONES.items() if not b.joins_points),
+    *(
+        name
+        for name, b in backbones.BACKBONES.items()
+        if not (b.joins_points or b.transductive)
+    ),
     *methods.aliases(),
 ]
 
