@@ -184,10 +184,11 @@ class CommittedRuns(Table):
 
 
 def class_of(method: str) -> str:
-    """The class that a method is made of, linked."""
-    return (
-        f'{{class}}`~pyg_ext.nn.{spec.parse(method).backbone.model.__name__}`'
-    )
+    """The class that a method is made of, linked if others may use it."""
+    model = spec.parse(method).backbone.model
+    if not model.__module__.startswith('pyg_ext'):
+        return f'`{model.__name__}`'
+    return f'{{class}}`~pyg_ext.nn.{model.__name__}`'
 
 
 def paper_of(model: type) -> str:

@@ -355,6 +355,18 @@ PROTEINS = 'depth --preset ogb --dataset ogbn-proteins --methods revgcn'
         (f'{PROTEINS} --probe', 'a probe is for classes, and ogbn-proteins'),
         (f'{PROTEINS} --set loss=log', 'loss=log is for classes, and ogbn-pr'),
         ('depth --preset classic --dataset ogbg-molesol', 'there is ogb'),
+        (
+            'depth --preset graphsage --methods sage+unsupervised --probe',
+            'sage+unsupervised gives an embedding',
+        ),
+        (
+            f'{PROTEINS}+unsupervised --set batch=full',
+            'judged by a classifier, and ogbn-proteins by rocauc',
+        ),
+        (
+            'depth --preset graphsage --methods node2vec --depths 2,30',
+            'a walk of 20 steps are 30 apart',
+        ),
         (f'{POINTS} --probe', 'a probe needs a graph, and deepgcn has none'),
         (f'{POINTS}+ers', "unknown remedy 'ers': did you mean 'res'"),
         (f'{POINTS}+{{}}', "a part of the method 'deepgcn+' is missing"),

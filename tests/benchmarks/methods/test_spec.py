@@ -11,7 +11,7 @@ from benchmarks.methods.network import Network
 # Remedies that a GCN does not know:
 OTHERS = ('dilated', 'unshared', 'pool', 'lstm')
 SPECS = [
-    *backbones.BACKBONES,
+    *(n for n, b in backbones.BACKBONES.items() if not b.transductive),
     *methods.aliases(),
     'gcn+res+jump',
     'resgcn+ppr',
@@ -76,6 +76,9 @@ def test_depth_counts_graph_convolutions():
         ('appnp+skipnode', "appnp has no remedy 'skipnode'"),
         ('sage+pool+lstm', "'lstm' excludes another in .* set aggr, project"),
         ('deepergcn+pool', "deepergcn has no remedy 'pool'"),
+        ('node2vec+unsupervised', "node2vec has no remedy 'unsupervised'"),
+        ('deepgcn+unsupervised', "deepgcn has no remedy 'unsupervised'"),
+        ('node2vec+dropedge', "'dropedge' has no effect in .*walks on all"),
         ('gcn+dropmessage+ppr', "edges without weights, and 'ppr' gives"),
         ('', "a part of the method '' is missing"),
         ('gcn+', r"a part of the method 'gcn\+' is missing"),
@@ -164,6 +167,14 @@ def test_remedies_that_say_the_same_go_together():
     assert method.defaults == {'hidden_channels': 64, 'theta': 0.5}
     assert 'theta' in method.options()
     assert 'skip' not in method.options()
+
+
+def test_methods_without_labels():
+    assert methods.parse('node2vec').unsupervised
+    assert methods.parse('sage+unsupervised+pool').unsupervised
+    assert not methods.parse('sage+pool').unsupervised
+    name = methods.parse('resgcn+unsupervised+ppr').name
+    assert name == 'resgcn+unsupervised+ppr'
 
 
 def test_a_default_of_a_remedy_may_be_set():

@@ -9,7 +9,7 @@ from benchmarks.methods import backbones
 from benchmarks.methods import spec as methods
 from benchmarks.methods.edges import EDGES
 from benchmarks.recipes import presets
-from benchmarks.recipes.recipe import SPARSE
+from benchmarks.recipes.recipe import OBJECTIVE, SPARSE
 
 ALL = [
     (preset, dataset, method)
@@ -156,10 +156,60 @@ def test_options_of_edges_have_kinds(edges):
     assert not {'edge_index', 'num_nodes', 'training'} & {*kinds}
 
 
+def test_pairs_beside_the_recipe_of_the_method():
+    sage = methods.parse('sage+unsupervised')
+    config = presets.configure(
+        'graphsage', 'cora', sage, {'objective': {'window': 2}}
+    )
+    assert config['objective'] == {
+        **OBJECTIVE,
+        'walk_length': 5,
+        'num_walks': 2,
+        'window': 2,
+        'negatives': 1,
+    }
+    table = methods.parse('node2vec')
+    config = presets.configure('graphsage', 'cora', table, {}, 10)
+    assert 'window' not in config['objective']  # which is its depth
+    plain = presets.configure('graphsage', 'cora', methods.parse('sage'), {})
+    assert 'objective' not in plain
+
+
+@pytest.mark.parametrize(
+    ('spec', 'given', 'depth', 'message'),
+    [
+        ('sage', {'objective': {}}, 2, "unknown key of sage 'objective'"),
+        (
+            'sage+unsupervised',
+            {'objective': {'widnow': 2}},
+            2,
+            "key of objective 'widnow': did you mean 'window'",
+        ),
+        (
+            'node2vec',
+            {'objective': {'window': 2}},
+            2,
+            "unknown key of objective 'window'",
+        ),
+        ('node2vec', {'objective': {'p': 0.0}}, 2, 'p must be a number in'),
+        ('node2vec', {}, 21, 'a walk of 20 steps are 21 apart: set a walk_l'),
+        ('node2vec', {'batch': 'random'}, 2, 'node2vec learns from pairs of'),
+        ('sage+unsupervised', {'loss': 'log'}, 2, 'knows no loss'),
+    ],
+)
+def test_pairs_that_cannot_be_drawn(spec, given, depth, message):
+    method = methods.parse(spec)
+    with pytest.raises(UsageError, match=message):
+        presets.configure('graphsage', 'cora', method, given, depth)
+
+
 def test_what_many_graphs_do_not_use():
     gin = methods.parse('gin')
     with pytest.raises(UsageError, match='label_rate is for one graph, and'):
         presets.configure('ogb', 'ogbg-molhiv', gin, {'label_rate': 0.5})
+    free = methods.parse('gin+unsupervised')
+    with pytest.raises(UsageError, match='unsupervised is for one graph'):
+        presets.configure('ogb', 'ogbg-molhiv', free, {})
 
 
 def test_unknown_names():

@@ -19,7 +19,8 @@ from benchmarks.training import parts as batches
 from benchmarks.training.distributed import ALONE, group, started
 
 # On the digits, of whose 50 training nodes each process has half.
-SPECS = sorted({*BACKBONES} | {'gcn+res', 'gcn+jump', 'deepgcn+res'})
+LEARN = {n for n, b in BACKBONES.items() if not b.transductive}
+SPECS = sorted(LEARN | {'gcn+res', 'gcn+jump', 'deepgcn+res'})
 OPTIONS = {  # where a model has them
     'checkpoint_blocks': True,
     'hidden_channels': 16,
