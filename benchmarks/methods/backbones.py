@@ -76,7 +76,6 @@ BACKBONES = {
         'num_layers',
         CONVS,
         adjacency=mean_adj,
-        sparse_features=False,
     ),
     'gin': Backbone(
         GIN,

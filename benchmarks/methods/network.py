@@ -39,6 +39,19 @@ class Network:
     augment: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def all_options(self) -> dict[str, Any]:
+        """Of the method, and those of the recipe."""
+        return {**self.method.defaults, **self.options, **self.method.keywords}
+
+    @property
+    def sparse_features(self) -> bool:
+        """Whether the model takes sparse features."""
+        known = self.method.backbone.sparse_features
+        if self.all_options.get('aggr', 'mean') != 'mean':
+            return known and self.all_options.get('lin_in', False)
+        return known
+
+    @property
     def width(self) -> int:
         """The size of an embedding."""
         return self.options.get('hidden_channels', HIDDEN)
@@ -60,8 +73,7 @@ class Network:
             in_channels=in_channels,
             out_channels=out_channels,
             **{backbone.depth: self.depth},
-            **self.method.keywords,
-            **{**self.method.defaults, **self.options},
+            **self.all_options,
             **edges,
         )
         if backbone.code is not None:
@@ -96,12 +108,10 @@ class Network:
         )
 
     def _convert(self, *edges: Any) -> Adj:
-        method = self.method
-        options = {**method.keywords, **method.defaults, **self.options}
-        messages = options.get('message_dropout', 0.0) > 0.0
-        if messages or options.get('aggr', 'mean') != 'mean':
+        messages = self.all_options.get('message_dropout', 0.0) > 0.0
+        if messages or self.all_options.get('aggr', 'mean') != 'mean':
             return plain_edges(*edges)  # no product with a matrix gives it
-        return method.backbone.adjacency(*edges)
+        return self.method.backbone.adjacency(*edges)
 
     def takes_edge_attr(self, data: Data) -> bool:
         """Whether there are features of edges, and the model takes them."""

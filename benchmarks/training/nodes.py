@@ -163,8 +163,7 @@ def set_up(
         raise ValueError('edge_features: the edges have none')
     else:
         edge_dim = data.edge_attr.size(1)
-    sparse = network.method.backbone.sparse_features
-    x, y, index = prepare(data, recipe, device, sparse)
+    x, y, index = prepare(data, recipe, device, network.sparse_features)
     adj, redraw = network.adjacency(data), None
     if adj is not None:
         adj, data.edge_index = adj.to(device), data.edge_index.to(device)

@@ -1,8 +1,10 @@
 import pytest
 import torch
-from torch_geometric.nn import SAGEConv
+from torch_geometric.nn import GraphConv, SAGEConv
 
 from pyg_ext.nn import GraphSAGE
+from pyg_ext.nn.models.graph_sage import MeanConv
+from pyg_ext.utils import CSRTensor
 
 
 @pytest.mark.parametrize('project', [False, True])
@@ -20,6 +22,42 @@ def test_layers_are_those_of_pyg(graph, aggr, project):
     conv.load_state_dict(state)
     out = model(graph.x, graph.edge_index)
     assert torch.allclose(out, conv(graph.x, graph.edge_index))
+
+
+@pytest.mark.parametrize('out', [2, 9])
+@pytest.mark.parametrize('bias', [False, True])
+def test_the_mean_of_what_the_linear_layer_gives(graph, out, bias):
+    """Or takes, whichever is narrower; with weights; the gradients, too."""
+    torch.manual_seed(0)
+    conv = MeanConv(5, out, bias=bias).double()
+    other = GraphConv(5, out, bias=bias).double()
+    other.load_state_dict(conv.state_dict())
+    edges = graph.edge_index, graph.edge_weight
+    want = other(graph.x, *edges)
+    wanted = torch.autograd.grad(want.square().sum(), other.parameters())
+    for x in (graph.x, CSRTensor.from_dense(graph.x)):
+        found = conv(x, *edges)
+        assert torch.allclose(found, want)
+        grads = torch.autograd.grad(found.square().sum(), conv.parameters())
+        assert all(map(torch.allclose, grads, wanted))
+    alone = conv((graph.x, None), *edges)
+    assert torch.allclose(alone, found - conv.lin_root(graph.x))
+
+
+@pytest.mark.parametrize('aggr', ['mean', 'max', 'lstm'])
+def test_sparse_features(graph, aggr):
+    torch.manual_seed(0)
+    sparse = CSRTensor.from_dense(graph.x)
+    model = GraphSAGE(5, 4, 2, 2, aggr=aggr, lin_in=True).double()
+    dense = model(graph.x, graph.edge_index)
+    assert torch.allclose(model(sparse, graph.edge_index), dense)
+    model = GraphSAGE(5, 4, 2, 2, aggr=aggr).double()
+    if aggr == 'mean':
+        dense = model(graph.x, graph.edge_index)
+        assert torch.allclose(model(sparse, graph.edge_index), dense)
+        model = GraphSAGE(-1, 4, 2, 2)
+    with pytest.raises(ValueError, match='dense'):
+        model(sparse, graph.edge_index)
 
 
 def test_lstm_reads_neighbors_in_the_order_of_the_edges():
