@@ -195,7 +195,7 @@ CASES = {
     'GraphSAGE pool': Case(
         GraphSAGE,
         (5, 8, 3, 2),
-        {'aggr': 'max', 'project': True, 'dropout': 0.5},
+        {'aggr': 'max', 'project': True, 'lin_in': True},
         'GraphSAGE(5, 2, num_layers=3, skip=None, jk=None)',
         weighted=False,
         shared=None,
@@ -203,7 +203,7 @@ CASES = {
     'GraphSAGE lstm': Case(
         GraphSAGE,
         (5, 8, 3, 2),
-        {'aggr': 'lstm', 'norm': 'layer'},
+        {'aggr': 'lstm', 'lin_in': True, 'norm': 'layer'},
         'GraphSAGE(5, 2, num_layers=3, skip=None, jk=None)',
         compiles=False,  # the lengths of its sequences are data
         weighted=False,

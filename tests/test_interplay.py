@@ -164,7 +164,7 @@ def test_jit_trace(case):
 @no_export
 def test_export(case):
     model, given = case.build().eval(), graph_of(8)
-    if case.cls is RandomWalkConv:
+    if case.cls is RandomWalkConv or case.ordered:
         with pytest.raises(RuntimeError):
             torch.export.export(model, given, strict=False)
         return
@@ -284,6 +284,8 @@ def test_neighbor_loader(model_case, graph):
     """All neighbors of all hops: the seeds are as in the whole graph."""
     if 'virtual_node' in model_case.kwargs or model_case.cls is ours.DeepGCN:
         pytest.skip('looks at all nodes of a graph')
+    if model_case.ordered:
+        pytest.skip('a loader has edges in another order')
     if model_case.kwargs.get('norm') == 'pair':
         pytest.skip('looks at all nodes of a graph')
     model = model_case.build().eval()
