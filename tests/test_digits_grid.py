@@ -216,4 +216,5 @@ def test_the_page_has_the_table_of_the_runs():
     grid = runs[runs['network'].isin([SAGE, RGCN])]
     with_edges = grid[grid['pixels'] == PIXELS[2]]['test']
     in_order = grid[grid['pixels'] == PIXELS[0]]['test']
-    assert with_edges.tolist() == in_order.tolist()
+    difference = with_edges.to_numpy() - in_order.to_numpy()
+    assert abs(difference).max() < 3.5 / 1247  # as the page says
