@@ -8,7 +8,7 @@ from benchmarks.methods import spec as methods
 from benchmarks.methods.edges import DROPS, EDGES, SIMILARITIES
 from benchmarks.methods.network import Network
 
-OTHERS = ('dilated', 'unshared')  # remedies that a GCN does not know
+OTHERS = ('dilated', 'unshared', 'v2')  # remedies that a GCN does not know
 SPECS = [
     *backbones.BACKBONES,
     *methods.aliases(),
