@@ -3,7 +3,6 @@ import copy
 import pytest
 import torch
 from torch_geometric.nn import GATConv, GATv2Conv
-from torch_geometric.nn.models import GAT as PyGs
 
 from pyg_ext.nn import GAT
 
