@@ -1,7 +1,7 @@
 """What happens layer by layer, before and after training."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,9 @@ from ..output import replacing
 from ..runs.store import Row
 from ..training.layers import DRAWN
 from . import style, tables
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Drawn on a linear scale, all others on a logarithmic one:
 LINEAR = ('numerical_rank', 'effective_rank', 'linear_probe')
@@ -152,9 +155,9 @@ def draw(lines: pd.DataFrame, method: str, folder: Path) -> str:
     return file
 
 
-def draw_attention(lines: pd.DataFrame, method: str, folder: Path) -> str:
-    """Writes what each head lacks of a plain mean against the layer, before
-    and after training, a panel for each depth, and returns the file's name.
+def attention_figure(lines: pd.DataFrame, method: str) -> 'Figure':
+    """What each head lacks of a plain mean against the layer, before and
+    after training, a panel for each depth.
     """
     from matplotlib.figure import Figure
 
@@ -187,9 +190,14 @@ def draw_attention(lines: pd.DataFrame, method: str, folder: Path) -> str:
     figure.legend(
         *grid[0].get_legend_handles_labels(), loc='outside upper left', ncols=2
     )
+    return figure
+
+
+def draw_attention(lines: pd.DataFrame, method: str, folder: Path) -> str:
+    """Writes the figure of a method, and returns the file's name."""
     file = f'attention-{method}.png'
     with replacing(folder / file) as part:
-        figure.savefig(part, dpi=110)
+        attention_figure(lines, method).savefig(part, dpi=110)
     return file
 
 
