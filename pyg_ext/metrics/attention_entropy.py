@@ -16,9 +16,9 @@ def attention_entropy(
     batch: OptTensor = None,
     batch_size: int | None = None,
 ) -> Tensor:
-    r"""The entropy of the attention :math:`\alpha_{ij}` that a node
-    :math:`i` pays to its neighbors, as in the `"Graph Attention Networks"
-    <https://arxiv.org/abs/1710.10903>`_ paper,
+    r"""The entropy of the attention :math:`\alpha_{ij}` of the `"Graph
+    Attention Networks" <https://arxiv.org/abs/1710.10903>`_ paper that a node
+    :math:`i` pays to its neighbors,
 
     .. math::
         H_i = - \sum_{j \in \mathcal{N}(i)} \alpha_{ij} \ln \alpha_{ij},
