@@ -128,7 +128,7 @@ def gcns() -> Figure:
 
 
 def heads() -> Figure:
-    """The attention of GATs of four depths."""
+    """The attention of a GAT of two layers."""
     lines = layers_of.attention(stored('cora-attention-probe'))
     return layers_of.attention_figure(lines, 'gat')
 
