@@ -22,6 +22,7 @@ REMEDIES = {
     'gate': Remedy({'skip': 'gate'}),
     'jump': Remedy({'jk': 'cat'}),
     'dilated': Remedy({'dilated': True}),
+    'v2': Remedy({'v2': True}),
     'unshared': Remedy({'shared_weights': False}),
     'identity': Remedy({'lin_in': True}, {'theta': 0.5}),
     **{norm: Remedy({'norm': norm}) for norm in NORMS},

@@ -11,7 +11,7 @@ import pandas as pd
 from ..runs.store import Row
 from ..training.layers import DRAWN
 from . import style
-from .layers import LINEAR, STATES
+from .layers import LEAST, LINEAR, STATES
 from .summary import cell_text, limits, metric_of, protocol_of, usual_runs
 
 if TYPE_CHECKING:
@@ -245,6 +245,47 @@ def layers(lines: pd.DataFrame) -> dict[str, 'altair.Chart']:
             .configure_view(strokeOpacity=0)
         )
     return out
+
+
+def attention(lines: pd.DataFrame) -> 'altair.Chart':
+    """What each head lacks of a plain mean, layer by layer, before and after
+    training, of the data ``attention``, as :func:`layers.attention` gives
+    them. Parameters as in :func:`layers`.
+    """
+    import altair as alt
+
+    return (
+        alt.Chart(alt.NamedData('attention'))
+        .transform_filter('datum.method == chosen')
+        .transform_filter('depth == 0 || datum.depth == depth')
+        .transform_filter('isValid(datum.divergence)')
+        .mark_point(filled=True, size=18, opacity=0.8)
+        .encode(
+            alt.X('layer:O', title='layer').axis(
+                labelOverlap=True, labelAngle=0, ticks=False
+            ),
+            alt.Y('divergence:Q', title=None)
+            .scale(type='log', domain=[LEAST, 1], nice=False)
+            .axis(format='.0e', tickCount=4),
+            alt.Color('depth:O', title='depth').scale(scheme='viridis'),
+            alt.Row('state:N', title=None, sort=[*STATES]).header(
+                labelOrient='top', labelAnchor='start'
+            ),
+            tooltip=[
+                *('state:N', 'depth:O', 'layer:O', 'head:O'),
+                alt.Tooltip(
+                    'divergence:Q', title='1 - relative entropy', format='.3g'
+                ),
+            ],
+        )
+        .add_params(
+            alt.param(name='chosen', value=lines['method'].iloc[0]),
+            alt.param(name='depth', value=0),
+        )
+        .properties(width=190, height=110)
+        .configure(**CONFIG, header={'labelFontSize': 12})
+        .configure_view(strokeOpacity=0)
+    )
 
 
 def specification(chart: 'altair.TopLevelMixin') -> dict[str, Any]:

@@ -119,19 +119,24 @@ def report(
         values |= _of_runs(summary, rows, seen, left_out)
         good = [row for row in probed if row['status'] == 'ok']
         if good:
-            lines = layers.frame(good)
+            lines, heads = layers.frame(good), layers.attention(good)
+            maps = charts.layers(lines)
+            values['data'] = {'layers': _records(lines)}
+            if len(heads):
+                maps['attention'] = charts.attention(heads)
+                values['data']['attention'] = _records(heads)
+                values['attention'] = layers.ATTENTION
             values['findings'] = _findings(good)
             values['specs'] |= {
                 f'layers-{name}': charts.specification(chart)
-                for name, chart in charts.layers(lines).items()
+                for name, chart in maps.items()
             }
-            values['data'] = {'layers': _records(lines)}
     return render('report.html.j2', **{**EMPTY, **values})
 
 
 EMPTY = dict.fromkeys(
     ('looks', 'wide', 'runs', 'beside', 'facts', 'failures', 'findings'), ()
-) | {'has_reach': False, 'about': None}
+) | {'has_reach': False, 'about': None, 'attention': ''}
 
 
 def _of_runs(

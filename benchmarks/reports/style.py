@@ -40,6 +40,7 @@ NAMES = {
     'gat': 'GAT',
     'sage': 'GraphSAGE',
     'mlp': 'MLP',
+    'gatv2': 'GATv2',
     'gin': 'GIN',
     'sgc': 'SGC',
     'dagnn': 'DAGNN',

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch_geometric.typing import Adj
 from torch_geometric.utils import index_to_mask
 
-from pyg_ext.metrics import OverSmoothingProbe, diagnose
+from pyg_ext.metrics import OverSmoothingProbe, attention_entropy, diagnose
+from pyg_ext.nn import GAT
 
 MEASURES = (
     'dirichlet_energy',
@@ -33,8 +34,8 @@ def look(
     edge_index: Tensor,
 ) -> dict[str, Any]:
     """The layers of a network in evaluation, with the gradients of the
-    training loss, and the diagnosis in words. Draws no random number and
-    leaves the network as it was.
+    training loss, the diagnosis in words, and the attention of a GAT. Draws
+    no random number and leaves the network as it was.
     """
     mode = model.training
     masks = {s: index_to_mask(i, len(y)) for s, i in index.items()}
@@ -51,25 +52,44 @@ def look(
         out = model(x, adj)
         F.cross_entropy(out[index['train']], y[index['train']]).backward()
     model.zero_grad()
+    heads = {}
+    if isinstance(model, GAT):
+        heads['attention'] = attention(model, x, adj)
     model.train(mode)
     right = (out.argmax(dim=-1) == y).double()
     found = diagnose(
         watch, *(right[index[s]].mean().item() for s in ('train', 'val'))
     )
     columns = ('layer', 'module', *DRAWN)
-    layers = [{name: row[name] for name in columns} for row in watch.step()]
     return {
-        'layers': [_plain(layer) for layer in layers],
+        'layers': [
+            {name: _plain(row[name]) for name in columns}
+            for row in watch.step()
+        ],
         'findings': list(found.names),
         'words': str(found),
+        **heads,
     }
 
 
-def _plain(layer: dict[str, Any]) -> dict[str, Any]:
-    """Without what JSON cannot hold."""
-    return {
-        name: None
-        if isinstance(value, float) and not np.isfinite(value)
-        else value
-        for name, value in layer.items()
-    }
+@torch.no_grad()
+def attention(model: GAT, x: Tensor, adj: Adj) -> list[list[float | None]]:
+    """The relative entropy of attention, a row of heads for each layer: one
+    where a head takes a plain mean.
+    """
+    _, weights = model(x, adj, return_attention_weights=True)
+    return [
+        [
+            _plain(value)
+            for value in attention_entropy(
+                edges, alpha, len(x), relative=True
+            ).tolist()
+        ]
+        for edges, alpha in weights
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """Nothing in place of a number that JSON cannot hold."""
+    lost = isinstance(value, float) and not np.isfinite(value)
+    return None if lost else value

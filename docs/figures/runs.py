@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from benchmarks import report
 from benchmarks.reports import edges, style
+from benchmarks.reports import layers as layers_of
 from benchmarks.reports.style import COLORS
 from benchmarks.runs.store import Store
 
@@ -126,6 +127,12 @@ def gcns() -> Figure:
     return layers(rows, {name: look(i) for i, name in enumerate(rows)})
 
 
+def heads() -> Figure:
+    """The attention of a GAT of two layers."""
+    lines = layers_of.attention(stored('cora-attention-probe'))
+    return layers_of.attention_figure(lines, 'gat')
+
+
 def tricks() -> Figure:
     """Skip connections by norms."""
     skips = {
@@ -173,6 +180,7 @@ FIGURES = {
     'edges-gains': gains,
     'probe-layers': deep,
     'probe-gcn': gcns,
+    'attention-heads': heads,
     'tricks': tricks,
     **{name: partial(accuracy, name) for name in CLOUDS},
 }

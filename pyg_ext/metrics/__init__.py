@@ -1,5 +1,6 @@
 """Measures of what depth does to a graph network."""
 
+from pyg_ext.metrics.attention_entropy import attention_entropy
 from pyg_ext.metrics.diagnosis import Diagnosis, Finding, diagnose
 from pyg_ext.metrics.energy import dirichlet_energy, rayleigh_quotient
 from pyg_ext.metrics.feature_correlation import feature_correlation
@@ -20,6 +21,7 @@ __all__ = [
     'Diagnosis',
     'Finding',
     'OverSmoothingProbe',
+    'attention_entropy',
     'column_difference',
     'diagnose',
     'dirichlet_energy',

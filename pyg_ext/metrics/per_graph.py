@@ -49,7 +49,9 @@ def per_graph(measure: Callable) -> Callable:
             if 'edge_weight' in given:
                 given['edge_weight'] = weight
         batch, batch_size = given.pop('batch'), given.pop('batch_size')
-        number, size = _check_batch(batch, batch_size, x)
+        number, size = check_graphs(
+            batch, batch_size, x, given.get('edge_index')
+        )
         values = _values(measure, given, number, size)
         if batch is None:
             values = [value.view(()) for value in values]
@@ -69,8 +71,8 @@ def nan_of(x: Tensor) -> Tensor:
     return x.sum(dtype=torch.double) * torch.nan
 
 
-def _check_batch(
-    batch: OptTensor, batch_size: int | None, x: Tensor
+def check_graphs(
+    batch: OptTensor, batch_size: int | None, x: Tensor, edges: OptTensor
 ) -> tuple[Tensor, int]:
     """The graph of each node, and the number of graphs."""
     if batch is None:
@@ -88,6 +90,11 @@ def _check_batch(
                 f'among {len(x)} nodes): give batch_size if the others are '
                 f'empty'
             )
+    if edges is not None and not torch.equal(*batch[edges]):
+        raise ValueError(
+            'edge_index must join nodes of one graph of the batch (got an '
+            'edge between two)'
+        )
     return batch, batch_size
 
 
@@ -119,17 +126,12 @@ def _values(
 
 def _sort(given: dict[str, Any], batch: Tensor) -> Tensor:
     """Sorts the nodes by graph."""
-    edges = given.get('edge_index')
-    if edges is not None and not torch.equal(*batch[edges]):
-        raise ValueError(
-            'edge_index must join nodes of one graph of the batch (got an '
-            'edge between two)'
-        )
     if (batch[1:] >= batch[:-1]).all():
         return batch
     batch, order = batch.sort(stable=True)
     for name in {'x', 'y'} & set(given):
         given[name] = given[name][order]
+    edges = given.get('edge_index')
     if edges is not None:
         given['edge_index'] = order.argsort()[edges]
     return batch

@@ -1,5 +1,6 @@
 import pandas as pd
 import pytest
+import torch
 
 from benchmarks.cli import main
 from benchmarks.data import datasets
@@ -11,7 +12,9 @@ from benchmarks.recipes import presets
 from benchmarks.reports import layers as probe
 from benchmarks.runs.store import Store
 from benchmarks.training import nodes
-from benchmarks.training.layers import DRAWN, _plain
+from benchmarks.training.layers import DRAWN, _plain, look
+from pyg_ext.metrics import attention_entropy
+from pyg_ext.nn import GAT, GCN
 
 COMMAND = (
     *('depth', '--dataset', 'digits', '--methods', 'gcn,revgcn'),
@@ -77,7 +80,16 @@ def test_end_to_end(capsys, tmp_path):
 
 @pytest.mark.parametrize(
     'seen',
-    [None, {}, {'initial': 3}, {s: {'layers': [{}]} for s in probe.STATES}],
+    [
+        None,
+        {},
+        {'initial': 3},
+        {s: {'layers': [{}]} for s in probe.STATES},
+        {
+            s: {'layers': [], 'findings': [], 'attention': [0.5]}
+            for s in probe.STATES
+        },
+    ],
 )
 def test_runs_that_were_not_looked_at(tmp_path, row, seen):
     with pytest.raises(UsageError, match='gcn, depth 2, seed 0 has no meas'):
@@ -103,6 +115,69 @@ def test_a_look_leaves_the_network_as_it_was():
     assert first['layers'] != last['layers']
 
 
+def test_attention_of_a_look():
+    """By layer and head, as the layers of PyG have it; after it the network
+    is what it was.
+    """
+    data = datasets.load('digits')
+    torch.manual_seed(0)
+    model = GAT(64, 8, 2, 10, heads=4, attention_dropout=0.5)
+    first, last = model.convs
+    weights, x = [], data.x
+    model.eval()
+    with torch.no_grad():
+        for conv in (first, last):
+            x, attention = conv(
+                x, data.edge_index, return_attention_weights=True
+            )
+            weights.append(attention)
+            x = x.relu()
+    model.train()
+    index = {'train': data.train_mask, 'val': data.val_mask}
+    index = {name: mask.nonzero().view(-1) for name, mask in index.items()}
+    edges = data.edge_index
+    seen = look(model, data.x, edges, data.y, index, edges)
+    want = [
+        attention_entropy(*pair, relative=True).tolist() for pair in weights
+    ]
+    assert seen['attention'] == want
+    assert [len(heads) for heads in want] == [4, 4]
+    assert model.training
+    gcn = look(GCN(64, 8, 2, 10), data.x, edges, data.y, index, edges)
+    assert 'attention' not in gcn
+
+
+def test_attention_in_a_report(tmp_path, row):
+    layer = {'layer': 0, **dict.fromkeys(DRAWN, 0.5)}
+    seen = {'layers': [layer], 'findings': []}
+    heads = {'initial': [[1.0, 0.5]], 'trained': [[None, 1e-9]]}
+    attended = {s: {**seen, 'attention': heads[s]} for s in probe.STATES}
+    rows = [
+        row(probe=dict.fromkeys(probe.STATES, seen)),
+        row(method='gat', probe=attended),
+    ]
+    text, names = probe.write(rows, tmp_path)
+    assert names[-2:] == ['attention.csv', 'attention-gat.png']
+    assert {*names} == {file.name for file in tmp_path.iterdir()}
+    assert probe.ATTENTION in text
+    assert '![attention of gat](attention-gat.png)\n' in text
+    table = pd.read_csv(tmp_path / 'attention.csv')
+    assert {*table['method']} == {'gat'}
+    assert table[['state', 'layer', 'head']].values.tolist() == [
+        *(['initial', 0, 0], ['initial', 0, 1]),
+        *(['trained', 0, 0], ['trained', 0, 1]),
+    ]
+    for name, want in {
+        'entropy': [1.0, 0.5, None, 1e-9],
+        'divergence': [1e-7, 0.5, None, 1.0],
+    }.items():
+        values = table[name].astype(object)
+        assert values.where(values.notna(), None).tolist() == want
+    less, names = probe.write(rows[:1], tmp_path)
+    assert probe.ATTENTION not in less
+    assert 'attention.csv' not in names
+
+
 def test_points_have_no_graph(capsys, tmp_path):
     code, text = run(
         capsys,
@@ -114,9 +189,8 @@ def test_points_have_no_graph(capsys, tmp_path):
 
 
 def test_numbers_that_json_cannot_hold():
-    layer = {'layer': 1, 'mad': float('nan'), 'module': 'state', 'x': 0.5}
-    want = {'layer': 1, 'mad': None, 'module': 'state', 'x': 0.5}
-    assert _plain(layer) == want
+    given = [1, float('nan'), 'state', 0.5, float('inf')]
+    assert [*map(_plain, given)] == [1, None, 'state', 0.5, None]
 
 
 @pytest.mark.parametrize('missing', ['gradient', 'mad'])

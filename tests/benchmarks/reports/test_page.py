@@ -107,6 +107,25 @@ def test_layers(tmp_path, row):
     assert 'Nothing found.' in html
 
 
+def test_attention(tmp_path, row):
+    layer = dict.fromkeys(page.charts.DRAWN, 0.5) | {'layer': 0}
+    seen = {'layers': [layer], 'findings': [], 'attention': [[0.25, None]]}
+    probed = [{**row(), 'probe': {'initial': seen, 'trained': seen}}]
+    html = written([row()], tmp_path, probed=probed)
+    specs = json.loads(re.search('const specs = (.*), data = ', html)[1])
+    assert specs['layers-attention']['data'] == {'name': 'attention'}
+    [data] = re.findall(r'"attention": (\[.*?\])', html)
+    found = [
+        (d['state'], d['head'], d['divergence']) for d in json.loads(data)
+    ]
+    assert found == [
+        *(('initial', 0, 0.75), ('initial', 1, None)),
+        *(('trained', 0, 0.75), ('trained', 1, None)),
+    ]
+    assert 'at 1 to one of them' in html
+    assert 'at 1 to one of them' not in written([row()], tmp_path)
+
+
 def test_while_a_sweep_goes_on(tmp_path, row):
     cell = Cell('digits', HOSTILE, 2, 0, 'classic', 'digits-5-per-class', {})
     for rows, left in (([], None), ([row()], 90.0)):
