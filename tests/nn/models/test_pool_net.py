@@ -62,11 +62,10 @@ def test_gradients_and_parameters_drawn_anew(pool):
     (out.sum() + losses).backward()
     assert all(p.grad is not None for p in model.parameters())
     before = copy.deepcopy(model.state_dict())
-    torch.manual_seed(1)
-    model.reset_parameters()
-    torch.manual_seed(1)
     other = copy.deepcopy(model)
-    other.reset_parameters()
+    for each in (model, other):
+        torch.manual_seed(1)
+        each.reset_parameters()
     for key, value in model.state_dict().items():
         assert torch.equal(value, other.state_dict()[key])
     weights = [k for k in before if before[k].dim() > 1]
