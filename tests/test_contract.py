@@ -465,6 +465,8 @@ def test_weights_get_gradients(case, graph):
     assert (grad != 0.0).any()
 
 
+# Of a reversible stack, which loses more digits than one may overlook:
+@pytest.mark.filterwarnings('ignore:the backward pass of a reversible')
 @pytest.mark.parametrize('half', [torch.half, torch.bfloat16])
 @pytest.mark.parametrize('autocast', [False, True])
 def test_half_types(case, graph, half, autocast):

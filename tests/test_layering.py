@@ -23,6 +23,7 @@ LAYERS = [
     ],
     [
         'pyg_ext/nn/block.py',
+        'pyg_ext/nn/diff_pool.py',
         'pyg_ext/nn/drop_edges.py',
         'pyg_ext/nn/drop_message.py',
     ],

@@ -84,7 +84,7 @@ class GAT(ConvStack):
         return_attention_weights: bool | None = None,
     ) -> Tensor | tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         given = (x, edge_index, edge_weight, edge_attr, batch)
-        if not return_attention_weights:
+        if any(return_attention_weights is no for no in (None, False)):
             return super().forward(*given)
         weights, hooks = [], []
         for conv in self.convs:

@@ -224,7 +224,7 @@ WRONG = {
         ('--dataset', 'core', "unknown dataset 'core': did you mean 'cora'"),
         ('--dataset', 'cora,digits', "unknown dataset 'cora,digits'"),
         ('--preset', 'points', "no recipe for 'gcn' on digits: it has deepgc"),
-        ('--preset', 'gdc', 'for digits there is classic, points'),
+        ('--preset', 'gdc', 'for digits there is classic, graphsage, points'),
         ('--preset', 'clasic', "did you mean 'classic'"),
         ('--protocol', 'gdc', "unknown protocol of digits 'gdc'"),
         ('--protocol', 'gdc-lcc', "unknown protocol of digits 'gdc-lcc'"),

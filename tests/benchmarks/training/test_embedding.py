@@ -149,7 +149,8 @@ def test_goes_on_from_a_checkpoint(tmp_path):
 def test_new_nodes_have_vectors_of_a_network():
     network = Network(spec.parse('sage+unsupervised'), 2, {})
     data = datasets.load('digits')
-    ready = nodes.set_up(network, data, Recipe(inductive=True))
+    how = Recipe(inductive=True, objective=OBJECTIVE)
+    ready = nodes.set_up(network, data, how)
     assert len(ready.x) == 550
     assert ready.model(*ready.seen[:2]).size() == (1797, 64)
     node2vec, new = spec.parse('node2vec'), {'inductive': True}
