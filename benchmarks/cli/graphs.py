@@ -70,10 +70,6 @@ def run(args: argparse.Namespace) -> int:
         args.seeds,
         args.preset,
         overrides=options.overrides(args),
-        split=args.split,
-        metric=args.metric,
-        features=args.features,
-        labels=args.labels,
         **options.places(args),
     )
     failed = screen.show(runs)

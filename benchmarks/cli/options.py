@@ -183,10 +183,11 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def places(args: argparse.Namespace) -> dict[str, Any]:
-    """What :func:`add_place` and :func:`add_runs` add, as arguments of the
-    interface.
+    """What :func:`add_place`, :func:`add_runs` and :func:`add_split` add, as
+    arguments of the interface.
     """
     names = (
+        *('split', 'metric', 'features', 'labels'),
         *('protocol', 'out', 'root', 'strict', 'device'),
         *('jobs', 'engine', 'address', 'retry_failed'),
     )
