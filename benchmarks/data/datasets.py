@@ -29,6 +29,7 @@ class Dataset:
             clouds, which have no edges.
         digest: Of the content, where somebody brings their own data: runs on
             other content are other runs.
+        of_nodes: Whether labels are of nodes, where there are many graphs.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Dataset:
     read: Callable[[Path | None, Sequence[str]], Data | Graphs]
     kind: str = 'graph'
     digest: str | None = None
+    of_nodes: bool = False
 
     @property
     def many(self) -> bool:

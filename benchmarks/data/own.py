@@ -113,6 +113,7 @@ def register(
         Held(data),
         'graph' if isinstance(data, Data) else 'graphs',
         digest(data),
+        isinstance(data, Graphs) and any(len(g.y) != 1 for g in data.graphs),
     )
     return name
 

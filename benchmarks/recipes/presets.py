@@ -227,10 +227,11 @@ def configure(
         config['objective'] = {**{k: OBJECTIVE[k] for k in known}, **given}
         _check_objective(config, method, depth)
     found = find(dataset)
-    if 'pool' in method.keywords and found.kind != 'graphs':
+    whole = found.kind == 'graphs' and not found.of_nodes
+    if 'pool' in method.keywords and not whole:
         raise UsageError(
             f'{method.name} is for whole graphs, and {dataset} has labels of '
-            f'{"points" if found.many else "nodes"}'
+            f'{"points" if found.kind == "points" else "nodes"}'
         )
     if method.backbone.transductive and config.get('inductive'):
         raise UsageError(

@@ -123,10 +123,10 @@ def run(
     size = ready.data.num_nodes
     often = degree(ready.data.edge_index.view(-1), size).pow(SMOOTHING)
 
-    whole_x, whole_adj, *labels = ready.seen
+    judged, whole_x, whole_adj, *labels = ready.seen
 
-    def embed(x: Tensor, adj: Adj | None) -> Tensor:
-        z = ready.model(x, adj)
+    def embed(model: torch.nn.Module, x: Tensor, adj: Adj | None) -> Tensor:
+        z = model(x, adj)
         return F.normalize(z, dim=-1) if objective['unit'] else z
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:
@@ -137,16 +137,16 @@ def run(
             optimizer.zero_grad()
             others = often.multinomial(SAMPLE, replacement=True)
             adj = ready.adj if ready.redraw is None else ready.redraw()
-            z = embed(ready.x, adj)
+            z = embed(ready.model, ready.x, adj)
             loss = walk_loss(z, part, others, objective['negatives'])
             loss.backward()
             optimizer.step()
             losses.append(loss.detach())
-        ready.model.eval()
+        judged.eval()
         with torch.no_grad():
-            z = embed(whole_x, whole_adj)
-        judged = classify(z, *labels, protocol.metric)
-        return torch.stack(losses).mean().item(), *judged
+            z = embed(judged, whole_x, whole_adj)
+        scores = classify(z, *labels, protocol.metric)
+        return torch.stack(losses).mean().item(), *scores
 
     scores = fit(ready.plain, once, recipe, protocol.metric, journal)
     earlier = 0.0 if journal is None else journal.earlier

@@ -1,6 +1,6 @@
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -64,8 +64,8 @@ def epoch(
     seen: tuple | None = None,
 ) -> tuple[float, float, dict[str, float]]:
     """One training step, on edges of its own if they are redrawn, and the
-    evaluation after it, on another graph if :obj:`seen` is what
-    :func:`judge` takes of it.
+    evaluation after it, of what :obj:`seen` holds for :func:`judge`, if it is
+    something else.
 
     Each process of a team learns from its share of the training nodes, and
     the first one evaluates.
@@ -88,8 +88,8 @@ def epoch(
     optimizer.step()
 
     loss = team.mean([loss.detach()], y.device)
-    seen = seen or (x, adj, y, index)
-    return loss, *team.agree(lambda: judge(plain, *seen, metric))
+    seen = seen or (plain, x, adj, y, index)
+    return loss, *team.agree(lambda: judge(*seen, metric))
 
 
 def judge(
@@ -127,6 +127,14 @@ class WithInputs(torch.nn.Module):
         return self.model(x, adj, **{**own, **given})
 
 
+def with_inputs(
+    network: Network, model: torch.nn.Module, data: Data
+) -> torch.nn.Module:
+    """A model with the further inputs that it takes of a graph."""
+    inputs = network.inputs(model, data)
+    return WithInputs(model, inputs) if inputs else model
+
+
 @dataclass(frozen=True)
 class Setup:
     """All that an epoch on one graph is given."""
@@ -139,7 +147,7 @@ class Setup:
     y: Tensor
     index: dict[str, Tensor]
     redraw: Callable[[], Adj] | None
-    whole: tuple | None = None  # given of the graph with all nodes
+    whole: tuple | None = None  # for judge, where the graph has more nodes
 
     @property
     def given(self) -> tuple:
@@ -148,8 +156,29 @@ class Setup:
 
     @property
     def seen(self) -> tuple:
-        """What :func:`judge` takes beside a model."""
-        return self.whole or self.given
+        """The network, features, edges, labels and splits to judge by."""
+        return self.whole or (self.model, *self.given)
+
+
+def lay_out(
+    network: Network, data: Data, recipe: Recipe, seed: int, device: str
+) -> tuple[Data, tuple]:
+    """A graph as a network and a recipe want it; and its features, edges,
+    labels and splits.
+
+    Raises:
+        ValueError: If the recipe asks for features of edges that have none.
+    """
+    data = network.prepare(data, seed)
+    if not recipe.edge_features:
+        data.edge_attr = None
+    elif data.edge_attr is None:
+        raise ValueError('edge_features: the edges have none')
+    x, y, index = prepare(data, recipe, device, network.sparse_features)
+    adj = network.adjacency(data)
+    if adj is not None:
+        adj, data.edge_index = adj.to(device), data.edge_index.to(device)
+    return data, (x, adj, y, index)
 
 
 def set_up(
@@ -162,48 +191,36 @@ def set_up(
     """Features, adjacency and a new model of a network on a graph.
 
     Raises:
-        ValueError: If the recipe asks for features of edges that have none.
+        ValueError: As :func:`lay_out`.
     """
+    some = data.subgraph(~data.test_mask) if recipe.inductive else data
+    some, given = lay_out(network, some, recipe, seed, device)
+    redraw = None if given[1] is None else network.redraw(some)
+    whole = None
     if recipe.inductive:
-        recipe = replace(recipe, inductive=None)
-        whole = set_up(network, data, recipe, seed, device).given
-        data = data.subgraph(~data.test_mask)
-        ready = set_up(network, data, recipe, seed, device)
-        return replace(ready, whole=whole)
-    data = network.prepare(data, seed)
-    edge_dim = None
-    if not recipe.edge_features:
-        data.edge_attr = None
-    elif data.edge_attr is None:
-        raise ValueError('edge_features: the edges have none')
-    else:
-        edge_dim = data.edge_attr.size(1)
-    x, y, index = prepare(data, recipe, device, network.sparse_features)
-    adj, redraw = network.adjacency(data), None
-    if adj is not None:
-        adj, data.edge_index = adj.to(device), data.edge_index.to(device)
-        redraw = network.redraw(data)
+        data, whole = lay_out(network, data, recipe, seed, device)
     seed_everything(seed)
     classes = num_outputs(data.y)
     labels = 0 if recipe.label_rate is None else classes
-    width = data.num_features + labels
+    width = some.num_features + labels
     if network.method.backbone.transductive:
-        width = data.num_nodes
+        width = some.num_nodes
     outputs = classes if recipe.objective is None else network.width
-    model = plain = network.build(width, outputs, edge_dim)
-    inputs = network.inputs(plain, data)
-    if inputs:
-        model = WithInputs(model, inputs)
+    edge_dim = some.edge_attr.size(1) if recipe.edge_features else None
+    plain = network.build(width, outputs, edge_dim)
+    model = with_inputs(network, plain, some)
+    if whole is not None:
+        whole = (with_inputs(network, plain, data).to(device), *whole)
     if recipe.label_rate is not None:
         model = LabelReuse(
             model,
-            y,
-            index['train'],
+            given[2],
+            given[3]['train'],
             classes,
             recipe.label_rate,
             recipe.label_steps or 0,
         )
-    return Setup(model.to(device), plain, data, x, adj, y, index, redraw)
+    return Setup(model.to(device), plain, some, *given, redraw, whole)
 
 
 def run(
@@ -236,9 +253,7 @@ def run(
     ready = set_up(network, data, recipe, seed, device)
     states = {}
     if probed:
-        states['initial'] = layers.look(
-            ready.model, *ready.seen, edges.to(device)
-        )
+        states['initial'] = layers.look(*ready.seen, edges.to(device))
     metric = recipe.metric(protocol.metric)
     trained = team.wrap(ready.model)
 
@@ -262,15 +277,11 @@ def run(
                 metric,
                 team,
             )
-            return loss, *team.agree(
-                lambda: judge(ready.model, *ready.seen, metric)
-            )
+            return loss, *team.agree(lambda: judge(*ready.seen, metric))
 
     scores = fit(ready.plain, once, recipe, metric, journal)
     if probed:
-        states['trained'] = layers.look(
-            ready.model, *ready.seen, edges.to(device)
-        )
+        states['trained'] = layers.look(*ready.seen, edges.to(device))
         scores['probe'] = states
     earlier = 0.0 if journal is None else journal.earlier
     return {

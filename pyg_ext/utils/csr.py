@@ -239,8 +239,8 @@ class CSRTensor(Tensor):
     def is_cuda(self) -> bool:
         return self._matrix.is_cuda
 
-    def size(self, *dim: int) -> Any:
-        return self._matrix.size(*dim)
+    def size(self, *args: Any, **kwargs: Any) -> Any:
+        return self._matrix.size(*args, **kwargs)
 
     @classmethod
     def __torch_function__(

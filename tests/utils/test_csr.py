@@ -359,3 +359,13 @@ def test_it_is_constant(way):
         CHANGES[way](matrix)
     assert torch.equal(matrix.to_dense(), SYMMETRIC)
     assert not matrix.requires_grad
+
+
+def test_what_layers_ask_is_as_of_the_plain_matrix():
+    matrix = CSRTensor.from_dense(torch.eye(3)[:2])
+    plain = matrix.plain()
+    assert matrix.size() == matrix.shape == plain.size()
+    assert matrix.size(0) == matrix.size(dim=0) == plain.size(0)
+    assert matrix.size(-1) == plain.size(-1)
+    assert matrix.layout == plain.layout
+    assert matrix.is_cuda == plain.is_cuda

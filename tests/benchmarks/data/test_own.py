@@ -4,6 +4,7 @@ from torch_geometric.data import Data
 
 from benchmarks.data import datasets, own
 from benchmarks.errors import UsageError
+from benchmarks.interface.sweep import sweep
 
 
 @pytest.fixture(autouse=True)
@@ -150,3 +151,13 @@ def test_changes_do_not_come_back():
     own.register(ring(), 'ring')
     datasets.load('ring').x.zero_()
     assert datasets.load('ring').x.sum() == 28
+
+
+def test_a_pooling_needs_labels_of_graphs():
+    """Refused ahead of any run, where each node of a graph has a label."""
+    graphs = [
+        Data(x=torch.rand(4, 2), edge_index=torch.zeros(2, 0).long(), y=y)
+        for y in (torch.arange(4) % 2,) * 9
+    ]
+    with pytest.raises(UsageError, match='has labels of nodes'):
+        sweep(graphs, ['gcn+pool-sum'], [2], 1, jobs=0, progress=False)

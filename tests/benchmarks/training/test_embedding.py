@@ -152,7 +152,8 @@ def test_new_nodes_have_vectors_of_a_network():
     how = Recipe(inductive=True, objective=OBJECTIVE)
     ready = nodes.set_up(network, data, how)
     assert len(ready.x) == 550
-    assert ready.model(*ready.seen[:2]).size() == (1797, 64)
+    judged, x, adj, *_ = ready.seen
+    assert judged(x, adj).size() == (1797, 64)
     node2vec, new = spec.parse('node2vec'), {'inductive': True}
     with pytest.raises(UsageError, match='a new node has none'):
         presets.configure('graphsage', 'cora', node2vec, new, 5)

@@ -1,9 +1,11 @@
 import pytest
 import torch
+from torch_geometric.nn import GraphConv
 
 from benchmarks.data import datasets, graphs
 from benchmarks.data.metrics import METRICS
 from benchmarks.data.protocols import PROTOCOLS
+from benchmarks.interface.sweep import sweep
 from benchmarks.methods import backbones
 from benchmarks.methods import spec as methods
 from benchmarks.methods.network import Network
@@ -221,7 +223,7 @@ def test_inductive():
         network = Network(methods.parse('gcn'), 2, {})
         ready = nodes.set_up(network, some, recipe)
         assert len(ready.x) == 550
-        assert len(ready.seen[0]) == 1797
+        assert len(ready.seen[1]) == 1797
         optimizer = torch.optim.Adam(ready.model.parameters())
         metric = METRICS['accuracy']
         for _ in range(3):
@@ -230,7 +232,8 @@ def test_inductive():
                 seen=ready.whole,
             )
         models.append([*ready.model.parameters()])
-        outs.append(ready.model.eval()(*ready.seen[:2]))
+        judged, x, adj, *_ = ready.seen
+        outs.append(judged.eval()(x, adj))
     for one, same in zip(*models, strict=True):
         assert torch.equal(one, same)
     assert not torch.allclose(*outs)
@@ -251,3 +254,37 @@ def test_inductive_runs(method):
 def test_inductive_without_what_belongs_to_training(field):
     with pytest.raises(ValueError, match='cannot be beside inductive'):
         Recipe(inductive=True, **field)
+
+
+class Weighted(torch.nn.Module):
+    """Takes the weights of edges by itself."""
+
+    def __init__(self, in_channels, hidden, depth, out_channels):
+        super().__init__()
+        self.conv = GraphConv(in_channels, out_channels)
+
+    def forward(self, x, edge_index, edge_weight=None):
+        return self.conv(x, edge_index, edge_weight)
+
+
+def test_inductive_with_further_inputs_and_a_class_that_is_new():
+    """Weights are those of the edges that are there; a class that no node of
+    training has is still an output.
+    """
+    data = datasets.load('digits')
+    data.edge_weight = torch.rand(data.num_edges)
+    data.y[~data.test_mask & (data.y == 9)] = 8
+    weighted = sweep(
+        data,
+        {'mine': Weighted, 'gcn': 'gcn'},
+        [2],
+        1,
+        overrides={'epochs': 3, 'inductive': True},
+        jobs=0,
+        progress=False,
+    )
+    assert not weighted.failed()
+    network = Network(methods.parse('gcn'), 2, {})
+    ready = nodes.set_up(network, data, Recipe(inductive=True))
+    judged, x, adj, *_ = ready.seen
+    assert judged(x, adj).size() == (1797, 10)
