@@ -89,8 +89,22 @@ def test_empty_graph_at_the_end():
     )
     assert x.shape == (2, 4, 6)
     assert adj[1].abs().sum() == 0.0
-    assert link.isfinite()
-    assert entropy > 0
+    alone = diff_pool(data.x, data.s, data.edge_index)
+    assert torch.allclose(link, alone[2])
+    assert torch.allclose(entropy, alone[3])
+
+
+@pytest.mark.parametrize('dtype', [torch.half, torch.float])
+def test_losses_of_large_graphs_and_near_zero(dtype):
+    """Four cliques that are nearly four clusters: large sums, a small rest."""
+    kind = torch.arange(800) // 200
+    edges = (kind[:, None] == kind).nonzero().t()
+    s = 6.0 * torch.eye(4, dtype=dtype)[kind]
+    *_, link, entropy = diff_pool(s, s, edges)
+    _, _, expected, more = diff_pool(s.double(), s.double(), edges)
+    assert expected > 0
+    assert torch.allclose(link.double(), expected, rtol=0.05)
+    assert torch.allclose(entropy.double(), more, rtol=0.05)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +113,8 @@ def test_empty_graph_at_the_end():
         ({'s': torch.rand(3, 4)}, 'a row for each of 7 nodes'),
         ({'batch': torch.tensor([1, 0, 0, 0, 0, 0, 0])}, 'must ascend'),
         ({'edge_index': torch.tensor([[0], [9]])}, 'from 0 to 6'),
+        ({'s': torch.rand(7, 0)}, 'a column for each cluster'),
+        ({'batch_size': 0}, 'batch_size'),
     ],
 )
 def test_errors(change, message):

@@ -9,13 +9,16 @@ from torch_geometric.nn import SAGPooling, TopKPooling, aggr
 from torch_geometric.nn.inits import reset
 from torch_geometric.nn.resolver import aggregation_resolver
 from torch_geometric.typing import Adj, OptTensor
+from torch_geometric.utils import is_sparse
 
-from pyg_ext.nn.diff_pool import diff_pool
+from pyg_ext.nn.diff_pool import diff_pool, ordered
 from pyg_ext.nn.dropout import Dropout
+from pyg_ext.nn.models.conv_stack import ConvStack
 from pyg_ext.nn.models.graph_model import GraphModel
 from pyg_ext.utils.checks import (
-    check_batch,
     check_count,
+    check_edges,
+    check_features,
     check_name,
     check_real,
 )
@@ -97,7 +100,9 @@ class PoolNet(Module):
       (`arXiv 1806.08804 <https://arxiv.org/abs/1806.08804>`_), whose
       assignment comes from a second stack of as many convolutions.
 
-    With poolings the convolutions fall into stages of like depth, the first
+    All convolutions of a :class:`ConvStack` are hidden ones, with norm and
+    activation, behind which it has a linear layer (:obj:`lin_out=True`).
+    With poolings they fall into stages of like depth, the first
     ones deeper by one where they do not divide. Of each stage the mean and
     the maximum over a graph's nodes go to the linear layers, added up over
     the stages, as in the :obj:`'topk'` and :obj:`'sag'` papers.
@@ -109,26 +114,30 @@ class PoolNet(Module):
         in_channels (int): Size of each input sample.
         hidden_channels (int): Size of each hidden sample.
         num_layers (int): Number of graph convolutions, in all stages.
-        out_channels (int): Size of each output sample.
+        out_channels (int, optional): Size of each output sample;
+            :obj:`None` takes :obj:`hidden_channels`. (default: :obj:`None`)
         dropout (float, optional): Dropout probability of the input of each
             layer, linear ones but the first included. (default: :obj:`0.0`)
         pool (str or torch_geometric.nn.aggr.Aggregation, optional): See
             above. (default: :obj:`'mean'`)
         num_pools (int, optional): How often graphs become smaller, at most
-            :obj:`num_layers - 1` times. (default: :obj:`2`)
+            :obj:`num_layers - 1` times; twice if not given.
+            (default: :obj:`None`)
         ratio (float, optional): The share of nodes that :obj:`'topk'` and
             :obj:`'sag'` keep, and of clusters that a further
-            :obj:`'diffpool'` keeps. (default: :obj:`0.5`)
+            :obj:`'diffpool'` keeps; a half if not given.
+            (default: :obj:`None`)
         clusters (int, optional): The number of clusters of the first
-            :obj:`'diffpool'`. (default: :obj:`16`)
+            :obj:`'diffpool'`; 16 if not given. (default: :obj:`None`)
         **kwargs (optional): Further arguments of :obj:`model`.
 
     Raises:
-        ValueError: On an unknown :obj:`pool`, on a pooling with a single
-            layer, on :obj:`'diffpool'` with a model that does not know
-            weights of edges, and in the forward pass as in
-            :class:`GraphModel`, or with a pooling on edges that are no
-            :obj:`edge_index`.
+        ValueError: On an unknown :obj:`pool`, on :obj:`num_pools`,
+            :obj:`ratio` or :obj:`clusters` without a pooling that they belong
+            to, on a pooling with a single layer, on :obj:`'diffpool'` with a
+            model that does not know weights of edges, and in the forward pass
+            as in :class:`GraphModel`, on graphs that do not ascend, or with a
+            pooling on edges that are no :obj:`edge_index`.
 
     Shapes:
         - **input:** those of :class:`GraphModel`; the graphs of nodes ascend
@@ -146,39 +155,53 @@ class PoolNet(Module):
         in_channels: int,
         hidden_channels: int,
         num_layers: int,
-        out_channels: int,
+        out_channels: int | None = None,
         dropout: float = 0.0,
         *,
         pool: str | aggr.Aggregation = 'mean',
-        num_pools: int = 2,
-        ratio: float = 0.5,
-        clusters: int = 16,
+        num_pools: int | None = None,
+        ratio: float | None = None,
+        clusters: int | None = None,
         **kwargs: Any,
     ):
         super().__init__()
         check_count('num_layers', num_layers)
+        if not isinstance(pool, aggr.Aggregation):
+            check_name('pool', pool, (*self.READOUTS, *self.POOLINGS))
+        smaller = pool in self.POOLINGS
+        for name, value, known in (
+            ('num_pools', num_pools, smaller),
+            ('ratio', ratio, smaller),
+            ('clusters', clusters, pool == 'diffpool'),
+        ):
+            if value is not None and not known:
+                raise ValueError(
+                    f'{name} has no effect with pool={pool!r} (got {value})'
+                )
+        num_pools = 2 if num_pools is None else num_pools
+        clusters = 16 if clusters is None else clusters
+        ratio = 0.5 if ratio is None else ratio
         check_count('num_pools', num_pools)
         check_count('clusters', clusters)
         if not 0.0 < check_real('ratio', ratio) <= 1.0:
             raise ValueError(f'ratio must be in (0, 1] (got {ratio})')
-        if not isinstance(pool, aggr.Aggregation):
-            check_name('pool', pool, (*self.READOUTS, *self.POOLINGS))
         self.in_channels = in_channels
-        self.out_channels = out_channels
+        self.out_channels = out_channels or hidden_channels
         self.num_layers = num_layers
         self.pool = pool
-        if isinstance(pool, aggr.Aggregation):
-            num_pools, self.readout = 0, pool
-        elif pool in self.READOUTS:
-            num_pools, self.readout = 0, readout(pool, hidden_channels)
-        elif num_layers == 1:
+        if smaller and num_layers == 1:
             raise ValueError(
                 f'pool={pool!r} stands between convolutions: num_layers must '
                 f'be at least 2 (got 1)'
             )
-        else:
+        if smaller:
             num_pools = min(num_pools, num_layers - 1)
             self.readout = aggr.MultiAggregation(['mean', 'max'])
+        else:
+            num_pools = 0
+            self.readout = readout(pool, hidden_channels)
+        if isinstance(model, type) and issubclass(model, ConvStack):
+            kwargs = {'lin_out': True, **kwargs}
         stages = num_pools + 1
 
         def stack(i: int, out_channels: int | None = None) -> GraphModel:
@@ -194,14 +217,14 @@ class PoolNet(Module):
                 **known,
             )
 
-        def smaller(i: int) -> Module:
+        def shrink(i: int) -> Module:
             if pool == 'diffpool':
                 return Cluster(stack(i, math.ceil(clusters * ratio**i)))
             kind = TopKPooling if pool == 'topk' else SAGPooling
             return Select(kind(hidden_channels, ratio))
 
         self.stages = ModuleList(stack(i) for i in range(stages))
-        self.pools = ModuleList(smaller(i) for i in range(num_pools))
+        self.pools = ModuleList(shrink(i) for i in range(num_pools))
         if pool == 'diffpool' and not self.stages[-1].supports_edge_weight:
             raise ValueError(
                 f"pool='diffpool' gives weights of edges, which "
@@ -212,7 +235,7 @@ class PoolNet(Module):
             Linear(width, hidden_channels),
             torch.nn.ReLU(),
             Dropout(dropout),
-            Linear(hidden_channels, out_channels),
+            Linear(hidden_channels, self.out_channels),
         )
         self.reset_parameters()
 
@@ -231,15 +254,16 @@ class PoolNet(Module):
         batch_size: int | None = None,
         return_losses: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        batch = check_batch(batch, x.size(0))
-        if batch is None:
-            batch = torch.zeros(x.size(0), dtype=torch.long, device=x.device)
-        if batch_size is None:
-            batch_size = int(batch.max()) + 1 if len(batch) else 0
-        if len(self.pools) and edge_index.layout != torch.strided:
-            raise ValueError(
-                f'pool={self.pool!r} needs edge_index, [2, E] (got a sparse '
-                f'adjacency)'
+        check_features(x, dense=False)
+        batch, batch_size = ordered(batch, batch_size, x)
+        if len(self.pools):
+            if is_sparse(edge_index):
+                raise ValueError(
+                    f'pool={self.pool!r} needs edge_index, [2, E] (got a '
+                    f'sparse adjacency)'
+                )
+            edge_index, edge_weight, _ = check_edges(
+                edge_index, edge_weight, len(x)
             )
         out, losses = 0.0, 0.0
         edges = edge_index, edge_weight, edge_attr
@@ -264,8 +288,8 @@ class PoolNet(Module):
         )
 
 
-def readout(name: str, channels: int) -> aggr.Aggregation:
-    """A readout by its name."""
+def readout(name: str | aggr.Aggregation, channels: int) -> aggr.Aggregation:
+    """A readout by its name, or itself."""
     if name == 'attention':
         return aggr.AttentionalAggregation(Linear(channels, 1))
     if name == 'set2set':

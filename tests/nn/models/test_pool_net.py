@@ -2,6 +2,8 @@ import copy
 
 import pytest
 import torch
+from torch.nn import LayerNorm
+from torch_geometric import EdgeIndex
 from torch_geometric.data import Batch, Data
 from torch_geometric.nn import MedianAggregation
 from torch_geometric.utils import to_undirected
@@ -84,6 +86,25 @@ def test_layers_fall_into_stages(num_layers):
     assert depths[0] - depths[-1] <= 1
 
 
+@pytest.mark.parametrize('option', [{'norm': 'layer'}, {'skip': 'res'}])
+@pytest.mark.parametrize('pool', ['mean', 'sag', 'diffpool'])
+def test_no_option_is_without_effect(option, pool):
+    """Also where a stage is short: all its convolutions are hidden ones."""
+    data, outs = graphs()[0], []
+    for options in ({}, option):
+        torch.manual_seed(0)
+        how = {} if pool == 'mean' else {'num_pools': 1}
+        net = PoolNet(GCN, 5, 8, 4, 2, pool=pool, **how, **options)
+        net = net.double().eval()
+        outs.append(net(data.x, data.edge_index))
+    assert not torch.allclose(*outs)
+
+
+def test_a_norm_for_each_convolution():
+    net = PoolNet(GCN, 5, 8, 2, 2, pool='sag', norm='layer')
+    assert sum(isinstance(m, LayerNorm) for m in net.modules()) == 2
+
+
 def test_clusters():
     net = build('diffpool', num_pools=2, clusters=10, ratio=0.25)
     assert [pool.model.out_channels for pool in net.pools] == [10, 3]
@@ -143,6 +164,35 @@ def test_errors():
         build('topk', num_layers=1)
     with pytest.raises(ValueError, match=r'ratio must be in \(0, 1\]'):
         build('topk', ratio=0.0)
+    for pool, option in (
+        ('mean', {'num_pools': 1}),
+        ('sum', {'ratio': 0.5}),
+        ('sag', {'clusters': 3}),
+    ):
+        with pytest.raises(ValueError, match=r'has no effect with pool='):
+            build(pool, **option)
+    data = graphs()[0]
+    wrong = {'batch': torch.arange(9).flip(0)}, {'batch_size': 0}
+    for pool in ('mean', 'diffpool'):
+        for given in wrong:
+            with pytest.raises(ValueError, match=r'batch'):
+                build(pool)(data.x, data.edge_index, **given)
+
+
+@pytest.mark.parametrize('pool', ALL)
+def test_kinds_of_edges_and_no_nodes(pool):
+    net, data = build(pool).eval(), graphs()[2]
+    out = net(data.x, data.edge_index)
+    assert torch.equal(out, net(data.x, data.edge_index.int()))
+    edges = EdgeIndex(data.edge_index, sparse_size=(14, 14))
+    assert torch.allclose(out, net(data.x, edges))
+    nothing = net(data.x[:0], data.edge_index[:, :0], batch_size=2)
+    assert nothing.shape == (2, 2)
+    assert bool(nothing.isfinite().all())
+
+
+def test_out_channels_of_the_hidden_ones():
+    assert PoolNet(GCN, 5, 8, 3).out_channels == 8
 
 
 @pytest.mark.parametrize(
