@@ -80,7 +80,7 @@ class Network:
             **self.all_options,
             **edges,
         )
-        if backbone.code is not None:
+        if backbone.code is not None and not isinstance(model, PoolNet):
             check = partial(_check_output, columns=out_channels)
             model.register_forward_hook(check)
         return model

@@ -250,7 +250,9 @@ class CSRTensor(Tensor):
         args: tuple = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        kwargs = kwargs or {}
+        kwargs = {**(kwargs or {})}
+        if not args and 'input' in kwargs:  # the first, by its name
+            args = (kwargs.pop('input'),)
         if func in _HANDLERS and args and isinstance(args[0], CSRTensor):
             out = _HANDLERS[func](*args, **kwargs)
             if out is not NotImplemented:
@@ -265,10 +267,12 @@ class CSRTensor(Tensor):
                 f'{name} would change a CSRTensor, which is constant: make '
                 f'another one with with_values'
             )
-        plain = [a._matrix if isinstance(a, CSRTensor) else a for a in args]
         with torch._C.DisableTorchFunctionSubclass():
-            out = func(*plain, **kwargs)
-        for given in args:
+            out = func(
+                *[_plain(given) for given in args],
+                **{key: _plain(given) for key, given in kwargs.items()},
+            )
+        for given in (*args, *kwargs.values()):
             if isinstance(given, CSRTensor):
                 given._check_known(name, out)
         return out
@@ -302,9 +306,14 @@ class CSRTensor(Tensor):
         )
 
 
-def _matmul(matrix: CSRTensor, other: Any, *args: Any) -> Any:
+def _plain(given: Any) -> Any:
+    return given._matrix if isinstance(given, CSRTensor) else given
+
+
+def _matmul(matrix: CSRTensor, *args: Any, **kwargs: Any) -> Any:
+    other, *more = *args, *kwargs.values()  # `other` or `mat2`
     dense = type(other) is not CSRTensor and other.layout == torch.strided
-    if args or not dense or other.dim() != 2:
+    if more or not dense or other.dim() != 2:
         return NotImplemented
     return _Product.apply(matrix._matrix, matrix._transpose, other)
 
@@ -344,6 +353,11 @@ def _index_select(x: CSRTensor, dim: int, index: Tensor) -> Any:
     if dim != 0:
         return NotImplemented
     x._check_known('index_select', x)
+    if len(index) and not 0 <= int(index.min()) <= int(index.max()) < len(x):
+        raise IndexError(
+            f'index must name rows 0 to {len(x) - 1} (got {int(index.min())} '
+            f'to {int(index.max())})'
+        )
     first = x.crow_indices()[index]
     number = x.crow_indices()[index + 1] - first
     crow = F.pad(number.cumsum(0), (1, 0))

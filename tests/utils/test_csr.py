@@ -164,6 +164,24 @@ def test_rows():
     ).sum().backward()
     expected = x[index].sum(0).unsqueeze(1).expand(4, 2)
     assert torch.allclose(weight.grad, expected)
+    for wrong in (-2, 5):
+        with pytest.raises(IndexError, match=f'rows 0 to 4 .*{wrong}'):
+            CSRTensor.from_dense(x).index_select(0, torch.tensor([wrong]))
+
+
+def test_arguments_by_name():
+    matrix = CSRTensor.from_dense(DENSE)
+    weight = X.clone().requires_grad_()
+    for out in (
+        torch.mm(matrix, mat2=weight),
+        torch.mm(input=matrix, mat2=weight),
+        torch.matmul(matrix, other=weight),
+        torch.nn.functional.linear(input=matrix, weight=weight.t()),
+    ):
+        assert torch.equal(out, DENSE @ X)
+        assert out.requires_grad
+    added = torch.add(torch.zeros_like(DENSE), other=matrix)
+    assert torch.equal(added.to_dense(), DENSE)
 
 
 def test_copies():
@@ -304,6 +322,8 @@ def test_a_normalized_matrix_still_says_so(graph, way):
 
 LOSING = {
     'scale': lambda a: a * 1,
+    'by name': lambda a: torch.mul(input=a, other=2),
+    'second': lambda a: torch.add(a.plain(), other=a),
     'add': lambda a: a + a,
     'to_sparse_coo': lambda a: a.to_sparse_coo(),
     'to_sparse': lambda a: a.to_sparse(),
