@@ -184,6 +184,8 @@ def check(data: Data | Graphs) -> None:
 
 def _check_graph(data: Data, num_labels: int) -> None:
     x, y, size = data.x, data.y, data.num_nodes
+    if size == 0:
+        raise ValueError('a graph must have nodes (got none)')
     if x.dim() != 2 or len(x) != size or not x.numel():
         raise ValueError(
             f'features must be {size} rows (got shape {list(x.shape)})'

@@ -23,6 +23,8 @@ from .spec import HIDDEN, Method
 def _check_output(
     model: torch.nn.Module, given: tuple[Any, ...], out: Any, columns: int
 ) -> None:
+    if isinstance(model, PoolNet) and isinstance(out, tuple):
+        out = out[0]  # its losses are behind it
     shape = [*out.shape] if isinstance(out, Tensor) else type(out).__name__
     if not isinstance(out, Tensor) or [*out.shape[1:]] != [columns]:
         raise ValueError(
@@ -80,7 +82,7 @@ class Network:
             **self.all_options,
             **edges,
         )
-        if backbone.code is not None and not isinstance(model, PoolNet):
+        if backbone.code is not None:
             check = partial(_check_output, columns=out_channels)
             model.register_forward_hook(check)
         return model

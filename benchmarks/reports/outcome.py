@@ -60,8 +60,9 @@ class Runs:
         return self.table().to_html() if self.rows else None
 
     def failed(self) -> list[Row]:
-        """The runs that failed; ``error`` says why."""
-        return [row for row in self.rows if row['status'] != 'ok']
+        """The runs, and looks at layers, that failed; ``error`` says why."""
+        every = (*self.rows, *self.probed)
+        return [row for row in every if row['status'] != 'ok']
 
     def to_pandas(self) -> pd.DataFrame:
         """One line for each run, with all that its row holds; keys of the

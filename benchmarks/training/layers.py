@@ -21,7 +21,7 @@ MEASURES = (
     'linear_probe',
 )
 
-
+NONE = 'There is no hidden layer to look at.'
 DRAWN = ('activation', 'gradient', *MEASURES)
 
 
@@ -35,7 +35,8 @@ def look(
 ) -> dict[str, Any]:
     """The layers of a network in evaluation, with the gradients of the
     training loss, the diagnosis in words, and the attention of a GAT. Draws
-    no random number and leaves the network as it was.
+    no random number and leaves the network as it was. One layer has no hidden
+    state, and so no row.
     """
     mode = model.training
     masks = {s: index_to_mask(i, len(y)) for s, i in index.items()}
@@ -56,6 +57,8 @@ def look(
     if isinstance(model, GAT):
         heads['attention'] = attention(model, x, adj)
     model.train(mode)
+    if not watch.rows:
+        return {'layers': [], 'findings': [], 'words': NONE, **heads}
     right = (out.argmax(dim=-1) == y).double()
     found = diagnose(
         watch, *(right[index[s]].mean().item() for s in ('train', 'val'))

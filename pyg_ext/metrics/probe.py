@@ -324,8 +324,9 @@ class OverSmoothingProbe:
         steps = list(dict.fromkeys(row['step'] for row in self.rows))
         if not -len(steps) <= step < len(steps):
             raise IndexError(
-                f'the probe has seen {len(steps)} steps (asked for {step}): '
-                f'call the model inside its block'
+                f'the probe has seen {len(steps)} steps (asked for {step}), '
+                f'in {self._steps} calls of the model inside its block; it '
+                f'looks at {", ".join(self.layers)}'
             )
         return [row for row in self.rows if row['step'] == steps[step]]
 

@@ -176,6 +176,11 @@ class ConvStack(GraphModel):
         )
         check_name('skip', skip, [None, *SKIPS])
         check_name('jk', jk, [None, *JUMPS])
+        if drop_edges is not None and not isinstance(drop_edges, Module):
+            raise ValueError(
+                f'drop_edges must be a module, such as DropEdge(0.5) (got '
+                f'{drop_edges!r})'
+            )
         if growth is not None and skip != 'dense':
             raise ValueError(f'growth needs skip="dense" (got skip={skip!r})')
         if alpha is not None and skip not in ('residual', 'initial'):

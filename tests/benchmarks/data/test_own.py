@@ -153,6 +153,19 @@ def test_changes_do_not_come_back():
     assert datasets.load('ring').x.sum() == 28
 
 
+def test_an_empty_graph_among_many():
+    graphs = [
+        Data(
+            x=torch.rand(n, 2),
+            edge_index=torch.zeros(2, 0).long(),
+            y=torch.tensor([n % 2]),
+        )
+        for n in (3, 0, 4)
+    ]
+    with pytest.raises(UsageError, match=r'must have nodes \(got none\)'):
+        sweep(graphs, ['gcn'], [2], 1, jobs=0, progress=False)
+
+
 def test_a_pooling_needs_labels_of_graphs():
     """Refused ahead of any run, where each node of a graph has a label."""
     graphs = [

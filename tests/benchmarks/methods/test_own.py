@@ -5,7 +5,7 @@ from torch_geometric.nn import GCNConv, GraphSAGE
 from benchmarks.errors import UsageError
 from benchmarks.methods import own, spec
 from benchmarks.methods.network import Network
-from pyg_ext.nn import GCN, ConvStack
+from pyg_ext.nn import GCN, ConvStack, PoolNet
 
 
 class Net(torch.nn.Module):
@@ -53,6 +53,18 @@ def test_stacks_take_remedies():
     own.register('mine', Stack)
     assert spec.parse('Mine+res').name == 'mine+res'
     assert build('mine+res')(torch.ones(2, 5), torch.zeros(2, 0).long()).shape
+
+
+def test_a_pool_net_of_ones_own():
+    def pooled(size, hidden, depth, classes):
+        return PoolNet(GCN, size, hidden, depth, classes, pool='diffpool')
+
+    own.register('mine', pooled)
+    given = torch.ones(4, 5), torch.tensor([[0, 1, 2, 3], [1, 0, 3, 2]])
+    batch = torch.tensor([0, 0, 1, 1])
+    out, loss = build('mine')(*given, batch=batch, return_losses=True)
+    assert out.shape == build('mine')(*given, batch=batch).shape == (2, 7)
+    assert loss > 0
 
 
 def test_names():

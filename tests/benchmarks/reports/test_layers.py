@@ -12,7 +12,7 @@ from benchmarks.recipes import presets
 from benchmarks.reports import layers as probe
 from benchmarks.runs.store import Store
 from benchmarks.training import nodes
-from benchmarks.training.layers import DRAWN, _plain, look
+from benchmarks.training.layers import DRAWN, NONE, _plain, look
 from pyg_ext.metrics import attention_entropy
 from pyg_ext.nn import GAT, GCN
 
@@ -176,6 +176,19 @@ def test_attention_in_a_report(tmp_path, row):
     less, names = probe.write(rows[:1], tmp_path)
     assert probe.ATTENTION not in less
     assert 'attention.csv' not in names
+
+
+def test_networks_without_a_hidden_layer(capsys, tmp_path):
+    command = (*COMMAND[:3], '--methods', 'gat,gcn,mlp', '--depths', '1,2')
+    code, text = run(
+        capsys,
+        *(*command, '--epochs', '3', '--seeds', '1', '--jobs', '0'),
+        *('--probe', '--out', str(tmp_path)),
+    )
+    assert code == 0
+    table = pd.read_csv(tmp_path / 'probe.csv')
+    assert table['depth'].unique().tolist() == [2]
+    assert NONE in (tmp_path / 'report.html').read_text()
 
 
 def test_points_have_no_graph(capsys, tmp_path):

@@ -118,6 +118,8 @@ def test_errors(graph):
         ValueError, match=r"skip must be one of .* \(got 'sum'"
     ):
         GCN(5, 16, 2, 3, skip='sum')
+    with pytest.raises(ValueError, match=r'DropEdge\(0.5\) \(got 0.5\)'):
+        GCN(5, 8, 2, 3, drop_edges=0.5)
     with pytest.raises(ValueError, match='growth needs skip="dense"'):
         GCN(5, 16, 2, 3, growth=4)
     with pytest.raises(ValueError, match='hand all layers'):
