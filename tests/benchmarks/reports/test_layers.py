@@ -180,7 +180,7 @@ def test_attention_in_a_report(tmp_path, row):
 
 def test_networks_without_a_hidden_layer(capsys, tmp_path):
     command = (*COMMAND[:3], '--methods', 'gat,gcn,mlp', '--depths', '1,2')
-    code, text = run(
+    code, _ = run(
         capsys,
         *(*command, '--epochs', '3', '--seeds', '1', '--jobs', '0'),
         *('--probe', '--out', str(tmp_path)),
