@@ -8,6 +8,7 @@ from . import (
     layers,
     metrics,
     parts,
+    pool,
     probe,
     reversible,
 )
@@ -22,6 +23,7 @@ FILES = {
     'augment': augment,
     'metrics': metrics,
     'probe': probe,
+    'pool': pool,
 }
 
 __all__ = ['FILES']

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +117,19 @@ def epoch(
     return torch.stack(losses).mean().item(), val_loss, scores
 
 
+def make(
+    network: Network, data: Graphs, graphs: Sequence[Data], device: str
+) -> Trainee:
+    """A new network for these graphs."""
+    sizes = data.node_sizes, data.edge_sizes
+    outputs = num_outputs(torch.cat([graph.y for graph in graphs]))
+    edge_attr = graphs[0].edge_attr
+    edges = sum(sizes[1]) or (edge_attr is not None and edge_attr.size(1))
+    width = sum(sizes[0]) or graphs[0].num_features
+    model = network.build(width, outputs, edges or None)
+    return Trainee(network, model.to(device), *sizes)
+
+
 def run(
     network: Network,
     data: Graphs,
@@ -141,14 +154,8 @@ def run(
         for split, g in splits.items()
     }
     seed_everything(seed)
-    y = torch.cat([graph.y for graph in splits['train']])
-    sizes = data.node_sizes, data.edge_sizes
-    width = sum(sizes[0]) or splits['train'][0].num_features
-    edge_attr = splits['train'][0].edge_attr
-    edges = sum(sizes[1]) or (edge_attr is not None and edge_attr.size(1))
-    model = network.build(width, num_outputs(y), edges or None)
-    model.to(device)
-    trainee = Trainee(network, model, *sizes)
+    trainee = make(network, data, splits['train'], device)
+    model = trainee.model
     metric = recipe.metric(protocol.metric)
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:

@@ -119,6 +119,21 @@ def test_reversible_memory(capsys, tmp_path):
     assert rows[1]['ours MB'] - rows[0]['ours MB'] < stored / 2
 
 
+def test_pool(capsys, tmp_path):
+    rows = speed(
+        tmp_path,
+        *('pool', '--dataset', 'mutag', '--pool', 'mean,diffpool'),
+        *('--graphs', '4', '--channels', '8', '--repeats', '1'),
+    )
+    assert [row['pool'] for row in rows] == ['mean', 'diffpool']
+    assert rows[0]['pool / mean'] == 1.0
+    assert all(row['ms'] > 0 for row in rows)
+    # Four layers keep their outputs, of some 70 nodes and 8 channels, and
+    # batch norm its inputs.
+    assert rows[0]['kept MB'] > 7 * 70 * 8 * 4 / 2**20
+    assert rows[1]['kept MB'] > rows[0]['kept MB']
+
+
 def test_layers(capsys, tmp_path):
     rows = speed(
         tmp_path,
