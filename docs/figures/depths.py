@@ -1,6 +1,7 @@
 """Of scores against depth."""
 
 from collections.abc import Callable
+from itertools import product
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,8 +10,9 @@ from matplotlib.figure import Figure
 from benchmarks.reports import style
 from benchmarks.reports.intervals import interval
 from benchmarks.reports.published import reference
+from benchmarks.reports.style import COLORS
 
-from . import published
+from .places import DOCS
 from .plots import GRAPHS, layers_below, legend, look, panels
 from .runs import stored
 
@@ -91,17 +93,36 @@ def curves() -> Figure:
     return figure
 
 
-def recipes() -> Figure:
-    """GCN with the settings of three papers, and what one of them prints."""
-    figure, [axes] = panels(1, 1, 3.6)
-    runs = percent(published.rows())
-    runs = runs[(runs['method'] == 'gcn') & (runs['dataset'] == 'cora')]
-    runs = runs[runs['protocol'] == 'planetoid-public']
-    presets = ('classic', 'dropedge', 'tricks')
-    for i, preset in enumerate(presets):
-        mine = runs[runs['preset'] == preset]
-        mine = mine[mine['depth'] <= 32]
-        curve(axes, mine, **look(i), label=f'preset {preset}')
+def regimes() -> Figure:
+    """The plain GCN by decay and dropout, and how four of them train."""
+    figure, grid = panels(1, 3, 3.6)
+    runs = pd.json_normalize(
+        percent(stored('cora-regimes')).to_dict('records')
+    )
+    runs = runs[
+        (runs['config.hidden_channels'] == 64)
+        & ~runs['config.row_normalize']
+        & (runs['depth'] <= 32)
+    ]
+    trace = pd.read_csv(DOCS / 'results' / 'regimes.csv')
+    styles = {0.0: '-', 0.5: '--', 0.8: ':'}
+    for i, (decay, dropout) in enumerate(product((0.0, 5e-4), styles)):
+        like = {'color': COLORS[i // 3], 'linestyle': styles[dropout]}
+        label = f'decay {decay:g}, dropout {dropout:g}'
+        mine = runs[
+            (runs['config.weight_decay'] == decay)
+            & (runs['config.dropout'] == dropout)
+        ]
+        mean = mine.groupby('depth')['test'].mean()
+        grid[0].plot(mean.index, mean, marker='o', label=label, **like)
+        followed = trace[
+            (trace['weight_decay'] == decay) & (trace['dropout'] == dropout)
+        ]
+        middle = followed.groupby('epoch').median()
+        for axes, name in zip(
+            grid[1:], ('singular_value', 'gradient_first'), strict=True
+        ):
+            axes.plot(middle.index, middle[name], **like)
     known = reference()
     printed = known[
         (known['preset'] == 'dropedge')
@@ -109,18 +130,26 @@ def recipes() -> Figure:
         & (known['method'] == 'gcn')
         & (known['depth'] <= 32)
     ]
-    axes.plot(
+    grid[0].plot(
         printed['depth'],
         printed['mean'],
         color='0.4',
         marker='o',
         markerfacecolor='none',
-        linestyle='--',
+        linestyle='none',
         label='DropEdge, in print',
     )
-    layers_below(axes, printed['depth'])
-    axes.set_ylabel('test accuracy, %')
-    legend(figure, axes, 4)
+    layers_below(grid[0], printed['depth'])
+    grid[0].set_title('test accuracy, %', fontsize=10)
+    grid[1].set_title(
+        '16 layers: largest singular\nvalue of the weights', fontsize=10
+    )
+    grid[2].set_title('16 layers: gradient at\nthe first state', fontsize=10)
+    grid[2].set_yscale('log')
+    grid[2].set_ylim(bottom=1e-20)
+    for axes in grid[1:]:
+        axes.set_xlabel('epoch')
+    legend(figure, grid[0], 3)
     return figure
 
 
@@ -149,6 +178,6 @@ def molecules() -> Figure:
 
 FIGURES = {
     'depth-curves': curves,
-    'gcn-recipes': recipes,
+    'regimes': regimes,
     'molecules': molecules,
 }
