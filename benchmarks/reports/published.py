@@ -6,8 +6,17 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from . import equivalence
+from .equivalence import Mean
+
 FOLDER = Path(__file__).parents[1] / 'reference'
 CELL = ['dataset', 'protocol', 'preset', 'method', 'depth']
+PUBLISHED = {
+    'mean': 'published',
+    'std': 'published_std',
+    'runs': 'published_runs',
+}
+STRENGTH = ['half90', 'half95', 'runs_to_agree']
 
 
 @cache
@@ -19,18 +28,22 @@ def reference() -> pd.DataFrame:
 
 @cache
 def margins() -> dict[str, float]:
-    """For each metric, how far a mean may lie from the published one."""
+    """For each metric, what a mean may differ by from the published one."""
     return yaml.safe_load((FOLDER / 'margins.yaml').read_text('utf-8'))
 
 
 def beside(summary: pd.DataFrame) -> pd.DataFrame:
-    """Adds to each cell the published mean, its paper, and a verdict."""
-    theirs = reference().rename(columns={'mean': 'published'})
-    columns = [*CELL, 'published', 'paper', 'verified', 'recipe']
+    """Adds to each cell the published mean, its paper, a verdict, and how
+    strong that is: half of the 90 % and of the 95 % interval of the
+    difference, and the runs that it would take to decide an undecided one.
+    """
+    theirs = reference().rename(columns=PUBLISHED)
+    columns = [*CELL, *PUBLISHED.values(), 'paper', 'verified', 'recipe']
     lines = summary.merge(theirs[columns], 'left', CELL)
     lines['difference'] = lines['mean'] - lines['published']
     lines['verdict'] = [verdict(line) for _, line in lines.iterrows()]
-    return lines
+    strength = [_strength(line) for _, line in lines.iterrows()]
+    return lines.join(pd.DataFrame(strength, lines.index, STRENGTH))
 
 
 def verdict(line: pd.Series) -> str:
@@ -43,7 +56,31 @@ def verdict(line: pd.Series) -> str:
         return 'recipe not published'
     if pd.isna(line['mean']):
         return 'no runs'
-    inside = line['ci95_low'] <= line['published'] <= line['ci95_high']
-    if inside or abs(line['difference']) <= margins()[line['metric']]:
-        return 'within'
-    return 'above' if line['difference'] > 0 else 'below'
+    return equivalence.verdict(*_means(line), margins()[line['metric']])
+
+
+def _strength(line: pd.Series) -> dict[str, float]:
+    """Nothing where there is no published mean or no spread of ours."""
+    ours, theirs = _means(line)
+    if pd.isna(line['published']) or not equivalence.has_spread(ours):
+        return {}
+    out = {
+        f'half{percent}': equivalence.half_width(ours, theirs, percent / 100)
+        for percent in (90, 95)
+    }
+    if line['verdict'] == 'undecided':
+        margin = margins()[line['metric']]
+        needed = equivalence.runs_to_agree(ours, theirs, margin)
+        out['runs_to_agree'] = needed
+    return out
+
+
+def _means(line: pd.Series) -> tuple[Mean, Mean]:
+    """Ours and the published one, which is taken as exact unless its
+    standard deviation and its runs are known.
+    """
+    ours = Mean(line['mean'], line['std'], line['runs'])
+    theirs = line[[*PUBLISHED.values()]]
+    if theirs.isna().any():
+        return ours, Mean(line['published'])
+    return ours, Mean(*theirs)

@@ -69,11 +69,12 @@ COLUMNS = {
     'runs': str,
     'mean': '{:.2f}'.format,
     'std': '{:.2f}'.format,
-    'ci95_low': '{:.2f}'.format,
-    'ci95_high': '{:.2f}'.format,
     'published': '{:.2f}'.format,
     'difference': '{:+.2f}'.format,
+    'half90': '{:.2f}'.format,
+    'half95': '{:.2f}'.format,
     'verdict': str,
+    'runs_to_agree': '{:.0f}'.format,
 }
 
 
@@ -93,16 +94,22 @@ def table(lines: pd.DataFrame) -> Table:
 def markdown(lines: pd.DataFrame, checks: pd.DataFrame) -> str:
     """Both tables as a page."""
     known = lines.dropna(subset='published')
-    within = ', '.join(f'{m} points of {k}' for k, m in margins().items())
+    margin = ', '.join(f'{m} points of {k}' for k, m in margins().items())
     out = [
         '# Beside the published numbers',
         '',
         f'{len(lines)} cells were run as their preset has it: '
-        f'{counts(lines)}. `within` means a difference of at most {within}, '
-        'or a published mean inside the 95 % interval '
-        'of ours. `unverified reference` are numbers from memory, on which '
-        'nothing rests. `recipe not published` are cells whose authors say '
-        'that they tuned each, and not how.',
+        f'{counts(lines)}. `agrees` means that two one-sided tests at 5 % '
+        f'find our mean equivalent to the published one, with a margin of '
+        f'{margin}: the difference, with half of its 90 % interval '
+        '(`half90`), is less. `differs` means that it is more without half '
+        'of its 95 % interval (`half95`). `undecided` is what is left, '
+        'and one run or runs without a spread; with `runs_to_agree`, equal '
+        'means would agree in 80 % of all repetitions at the spread of '
+        'ours. A published mean is exact where its standard deviation or '
+        'its runs are not known. `unverified reference` are numbers from '
+        'memory, on which nothing rests. `recipe not published` are cells '
+        'whose authors say that they tuned each, and not how.',
         '',
         *tables.page(COLUMNS, tables.cells(known, COLUMNS)),
         '',
@@ -110,7 +117,8 @@ def markdown(lines: pd.DataFrame, checks: pd.DataFrame) -> str:
         '',
         'Differences in points with 95 % intervals; '
         '`benchmarks/reference/claims.yaml` says what each claim asks for. '
-        '`open` means that the interval holds both.',
+        '`p` tests that value, `p (Holm)` corrects it for all '
+        'claims of this page and decides at 5 %; else a claim is `open`.',
         '',
         *(claims.markdown(checks) if len(checks) else ['No runs for any.']),
         '',
