@@ -17,6 +17,27 @@ PUBLISHED = {
     'runs': 'published_runs',
 }
 STRENGTH = ['half90', 'half95', 'runs_to_agree']
+TITLES = {
+    'mean': 'ours',
+    'half90': '± (90 %)',
+    'half95': '± (95 %)',
+    'runs_to_agree': 'runs to agree',
+}
+COLUMNS = {  # of tables, by their titles
+    'published': '{:.2f}'.format,
+    'difference': '{:+.2f}'.format,
+    '± (90 %)': '{:.2f}'.format,
+    '± (95 %)': '{:.2f}'.format,
+    'verdict': str,
+    'runs to agree': '{:.0f}'.format,
+}
+BESIDE = {  # of one dataset and preset
+    'method': str,
+    'depth': str,
+    'ours': '{:.2f}'.format,
+    **COLUMNS,
+    'paper': str,
+}
 
 
 @cache
@@ -44,6 +65,25 @@ def beside(summary: pd.DataFrame) -> pd.DataFrame:
     lines['verdict'] = [verdict(line) for _, line in lines.iterrows()]
     strength = [_strength(line) for _, line in lines.iterrows()]
     return lines.join(pd.DataFrame(strength, lines.index, STRENGTH))
+
+
+def titled(lines: pd.DataFrame) -> pd.DataFrame:
+    """The cells with a published mean, columns as tables call them."""
+    return lines.dropna(subset='published').rename(columns=TITLES)
+
+
+def about() -> str:
+    """What verdicts mean, in plain text."""
+    margin = ', '.join(f'{m:g} points of {k}' for k, m in margins().items())
+    return (
+        'agrees: two one-sided tests at 5 % find our mean equivalent to the '
+        'published one, that is, the 90 % interval of the difference lies '
+        f'within the margin ({margin}). differs: the 95 % interval lies '
+        'outside of it. undecided: neither, or our runs have no spread; "runs '
+        'to agree" is how many would decide it with a power of 80 % if the '
+        'means were equal. A published mean counts as exact where its '
+        'standard deviation or its number of runs is not known.'
+    )
 
 
 def verdict(line: pd.Series) -> str:

@@ -23,7 +23,7 @@ from benchmarks.runs.store import Row, Store
 ABOVE = '../benchmarks'  # as seen from the pages
 ON_ARXIV = re.compile(r'arXiv (\d{4}\.\d{5})')
 IN_DOCSTRING = re.compile(r'`"([^"]+)"\s+<(https://arxiv\.org/[^>]+)>`_')
-COLORS = {'within': 'success', 'above': 'info', 'below': 'warning'}
+COLORS = {'agrees': 'success', 'differs': 'warning', 'undecided': 'info'}
 UNSURE = 'unverified reference'
 NO_BREAK = '\N{NO-BREAK SPACE}'
 
@@ -132,8 +132,16 @@ class PublishedCells(Table):
         'runs',
         'difference',
         'verdict',
+        'runs to agree',
     )
-    numbers = ('depth', 'published', 'ours', 'runs', 'difference')
+    numbers = (
+        'depth',
+        'published',
+        'ours',
+        'runs',
+        'difference',
+        'runs to agree',
+    )
 
     def lines(self) -> Iterable[list[str]]:
         """A line for each cell."""
@@ -147,8 +155,9 @@ class PublishedCells(Table):
                 f'{line["published"]:.2f}',
                 with_spread(line),
                 runs_of(line),
-                f'{line["difference"]:+.2f}',
+                with_interval(line),
                 badge(line['verdict']),
+                runs_to_agree(line),
             ]
 
 
@@ -231,6 +240,20 @@ def with_spread(line: pd.Series) -> str:
     if pd.isna(line['std']):
         return f'{line["mean"]:.2f}'
     return f'{line["mean"]:.2f} ± {line["std"]:.2f}'.replace(' ', NO_BREAK)
+
+
+def with_interval(line: pd.Series) -> str:
+    """Our difference, and half of its 90 % interval if there is one."""
+    if pd.isna(line['half90']):
+        return f'{line["difference"]:+.2f}'
+    text = f'{line["difference"]:+.2f} ± {line["half90"]:.2f}'
+    return text.replace(' ', NO_BREAK)
+
+
+def runs_to_agree(line: pd.Series) -> str:
+    """How many would decide a cell, if that is open and known."""
+    needed = line['runs_to_agree']
+    return '' if pd.isna(needed) else f'{needed:.0f}'
 
 
 def badge(word: str) -> str:
