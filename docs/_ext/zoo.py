@@ -20,11 +20,12 @@ from benchmarks.reports.published import CELL
 from benchmarks.runs.identity import key
 from benchmarks.runs.store import Row, Store
 
-ABOVE = '../benchmarks'  # as seen from the pages
+ABOVE = '/../benchmarks'  # as seen from the root of the pages
 ON_ARXIV = re.compile(r'arXiv (\d{4}\.\d{5})')
 IN_DOCSTRING = re.compile(r'`"([^"]+)"\s+<(https://arxiv\.org/[^>]+)>`_')
 COLORS = {'agrees': 'success', 'differs': 'warning', 'undecided': 'info'}
 UNSURE = 'unverified reference'
+STRENGTH = ('runs', 'difference', 'runs to agree')
 NO_BREAK = '\N{NO-BREAK SPACE}'
 
 
@@ -161,6 +162,27 @@ class PublishedCells(Table):
             ]
 
 
+class UndecidedCells(Table):
+    """The cells whose runs do not say whether they agree."""
+
+    head = ('dataset', 'method', 'depth', 'preset', *STRENGTH)
+    numbers = ('depth', *STRENGTH)
+
+    def lines(self) -> Iterable[list[str]]:
+        """A line for each cell."""
+        found = cells()
+        found = found[found['verdict'] == 'undecided']
+        for _, line in found.sort_values('dataset', kind='stable').iterrows():
+            yield [
+                *(f'`{line[key]}`' for key in ('dataset', 'method')),
+                str(line['depth']),
+                preset_file(line['preset']),
+                runs_of(line),
+                with_interval(line),
+                runs_to_agree(line),
+            ]
+
+
 class Claims(SphinxDirective):
     """What papers say of depth, and what the committed runs say of it."""
 
@@ -265,6 +287,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Makes the directives known."""
     app.add_directive('networks', Networks)
     app.add_directive('published-cells', PublishedCells)
+    app.add_directive('undecided-cells', UndecidedCells)
     app.add_directive('claims', Claims)
     app.add_directive('committed-runs', CommittedRuns)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}
