@@ -192,7 +192,7 @@ def test_the_zoo_has_the_published_cells(site):
         '#beside-published-numbers tbody tr'
     ):
         cells = [cell.get_text(' ', strip=True) for cell in line('td')]
-        method, _, depth, preset, published, ours, *_, verdict = cells
+        method, _, depth, preset, published, ours, *_, verdict, _ = cells
         mean, preset = ours.split()[0], preset.split()[0]
         found.append((method, depth, preset, published, mean, verdict))
     assert sorted(found) == wanted

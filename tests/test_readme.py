@@ -65,10 +65,14 @@ def test_verdicts():
     path = ROOT / 'tests/benchmarks/golden/verdict.csv'
     with open(path, newline='', encoding='utf-8') as file:
         found = Counter(line['verdict'] for line in csv.DictReader(file))
-    within, above, below = (found[n] for n in ('within', 'above', 'below'))
-    assert f'Of {within + above + below} published cells' in WORDS
-    assert f'{within} agree' in WORDS
-    assert f'{above} lie above and {below} below' in WORDS
+    words = ('agrees', 'differs', 'undecided')
+    agree, differ, undecided = (found[word] for word in words)
+    assert f'Of {agree + differ + undecided} published cells' in WORDS
+    assert f'{agree} agree' in WORDS
+    assert f'{differ} differ and {undecided} are undecided' in WORDS
+    page = (ROOT / 'docs/results/reproduction.md').read_text('utf-8')
+    counts = f'{agree} agree, {differ} differ, {undecided} are undecided'
+    assert f'**{counts}**' in page
 
 
 def test_seconds_of_an_epoch():

@@ -18,7 +18,7 @@ from ..runs.progress import Listener, State
 from ..runs.store import Row
 from . import curve, layers, page, style, tables
 from .markdown import markdown
-from .published import beside
+from .published import PUBLISHED, STRENGTH, beside
 from .summary import (
     REACH_NODES,
     changes,
@@ -70,7 +70,8 @@ def summary_of(rows: list[Row]) -> pd.DataFrame:
     check_one_kind(rows)
     summary = beside(summarize(rows))
     if changes(rows):  # of another recipe than the published one
-        summary[['published', 'difference', 'verified']] = np.nan
+        gone = [*PUBLISHED.values(), 'difference', 'verified', *STRENGTH]
+        summary[gone] = np.nan
         summary['verdict'] = 'no reference'
     return summary
 

@@ -1,6 +1,4 @@
-"""The 95 % interval of a mean, and of a difference of means."""
-
-from typing import Any
+"""The 95 % interval of a mean, and of a difference of means with its test."""
 
 import numpy as np
 import pandas as pd
@@ -13,24 +11,30 @@ def interval(values: pd.Series) -> tuple[float, float]:
     return float(values.mean() - half), float(values.mean() + half)
 
 
-def welch(more: pd.Series, less: pd.Series) -> tuple[float, float]:
-    """Of a difference of means of runs that are not paired."""
-    if _alike(more) and _alike(less):  # no spread to divide by
-        return (float(more.mean() - less.mean()),) * 2
-    test = stats.ttest_ind(more, less, equal_var=False)
-    low, high = test.confidence_interval()
-    return float(low), float(high)
+def welch(
+    more: pd.Series, less: pd.Series, value: float = 0.0
+) -> dict[str, float]:
+    """The difference of the means of runs that are not paired, its interval,
+    and the p-value of Welch's two-sided test of a value: NaN without a spread.
+    """
+    gain = float(more.mean() - less.mean())
+    low = high = gain
+    p = float('nan')
+    if not (_alike(more) and _alike(less)):  # else nothing to divide by
+        test = stats.ttest_ind(more - value, less, equal_var=False)
+        low, high = (float(v) + value for v in test.confidence_interval())
+        p = float(test.pvalue)
+    return {'gain': gain, 'ci95_low': low, 'ci95_high': high, 'p': p}
 
 
-def paired(gain: pd.Series) -> dict[str, Any]:
-    """The mean of differences with its interval, and the p-value of a paired
-    t-test.
+def paired(gain: pd.Series, value: float = 0.0) -> dict[str, float]:
+    """The mean of differences, its interval, and the p-value of the paired
+    two-sided t-test of a value: NaN without a spread.
     """
     low, high = interval(gain)
-    if _alike(gain):  # no spread to divide by
-        p = float('nan') if len(gain) < 2 else float(not gain.iloc[0])
-    else:
-        p = float(stats.ttest_1samp(gain, 0.0).pvalue)
+    p = float('nan')
+    if not _alike(gain):  # else nothing to divide by
+        p = float(stats.ttest_1samp(gain, value).pvalue)
     return {
         'pairs': len(gain),
         'gain': float(gain.mean()),

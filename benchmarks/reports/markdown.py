@@ -6,7 +6,7 @@ import pandas as pd
 
 from ..output import escaped, shown
 from ..runs.store import Row
-from . import facts, tables
+from . import facts, published, tables
 from .summary import REACH_NODES, grid, protocol_of, what_cells_hold
 
 
@@ -77,26 +77,15 @@ def _reach_text(seen: pd.DataFrame | None) -> list[str]:
 
 
 def _beside_text(summary: pd.DataFrame) -> list[str]:
-    known = summary.dropna(subset='published')
+    known = published.titled(summary)
     if known.empty:
         return []
+    columns = published.BESIDE
     return [
         '## Beside the published numbers',
         '',
-        *tables.page(
-            ('method', 'depth', 'ours', 'published', 'difference', 'verdict'),
-            (
-                (
-                    line.method,
-                    line.depth,
-                    f'{line.mean:.2f}',
-                    f'{line.published:.2f}',
-                    f'{line.difference:+.2f}',
-                    line.verdict,
-                )
-                for line in known.itertuples()
-            ),
-            numbers=range(1, 5),
-        ),
+        *tables.page(columns, tables.cells(known, columns), range(1, 7)),
+        '',
+        published.about(),
         '',
     ]

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..output import shown
 from ..runs.progress import State
 from ..runs.store import Row
-from . import charts, facts, layers, style
+from . import charts, facts, layers, published, style, tables
 from .summary import (
     REACH_NODES,
     changes,
@@ -171,13 +171,27 @@ def _of_runs(
         'units': units,
         'has_reach': seen is not None,
         'reach_nodes': REACH_NODES,
-        'beside': [*summary.dropna(subset='published').itertuples()],
+        'beside': _beside(summary, looks),
         'names': {method: look.name for method, look in looks.items()},
         'facts': facts.what_was_run(rows, left_out),
         'columns': [*COLUMNS.values()],
         'runs': [_run(row, protocol.metric.scale) for row in rows],
         'failures': [row for row in rows if row['status'] != 'ok'],
         'specs': {n: charts.specification(c) for n, c in specs.items()},
+    }
+
+
+def _beside(
+    summary: pd.DataFrame, looks: dict[str, style.Look]
+) -> dict[str, Any]:
+    known = published.titled(summary)
+    if known.empty:
+        return {}
+    names = known['method'].map(lambda method: looks[method].name)
+    cells = tables.cells(known.assign(method=names), published.BESIDE)
+    return {
+        'lines': [dict(zip(published.BESIDE, c, strict=True)) for c in cells],
+        'about': published.about(),
     }
 
 

@@ -12,8 +12,8 @@ from ..output import make_folder, write_text
 from ..recipes import presets
 from ..runs.identity import key
 from ..runs.store import Row, Store
-from . import claims, tables
-from .published import CELL, beside, margins, reference
+from . import claims, published, tables
+from .published import CELL
 from .summary import summarize
 
 RESULTS = Path(__file__).parents[1] / 'results'
@@ -58,7 +58,7 @@ def judge(rows: list[Row]) -> pd.DataFrame:
         summarize(group.to_dict('records'))
         for _, group in frame.groupby(CELL[:3], sort=False)
     ]
-    return beside(pd.concat(summaries, ignore_index=True))
+    return published.beside(pd.concat(summaries, ignore_index=True))
 
 
 COLUMNS = {
@@ -67,13 +67,9 @@ COLUMNS = {
     'method': str,
     'depth': str,
     'runs': str,
-    'mean': '{:.2f}'.format,
+    'ours': '{:.2f}'.format,
     'std': '{:.2f}'.format,
-    'ci95_low': '{:.2f}'.format,
-    'ci95_high': '{:.2f}'.format,
-    'published': '{:.2f}'.format,
-    'difference': '{:+.2f}'.format,
-    'verdict': str,
+    **published.COLUMNS,
 }
 
 
@@ -86,23 +82,21 @@ def counts(lines: pd.DataFrame) -> str:
 def table(lines: pd.DataFrame) -> Table:
     """The terminal's table."""
     caption = f'{len(lines)} cells: {counts(lines)}'
-    known = lines.dropna(subset='published')
-    return tables.terminal(known, COLUMNS, caption)
+    return tables.terminal(published.titled(lines), COLUMNS, caption)
 
 
 def markdown(lines: pd.DataFrame, checks: pd.DataFrame) -> str:
     """Both tables as a page."""
-    known = lines.dropna(subset='published')
-    within = ', '.join(f'{m} points of {k}' for k, m in margins().items())
+    known = published.titled(lines)
     out = [
         '# Beside the published numbers',
         '',
         f'{len(lines)} cells were run as their preset has it: '
-        f'{counts(lines)}. `within` means a difference of at most {within}, '
-        'or a published mean inside the 95 % interval '
-        'of ours. `unverified reference` are numbers from memory, on which '
-        'nothing rests. `recipe not published` are cells whose authors say '
-        'that they tuned each, and not how.',
+        f'{counts(lines)}.',
+        '',
+        f'{published.about()} `unverified reference`: numbers from memory, '
+        'on which nothing rests. `recipe not published`: the authors say that '
+        'they tuned each cell, and not how.',
         '',
         *tables.page(COLUMNS, tables.cells(known, COLUMNS)),
         '',
@@ -110,7 +104,8 @@ def markdown(lines: pd.DataFrame, checks: pd.DataFrame) -> str:
         '',
         'Differences in points with 95 % intervals; '
         '`benchmarks/reference/claims.yaml` says what each claim asks for. '
-        '`open` means that the interval holds both.',
+        '`p` tests that value, `p (Holm)` corrects it for all '
+        'claims of this page and decides at 5 %; else a claim is `open`.',
         '',
         *(claims.markdown(checks) if len(checks) else ['No runs for any.']),
         '',
@@ -123,7 +118,7 @@ def markdown(lines: pd.DataFrame, checks: pd.DataFrame) -> str:
 
 def _sources(lines: pd.DataFrame) -> Iterable[str]:
     papers = set(lines['paper'].dropna())
-    known = reference()
+    known = published.reference()
     for paper, group in known[known['paper'].isin(papers)].groupby('paper'):
         yield f'- `{paper}`: {"; ".join(group["source"].unique())}'
 

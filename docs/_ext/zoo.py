@@ -20,11 +20,12 @@ from benchmarks.reports.published import CELL
 from benchmarks.runs.identity import key
 from benchmarks.runs.store import Row, Store
 
-ABOVE = '../benchmarks'  # as seen from the pages
+ABOVE = '/../benchmarks'  # as seen from the root of the pages
 ON_ARXIV = re.compile(r'arXiv (\d{4}\.\d{5})')
 IN_DOCSTRING = re.compile(r'`"([^"]+)"\s+<(https://arxiv\.org/[^>]+)>`_')
-COLORS = {'within': 'success', 'above': 'info', 'below': 'warning'}
+COLORS = {'agrees': 'success', 'differs': 'warning', 'undecided': 'info'}
 UNSURE = 'unverified reference'
+STRENGTH = ('runs', 'difference', 'runs to agree')
 NO_BREAK = '\N{NO-BREAK SPACE}'
 
 
@@ -132,8 +133,16 @@ class PublishedCells(Table):
         'runs',
         'difference',
         'verdict',
+        'runs to agree',
     )
-    numbers = ('depth', 'published', 'ours', 'runs', 'difference')
+    numbers = (
+        'depth',
+        'published',
+        'ours',
+        'runs',
+        'difference',
+        'runs to agree',
+    )
 
     def lines(self) -> Iterable[list[str]]:
         """A line for each cell."""
@@ -147,8 +156,30 @@ class PublishedCells(Table):
                 f'{line["published"]:.2f}',
                 with_spread(line),
                 runs_of(line),
-                f'{line["difference"]:+.2f}',
+                with_interval(line),
                 badge(line['verdict']),
+                runs_to_agree(line),
+            ]
+
+
+class UndecidedCells(Table):
+    """The cells whose runs do not say whether they agree."""
+
+    head = ('dataset', 'method', 'depth', 'preset', *STRENGTH)
+    numbers = ('depth', *STRENGTH)
+
+    def lines(self) -> Iterable[list[str]]:
+        """A line for each cell."""
+        found = cells()
+        found = found[found['verdict'] == 'undecided']
+        for _, line in found.sort_values('dataset', kind='stable').iterrows():
+            yield [
+                *(f'`{line[key]}`' for key in ('dataset', 'method')),
+                str(line['depth']),
+                preset_file(line['preset']),
+                runs_of(line),
+                with_interval(line),
+                runs_to_agree(line),
             ]
 
 
@@ -233,6 +264,20 @@ def with_spread(line: pd.Series) -> str:
     return f'{line["mean"]:.2f} ± {line["std"]:.2f}'.replace(' ', NO_BREAK)
 
 
+def with_interval(line: pd.Series) -> str:
+    """Our difference, and half of its 90 % interval if there is one."""
+    if pd.isna(line['half90']):
+        return f'{line["difference"]:+.2f}'
+    text = f'{line["difference"]:+.2f} ± {line["half90"]:.2f}'
+    return text.replace(' ', NO_BREAK)
+
+
+def runs_to_agree(line: pd.Series) -> str:
+    """How many would decide a cell, if that is open and known."""
+    needed = line['runs_to_agree']
+    return '' if pd.isna(needed) else f'{needed:.0f}'
+
+
 def badge(word: str) -> str:
     """A verdict in its colour."""
     return f'{{bdg-{COLORS.get(word, "secondary")}}}`{word}`'
@@ -242,6 +287,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Makes the directives known."""
     app.add_directive('networks', Networks)
     app.add_directive('published-cells', PublishedCells)
+    app.add_directive('undecided-cells', UndecidedCells)
     app.add_directive('claims', Claims)
     app.add_directive('committed-runs', CommittedRuns)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

@@ -14,7 +14,7 @@ from benchmarks.runs.store import Row
 from .places import RESULTS
 from .plots import GRAPHS, legend, look, panels
 
-VERDICTS = ('within', 'below', 'above')
+VERDICTS = ('agrees', 'undecided', 'differs')
 CHECKS = ('holds', 'refuted', 'open')
 
 
@@ -27,17 +27,16 @@ def rows() -> list[Row]:
 def dots(
     axes: Axes, lines: pd.DataFrame, words: tuple[str, ...], labels: list[str]
 ) -> None:
-    """A dot for each line, from the top, with its interval and the look of
-    its verdict.
+    """A dot for each line, from the top, with its interval (`reach` to either
+    side) and the look of its verdict.
     """
     lines = lines.reset_index(drop=True)
     for i, word in enumerate(words):
         mine = lines[lines['verdict'] == word]
-        reach = (mine['ci95_high'] - mine['ci95_low']) / 2
         axes.errorbar(
             mine['difference'],
             mine.index,
-            xerr=reach.fillna(0),
+            xerr=mine['reach'].fillna(0),
             **look(i),
             linestyle='',
             label=word,
@@ -47,11 +46,10 @@ def dots(
 
 
 def cells() -> Figure:
-    """How far each mean lies from the published one."""
+    """How far each mean lies from the published one, with 90 % intervals."""
     lines = verdict.judge(rows())
     lines = lines[lines['verdict'].isin(VERDICTS)]
-    for end in ('ci95_low', 'ci95_high'):
-        lines[end] -= lines['published']
+    lines = lines.assign(reach=lines['half90'])
     parts = {
         name: lines[lines['dataset'] == name].sort_values(
             ['method', 'depth', 'preset'], kind='stable'
@@ -83,6 +81,7 @@ def cells() -> Figure:
 def checks() -> Figure:
     """What each claim asks for, and what the runs say."""
     lines = claims.check(rows()).sort_values(['claim', 'dataset'])
+    lines['reach'] = (lines['ci95_high'] - lines['ci95_low']) / 2
     large = lines['claim'].str[0].isin(('A', 'B'))
     figure, grid = panels(2, 1, 6.8)
     for axes, part in zip(grid, (lines[large], lines[~large]), strict=True):

@@ -1,3 +1,5 @@
+import math
+
 import pandas as pd
 import pytest
 
@@ -26,8 +28,10 @@ def line(**values):
         'recipe': 'yes',
         'metric': 'accuracy',
         'mean': 80.0,
-        'ci95_low': 79.9,
-        'ci95_high': 80.1,
+        'std': 0.2,
+        'runs': 5,
+        'published_std': float('nan'),
+        'published_runs': 100,
         **values,
     }
     difference = values['mean'] - values['published']
@@ -37,15 +41,20 @@ def line(**values):
 @pytest.mark.parametrize(
     ('values', 'want'),
     [
-        ({}, 'within'),
-        ({'mean': 81.0}, 'within'),
-        ({'mean': 81.1, 'ci95_low': 80.9}, 'above'),
-        ({'mean': 78.9, 'ci95_low': 78.7, 'ci95_high': 79.1}, 'below'),
-        ({'mean': 77.0, 'ci95_high': 82.0, 'ci95_low': 72.0}, 'within'),
+        ({}, 'agrees'),
+        ({'mean': 80.8}, 'agrees'),
+        ({'mean': 81.0}, 'undecided'),
+        ({'mean': 81.3}, 'differs'),
+        ({'mean': 78.7}, 'differs'),
+        ({'std': 4.0}, 'undecided'),
+        ({'published_std': 0.5}, 'agrees'),
+        ({'published_std': 5.0, 'published_runs': 10}, 'undecided'),
+        ({'published_std': 5.0, 'published_runs': float('nan')}, 'agrees'),
         ({'published': float('nan')}, 'no reference'),
         ({'verified': 'from memory'}, 'unverified reference'),
         ({'recipe': 'no', 'mean': 50.0}, 'recipe not published'),
-        ({'mean': 78.9, 'ci95_low': float('nan')}, 'below'),  # one run
+        ({'std': float('nan'), 'runs': 1}, 'undecided'),
+        ({'mean': 50.0, 'std': 0.0}, 'undecided'),
         ({'mean': float('nan')}, 'no runs'),  # all failed
     ],
 )
@@ -57,18 +66,27 @@ def test_beside():
     """Known cells of the files, and one that no paper has."""
     summary = pd.DataFrame(
         {
-            'dataset': ['cora', 'cora', 'digits'],
-            'protocol': ['gdc-lcc', 'planetoid-public', 'gdc-lcc'],
-            'preset': ['gdc', 'bag-of-tricks', 'gdc'],
-            'method': ['gcn+ppr', 'appnp', 'gcn+ppr'],
-            'depth': [2, 32, 2],
+            'dataset': ['cora', 'cora', 'cora', 'digits'],
+            'protocol': ['gdc-lcc', *2 * ['planetoid-public'], 'gdc-lcc'],
+            'preset': ['gdc', 'bag-of-tricks', 'sgc', 'gdc'],
+            'method': ['gcn+ppr', 'appnp', 'sgc', 'gcn+ppr'],
+            'depth': [2, 32, 2, 2],
             'metric': 'accuracy',
-            'mean': [83.7, 70.0, 99.0],
-            'ci95_low': [83.2, 69.0, 98.0],
-            'ci95_high': [84.2, 71.0, 99.5],
+            'runs': [20, 5, 5, 5],
+            'mean': [83.7, 70.0, 81.0, 99.0],
+            'std': [1.0, 1.0, 1.5, 1.0],
         }
     )
     lines = published.beside(summary)
-    assert lines['verdict'].tolist() == ['within', 'below', 'no reference']
-    assert lines['published'].tolist()[:2] == [83.64, 83.68]
+    words = ['agrees', 'differs', 'undecided', 'no reference']
+    assert lines['verdict'].tolist() == words
+    assert lines['published'].tolist()[:3] == [83.64, 83.68, 81.0]
     assert lines['difference'][1] == pytest.approx(-13.68)
+    gdc = 1.17 / 10, 1.0 / 20**0.5  # standard errors
+    assert lines['half95'][0] > 1.96 * sum(e * e for e in gdc) ** 0.5
+    assert lines['half90'][1] == pytest.approx(2.1318 / 5**0.5, abs=1e-4)
+    needed = lines['runs_to_agree'].tolist()
+    assert needed == pytest.approx(
+        [math.nan, math.nan, 21, math.nan], nan_ok=1
+    )
+    assert lines.loc[3, published.STRENGTH].isna().all()

@@ -5,7 +5,7 @@ from benchmarks.errors import UsageError
 from benchmarks.methods import spec
 from benchmarks.output import console
 from benchmarks.recipes import presets
-from benchmarks.reports import verdict
+from benchmarks.reports import published, verdict
 from benchmarks.runs.store import Store
 
 
@@ -55,12 +55,14 @@ def test_only_runs_of_the_preset(store, tmp_path):
     (line,) = (line for _, line in lines.iterrows())
     assert line['runs'] == 5
     assert line['mean'] == pytest.approx(80.7)
-    assert (line['published'], line['verdict']) == (81.0, 'within')
+    assert (line['published'], line['verdict']) == (81.0, 'agrees')
     verdict.write(verdict.read([store]), tmp_path)
     page = (tmp_path / 'verdict.md').read_text()
     assert 'No runs for any.' in page
     assert '| cora | sgc | sgc | 2 | 5 | 80.70 | 0.16 |' in page
-    assert '1 within' in page
+    assert '| 81.00 | -0.30 | 0.15 | 0.20 | agrees |  |' in page
+    assert '1 agrees' in page
+    assert published.about() in page
     assert '`wu2019_sgc`' in page
 
 
@@ -68,7 +70,7 @@ def test_command(store, tmp_path, capsys):
     console.width = 200
     out = tmp_path / 'out'
     assert main(['verdict', str(store), '--out', str(out)]) == 0
-    assert 'within' in capsys.readouterr().out
+    assert 'agrees' in capsys.readouterr().out
     assert (out / 'verdict.csv').read_text().count('\n') == 2
     assert (out / 'verdict.md').is_file()
     assert main(['verdict', 'no.jsonl', '--out', str(out)]) == 2
