@@ -25,6 +25,14 @@ from pyg_ext.metrics import OverSmoothingProbe
 from .figures.places import DOCS
 from .figures.runs import stored
 
+FOLLOWED = [  # decay, dropout, and the epoch that decay starts with
+    (0.0, 0.0, 0),
+    (0.0, 0.5, 0),
+    (5e-4, 0.0, 0),
+    (5e-4, 0.5, 0),
+    (5e-4, 0.0, 50),
+    (5e-4, 0.5, 50),
+]
 TRACE = DOCS / 'results' / 'regimes.csv'
 SEEDS, DEPTH, EVERY = range(5), 16, 10
 RECIPE = ['weight_decay', 'dropout', 'row_normalize', 'hidden_channels']
@@ -61,8 +69,12 @@ def state(ready: Setup, edges: torch.Tensor, decay: float) -> dict[str, float]:
     }
 
 
-def follow(decay: float, dropout: float, seed: int) -> list[dict[str, float]]:
-    """The states of a network on raw features every few epochs."""
+def follow(
+    decay: float, dropout: float, start: int, seed: int
+) -> list[dict[str, float]]:
+    """The states of a network on raw features every few epochs; there is no
+    decay before epoch ``start``.
+    """
     set_to = {'weight_decay': decay, 'dropout': dropout}
     given = {**set_to, 'row_normalize': False, 'select': 'metric'}
     [cell] = plan('cora', ['gcn'], [DEPTH], [seed], 'classic', given)
@@ -74,13 +86,15 @@ def follow(decay: float, dropout: float, seed: int) -> list[dict[str, float]]:
     number = 0
 
     def note() -> None:
-        known = {**set_to, 'seed': seed, 'epoch': number}
+        known = {**set_to, 'start': start, 'seed': seed, 'epoch': number}
         rows.append({**known, **state(ready, data.edge_index, decay)})
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:
         nonlocal number
         if number % EVERY == 0:
             note()
+        for group in optimizer.param_groups:
+            group['weight_decay'] = decay if number >= start else 0.0
         number += 1
         return epoch(ready.model, *ready.given, optimizer, metric)
 
@@ -118,15 +132,15 @@ def main() -> None:
     if not TRACE.is_file():
         rows = [
             row
-            for given in product((0.0, 5e-4), (0.0, 0.5), SEEDS)
-            for row in follow(*given)
+            for given, seed in product(FOLLOWED, SEEDS)
+            for row in follow(*given, seed)
         ]
         pd.DataFrame(rows).to_csv(TRACE, index=False, float_format='%.4g')
     print(factorial(scores()))
     trace = pd.read_csv(TRACE)
     seen = trace[trace['epoch'].isin((0, 10, 50, 100, 200))]
     print(
-        seen.groupby(['weight_decay', 'dropout', 'epoch'])
+        seen.groupby([*RECIPE[:2], 'start', 'epoch'])
         .median()
         .drop(columns='seed')
         .to_markdown()

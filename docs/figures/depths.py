@@ -1,7 +1,6 @@
 """Of scores against depth."""
 
 from collections.abc import Callable
-from itertools import product
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -106,23 +105,32 @@ def regimes() -> Figure:
     ]
     trace = pd.read_csv(DOCS / 'results' / 'regimes.csv')
     styles = {0.0: '-', 0.5: '--', 0.8: ':'}
-    for i, (decay, dropout) in enumerate(product((0.0, 5e-4), styles)):
-        like = {'color': COLORS[i // 3], 'linestyle': styles[dropout]}
-        label = f'decay {decay:g}, dropout {dropout:g}'
-        mine = runs[
-            (runs['config.weight_decay'] == decay)
-            & (runs['config.dropout'] == dropout)
-        ]
+    colors = {(0.0, 0): COLORS[0], (5e-4, 0): COLORS[1], (5e-4, 50): COLORS[2]}
+    runs = runs[runs['config.weight_decay'].isin((0.0, 5e-4))]
+    for (decay, dropout), mine in runs.groupby(
+        ['config.weight_decay', 'config.dropout']
+    ):
         mean = mine.groupby('depth')['test'].mean()
-        grid[0].plot(mean.index, mean, marker='o', label=label, **like)
-        followed = trace[
-            (trace['weight_decay'] == decay) & (trace['dropout'] == dropout)
-        ]
-        middle = followed.groupby('epoch').median()
+        grid[0].plot(
+            mean.index,
+            mean,
+            color=colors[decay, 0],
+            linestyle=styles[dropout],
+            marker='o',
+            label=f'decay {decay:g}, dropout {dropout:g}',
+        )
+    for (decay, dropout, start), mine in trace.groupby(
+        ['weight_decay', 'dropout', 'start']
+    ):
+        middle = mine.groupby('epoch').median()
+        like = {'color': colors[decay, start], 'linestyle': styles[dropout]}
         for axes, name in zip(
             grid[1:], ('singular_value', 'gradient_first'), strict=True
         ):
             axes.plot(middle.index, middle[name], **like)
+        if start:
+            label = f'decay {decay:g} late'
+            grid[0].plot([], label=f'{label}, dropout {dropout:g}', **like)
     known = reference()
     printed = known[
         (known['preset'] == 'dropedge')
