@@ -6,6 +6,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from ..errors import UsageError
+from ..recipes import presets
+
 FOLDER = Path(__file__).parents[1] / 'reference'
 CELL = ['dataset', 'protocol', 'preset', 'method', 'depth']
 
@@ -27,10 +30,22 @@ def beside(summary: pd.DataFrame) -> pd.DataFrame:
     """Adds to each cell the published mean, its paper, and a verdict."""
     theirs = reference().rename(columns={'mean': 'published'})
     columns = [*CELL, 'published', 'paper', 'verified', 'recipe']
-    lines = summary.merge(theirs[columns], 'left', CELL)
+    own = [*summary['preset']]
+    lines = summary.assign(preset=[*map(_published, own)])
+    lines = lines.merge(theirs[columns], 'left', CELL)
+    lines['recipe'] = lines['recipe'].where(lines['preset'] == own, 'no')
+    lines['preset'] = own
     lines['difference'] = lines['mean'] - lines['published']
     lines['verdict'] = [verdict(line) for _, line in lines.iterrows()]
     return lines
+
+
+def _published(preset: str) -> str:
+    """The preset whose published numbers stand beside one."""
+    try:
+        return presets.read(preset).published or preset
+    except UsageError:  # it is gone
+        return preset
 
 
 def verdict(line: pd.Series) -> str:
