@@ -322,5 +322,7 @@ def _fixed(
     Raises:
         UsageError: If there are none, or they must not stand in one table.
     """
+    there = {row['method'] for row in Store(path.parent, path.name).read()}
+    both = [method for method in methods if method in there]
     wanted = {'dataset': dataset, 'protocol': protocol}
-    return report(path.parent, wanted, path, methods).summary()
+    return report(path.parent, wanted, path, both).summary()
