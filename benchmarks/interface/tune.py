@@ -244,22 +244,7 @@ def tuned_sweep(
         )
         searching.search(searches, trials, run)
         searching.write_journal(searches, Path(folder) / JOURNAL)
-        by_depth: dict[str, dict[int, dict[str, Any]]] = {}
-        for one in searches:
-            best = one.best()
-            if best is None:
-                notes.append(
-                    f'{one.method}: all trials failed at depth {one.depth}, '
-                    f'where it is not reported; {TRIALS} says why'
-                )
-                continue
-            config = best.cells[0].config
-            by_depth.setdefault(one.method, {})[one.depth] = config
-        if not by_depth:
-            failed = searches[0].trials[0].rows[-1]
-            raise UsageError(
-                f'all trials failed, the first with {failed["error"]}'
-            )
+        recipes = _chosen(searches, notes)
         preset = Path(folder) / PRESET
         source = (
             f'chosen of {trials} trials for each method and depth ({sampler} '
@@ -267,20 +252,25 @@ def tuned_sweep(
             f'{", ".join(map(str, choice.TUNING))}, from search space '
             f'{tried.name} around preset {base}. The space: {tried.source}'
         )
-        recipes = {m: {presets.DEPTHS: of} for m, of in by_depth.items()}
         presets.write(
             Preset(
                 preset.stem,
                 ' '.join(source.split()),
-                {chosen: recipes},
+                {
+                    chosen: {
+                        method: {presets.DEPTHS: by_depth}
+                        for method, by_depth in recipes.items()
+                    }
+                },
                 published=tried.published,
             ),
             preset,
         )
         together: dict[tuple[int, ...], list[str]] = {}
-        for method, recipe_of in by_depth.items():
-            together.setdefault((*recipe_of,), []).append(method)
-        for some, group in together.items():  # one, unless trials failed
+        for method, by_depth in recipes.items():
+            together.setdefault((*by_depth,), []).append(method)
+        # Once, unless all trials of a depth failed; the last has all runs:
+        for some, group in together.items():
             runs = sweep(
                 chosen,
                 group,
@@ -312,6 +302,32 @@ def _plan(
     given = (dataset, method, depth, preset)
     [cells] = choice.tries(*given, [change], protocol, overrides)
     return cells
+
+
+def _chosen(
+    searches: Iterable[Search], notes: list[str]
+) -> dict[str, dict[int, dict[str, Any]]]:
+    """The best configuration of each method at each depth; where there is
+    none, that is noted.
+
+    Raises:
+        UsageError: If there is none at all.
+    """
+    out: dict[str, dict[int, dict[str, Any]]] = {}
+    for one in searches:
+        best = one.best()
+        if best is None:
+            error = one.trials[0].rows[-1].get('error', 'unknown')
+            notes.append(
+                f'{one.method}: all trials failed at depth {one.depth}, '
+                f'where it is not reported, the first with {error}'
+            )
+        else:
+            config = best.cells[0].config
+            out.setdefault(one.method, {})[one.depth] = config
+    if not out:
+        raise UsageError(notes[-1])
+    return out
 
 
 def _fixed(
