@@ -201,7 +201,9 @@ def test_failures(run, done, monkeypatch):
     counts = runs.tuning['failed']
     assert ((counts > 0) & (counts < 8)).all()
     assert not runs.failed()
-    with pytest.raises(UsageError, match=r'all trials failed at depth 2.*it broke'):
+    with pytest.raises(
+        UsageError, match=r'all trials failed at depth 2.*it broke'
+    ):
         run(depths=[2], space={'lr': [0.5]})
 
 
