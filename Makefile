@@ -20,7 +20,7 @@ DEPTH ?= --methods gcn,resgcn,jknet,appnp,gcnii --depths 2,4,8,16,32,64 \
 # completed. Both are seen before any target is built. With -P, what counts is
 # what is installed, not an older .egg-info of this folder.
 DONE   := $(patsubst $(VENV)/stamp-%,%,$(wildcard $(VENV)/stamp-*))
-EXTRAS := $(DONE) $(if $(filter docs html test,$(DONE)),benchmark html) $(if $(filter test,$(DONE)),cluster docs)
+EXTRAS := $(DONE) $(if $(filter docs html test,$(DONE)),benchmark html) $(if $(filter test,$(DONE)),cluster docs tune)
 LACKS  := import re, sys; from importlib.metadata import requires, version; \
   [version(re.match("[A-Za-z0-9_-]+", r)[0]) for r in requires("pyg-ext") \
    if "extra" not in r or any(e in r.partition(";")[2] for e in sys.argv[1:])]

@@ -32,7 +32,7 @@ def add(name: str, python: str, torch: str, pyg: str) -> None:
     @nox.session(name=name, python=python)
     def tests(session: nox.Session) -> None:
         session.install(f'torch=={torch}', f'torch_geometric=={pyg}')
-        session.install('-e', '.[html]', 'pytest>=9.0', 'psutil>=5.9')
+        session.install('-e', '.[html,tune]', 'pytest>=9.0', 'psutil>=5.9')
         options = session.posargs or TESTS
         session.run('pytest', *options, env={'OMP_NUM_THREADS': '1'})
 

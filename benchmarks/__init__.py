@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from .interface.runs import Stopped
     from .interface.sweep import sweep
     from .interface.train import train
-    from .interface.tune import tune
+    from .interface.tune import tune, tuned_sweep
     from .reports.outcome import Runs
+    from .reports.tuned import TunedRuns
 
 PLACES = {
     'Runs': 'reports.outcome',
     'Stopped': 'interface.runs',
+    'TunedRuns': 'reports.tuned',
     'UsageError': 'errors',
     'compare_edges': 'interface.edges',
     'load_dataset': 'interface.names',
@@ -34,11 +36,13 @@ PLACES = {
     'sweep': 'interface.sweep',
     'train': 'interface.train',
     'tune': 'interface.tune',
+    'tuned_sweep': 'interface.tune',
 }
 
 __all__ = [
     'Runs',
     'Stopped',
+    'TunedRuns',
     'UsageError',
     'compare_edges',
     'load_dataset',
@@ -49,6 +53,7 @@ __all__ = [
     'sweep',
     'train',
     'tune',
+    'tuned_sweep',
 ]
 
 

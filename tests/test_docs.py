@@ -37,6 +37,7 @@ TYPES = {
     'whole number': int,
     'number': (int, float),
     'number or null': (int, float, type(None)),
+    'true': bool,
     'object': dict,
     'object of texts': dict,
 }

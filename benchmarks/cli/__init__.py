@@ -17,6 +17,7 @@ from ..words import Parser
 
 COMMANDS = {  # and what they do
     'depth': 'train methods at many depths',
+    'tune': 'tune methods at each depth, then train them',
     'graphs': 'train methods on whole graphs, with readouts and poolings',
     'train': 'train one network, with as many processes as torchrun starts',
     'augment': 'train models on other edges, and compare',

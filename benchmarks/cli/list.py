@@ -1,5 +1,5 @@
-"""Shows all names: of datasets, methods, remedies, edges, presets and
-protocols.
+"""Shows all names: of datasets, methods, remedies, edges, presets, search
+spaces and protocols.
 """
 
 import argparse
@@ -7,7 +7,10 @@ import argparse
 from .. import errors, words
 from ..output import console
 
-KINDS = ('datasets', 'methods', 'remedies', 'edges', 'presets', 'protocols')
+KINDS = (
+    *('datasets', 'methods', 'remedies', 'edges'),
+    *('presets', 'spaces', 'protocols'),
+)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -99,6 +102,13 @@ def _presets(dataset: str | None) -> list[tuple[str, str]]:
         for p in known
         if name is None or name in p.recipes
     ]
+
+
+def _spaces(dataset: str | None) -> list[tuple[str, str]]:
+    from ..recipes import spaces
+
+    known = map(spaces.read, spaces.names())
+    return [(s.name, f'{", ".join(s.domains)}. {s.source}') for s in known]
 
 
 def _protocols(dataset: str | None) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch_geometric.data import Data
 
@@ -17,7 +18,8 @@ from ..methods.backbones import Backbone
 from ..methods.edges import EDGES
 from ..methods.network import Network
 from ..methods.spec import Method, parse
-from ..values import KEYS, Kind, check, read_file
+from ..output import write_text
+from ..values import KEYS, Kind, check, read_file, whole
 from .recipe import (
     BATCHES,
     OBJECTIVE,
@@ -41,6 +43,13 @@ LIKE = {
     'points': ('geometricshapes',),
 }
 METHOD = 'gcn'  # whose recipe a user's network takes
+DEPTHS = 'depths'  # in a recipe: keys that go before the others, by depth
+BY_DEPTH = {
+    DEPTHS: Kind(
+        'keys with values for each depth, as in {2: {lr: 0.1}}',
+        dict[whole(1).type, dict[str, Any]],
+    )
+}
 USUAL = {
     'graph': ('classic',),
     'graphs': ('ogb', 'tu'),
@@ -57,14 +66,33 @@ class Preset:
     Args:
         name: What rows and tables call it.
         source: Where it is from.
-        recipes: Keys and values for each dataset and method.
+        recipes: Keys and values for each dataset and method; ``depths`` among
+            them has keys for each depth, which go before the others, and then
+            the recipe is for no other depth.
         candidates: Keys and values to choose from, for each kind of edges.
+        published: The preset whose published numbers stand beside its runs;
+            this one by default.
+
+    Raises:
+        UsageError: If ``depths`` of a recipe is something else.
     """
 
     name: str
     source: str
     recipes: Recipes
     candidates: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
+    published: str | None = None
+
+    def __post_init__(self) -> None:
+        for dataset, recipes in self.recipes.items():
+            for method, recipe in recipes.items():
+                given = {k: v for k, v in recipe.items() if k == DEPTHS}
+                try:
+                    check(given, BY_DEPTH)
+                except ValueError as error:
+                    raise UsageError(
+                        f'{self.name}: {dataset}: {method}: {error}'
+                    ) from error
 
 
 REGISTERED: dict[str, Preset] = {}
@@ -107,7 +135,8 @@ def register(preset: str | Path | Mapping[str, Any]) -> str:
             the keys and values of one recipe, which counts for all data and
             methods. A file holds such keys too, or what the built-in ones
             hold: ``source``, and ``recipes`` for each dataset and method, of
-            which ``*`` stands for all others.
+            which ``*`` stands for all others. Keys of a recipe for one depth
+            stand in ``depths``, as in ``{2: {'lr': 0.1}, 4: {'lr': 0.01}}``.
 
     Raises:
         UsageError: If it is none of these, or has the name of a built-in one.
@@ -127,6 +156,57 @@ def register(preset: str | Path | Mapping[str, Any]) -> str:
     return found.name
 
 
+def write(preset: Preset, path: Path) -> None:
+    """Writes a preset that may have a recipe for each depth as a file, as
+    :func:`register` reads it. What all depths share stands once.
+    """
+    recipes = {
+        dataset: {m: _shared(recipe) for m, recipe in recipes.items()}
+        for dataset, recipes in preset.recipes.items()
+    }
+    content = {
+        'source': preset.source,
+        'published': preset.published,
+        'recipes': recipes,
+    }
+    kept = {k: v for k, v in content.items() if v is not None}
+    text = yaml.dump(
+        kept,
+        Dumper=Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,  # what holds no keys of keys in one line
+    )
+    write_text(path, text)
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes each value where it stands, also one that stands twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Always."""
+        return True
+
+
+def _shared(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe in which the keys that all its depths share stand once."""
+    usual = {k: v for k, v in recipe.items() if k != DEPTHS}
+    depths = recipe.get(DEPTHS, {})
+    if not depths:
+        return usual
+    first, *others = depths.values()
+    same = {
+        k: v
+        for k, v in first.items()
+        if all(k in one and one[k] == v for one in others)
+    }
+    own = {
+        depth: {k: v for k, v in keys.items() if k not in same}
+        for depth, keys in depths.items()
+    }
+    return {**usual, **same, DEPTHS: own}
+
+
 class Content(BaseModel):
     """What a file of a preset holds."""
 
@@ -135,6 +215,7 @@ class Content(BaseModel):
     source: str
     recipes: dict[str, dict[str, dict[str, Any]]]
     candidates: dict[str, list[dict[str, Any]]] | None = None
+    published: str | None = None
 
 
 def _read(path: Path) -> Preset:
@@ -192,7 +273,55 @@ def configure(
             dataset, if a key is unknown, or if a value cannot be, or not at
             this depth.
     """
+    config = _merged(preset, dataset, method, overrides, depth)
+    if method.unsupervised:
+        _check_objective(config, method, depth)
+    found = find(dataset)
+    of_graphs = found.kind == 'graphs' and not found.of_nodes
+    if 'pool' in method.keywords and not of_graphs:
+        raise UsageError(
+            f'{method.name} is for whole graphs, and {dataset} has labels of '
+            f'{"points" if found.kind == "points" else "nodes"}'
+        )
+    if method.backbone.transductive and config.get('inductive'):
+        raise UsageError(
+            f'{method.name} learns a vector for each node of training: a new '
+            f'node has none, so that it cannot be inductive'
+        )
+    if found.many:
+        _check_many(config, method, found)
+    _check_batch(config, method, found)
+    try:
+        network, recipe = split(config, method, depth)
+        own = method.backbone.code is not None  # may not bear to be half made
+        with (
+            torch.device('cpu' if own else 'meta'),
+            torch.random.fork_rng(devices=[]),
+        ):
+            seen = found.many or config.get('edge_features')
+            model = network.build(2, 2, 2 if seen else None)
+        parameter_groups(model, recipe.weight_decay)
+        network.prepare(NOTHING, 0)
+        redraw = network.redraw(NOTHING)
+        if redraw is not None:
+            redraw()
+    except Exception as error:  # of whatever library reads an option
+        raise UsageError(f'{method.name}: {reason(error)}') from error
+    return config
+
+
+def _merged(
+    preset: str,
+    dataset: str,
+    method: Method,
+    overrides: dict[str, Any],
+    depth: int,
+) -> dict[str, Any]:
+    """A configuration whose keys are known and whose values are of the right
+    kind; what goes together is not looked at.
+    """
     recipe, borrowed = _recipe(preset, dataset, method)
+    recipe = _at(recipe, depth, preset, method)
     full = overrides.get('batch') == 'full'
     if full:
         overrides = {k: v for k, v in overrides.items() if k != 'batch'}
@@ -225,39 +354,31 @@ def configure(
         }
         known = objective_of(method)
         config['objective'] = {**{k: OBJECTIVE[k] for k in known}, **given}
-        _check_objective(config, method, depth)
-    found = find(dataset)
-    whole = found.kind == 'graphs' and not found.of_nodes
-    if 'pool' in method.keywords and not whole:
-        raise UsageError(
-            f'{method.name} is for whole graphs, and {dataset} has labels of '
-            f'{"points" if found.kind == "points" else "nodes"}'
-        )
-    if method.backbone.transductive and config.get('inductive'):
-        raise UsageError(
-            f'{method.name} learns a vector for each node of training: a new '
-            f'node has none, so that it cannot be inductive'
-        )
-    if found.many:
-        _check_many(config, method, found)
-    _check_batch(config, method, found)
-    try:
-        network, recipe = split(config, method, depth)
-        own = method.backbone.code is not None  # may not bear to be half made
-        with (
-            torch.device('cpu' if own else 'meta'),
-            torch.random.fork_rng(devices=[]),
-        ):
-            seen = found.many or config.get('edge_features')
-            model = network.build(2, 2, 2 if seen else None)
-        parameter_groups(model, recipe.weight_decay)
-        network.prepare(NOTHING, 0)
-        redraw = network.redraw(NOTHING)
-        if redraw is not None:
-            redraw()
-    except Exception as error:  # of whatever library reads an option
-        raise UsageError(f'{method.name}: {reason(error)}') from error
     return config
+
+
+def _at(
+    recipe: Mapping[str, Any], depth: int, preset: str, method: Method
+) -> Mapping[str, Any]:
+    """A recipe at a depth."""
+    if DEPTHS not in recipe:
+        return recipe
+    if depth not in recipe[DEPTHS]:
+        raise UsageError(
+            f'preset {preset!r} has no recipe for {method.name!r} at depth '
+            f'{depth}: it has depths {", ".join(map(str, recipe[DEPTHS]))}'
+        )
+    usual = {k: v for k, v in recipe.items() if k != DEPTHS}
+    return {**usual, **recipe[DEPTHS][depth]}
+
+
+def by_depth(preset: str, dataset: str, method: Method) -> bool:
+    """Whether the recipe is another at each depth.
+
+    Raises:
+        UsageError: As :func:`configure`.
+    """
+    return DEPTHS in _recipe(preset, dataset, method)[0]
 
 
 def borrowed(preset: str, dataset: str, method: Method) -> str | None:
@@ -403,21 +524,29 @@ def _check_batch(
         )
 
 
-def unchanged(preset: str, dataset: str, method: str) -> dict[str, Any]:
+def unchanged(
+    preset: str, dataset: str, method: str, depth: int
+) -> dict[str, Any]:
     """The configuration of a method as the preset has it; not to be changed.
 
     Raises:
-        UsageError: As :func:`configure`.
+        UsageError: If there is none.
     """
     parsed = parse(method)
-    return _unchanged(read(preset), find(dataset), parsed.backbone, method)
+    return _unchanged(
+        read(preset), find(dataset), parsed.backbone, method, depth
+    )
 
 
 @cache
 def _unchanged(
-    preset: Preset, dataset: Dataset, backbone: Backbone, method: str
+    preset: Preset,
+    dataset: Dataset,
+    backbone: Backbone,
+    method: str,
+    depth: int,
 ) -> dict[str, Any]:
-    return configure(preset.name, dataset.name, parse(method), {})
+    return _merged(preset.name, dataset.name, parse(method), {}, depth)
 
 
 def split(

@@ -77,6 +77,9 @@ def curves(
             base.transform_filter('isValid(datum.published)')
             .mark_point(size=110, strokeWidth=2)
             .encode(x, alt.Y('published:Q').scale(scores), color, shape),
+            base.transform_filter('isValid(datum.fixed)')
+            .mark_line(strokeWidth=1, strokeDash=[1, 3])
+            .encode(x, alt.Y('fixed:Q').scale(scores), color),
             of_seeds.transform_filter('dots')
             .mark_circle(size=14, opacity=0.6)
             .encode(x, alt.Y('test:Q').scale(scores), color),
@@ -114,6 +117,7 @@ def _lines(summary: pd.DataFrame) -> pd.DataFrame:
             'published': line['published']
             if line['verified'] == 'yes'
             else None,
+            'fixed': None if pd.isna(line.get('fixed')) else line['fixed'],
             'score': cell_text(line, usual),
             'interval': _interval(line),
             'runs': f'{line["runs"]:.0f}',
@@ -124,7 +128,7 @@ def _lines(summary: pd.DataFrame) -> pd.DataFrame:
         }
         for _, line in summary.iterrows()
     ]
-    columns = ('method', 'mean', 'low', 'high', 'published', *TOLD)
+    columns = ('method', 'mean', 'low', 'high', 'published', 'fixed', *TOLD)
     return pd.DataFrame(told, columns=columns)
 
 

@@ -64,6 +64,14 @@ def figure(
                 linestyle='',
                 zorder=1,
             )
+            if 'fixed' in curve:
+                axes.plot(
+                    curve['depth'],
+                    curve['fixed'],
+                    color=look.color,
+                    linewidth=1,
+                    linestyle=':',
+                )
             spread = curve['std'].fillna(0.0)
             axes.fill_between(
                 curve['depth'],
@@ -94,6 +102,8 @@ def figure(
             runs += ' seeds; hollow: published, where verified'
         else:
             runs += ' seeds'
+        if 'fixed' in good:
+            runs += '; dotted: fixed recipe'
         title = textwrap.fill(shown(heading(summary, changed)), 70)
         axes.set_title(f'{title}\nmean ± std of {runs}', fontsize=10)
         axes.grid(alpha=0.3)

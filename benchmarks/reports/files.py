@@ -1,7 +1,7 @@
 """The folder of a report: tables, figures, pages."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +61,11 @@ def _read_reach(file: Path, dataset: str) -> pd.DataFrame | None:
     return None
 
 
-def summary_of(rows: list[Row]) -> pd.DataFrame:
-    """What :func:`write` writes, cell by cell.
+def summary_of(
+    rows: list[Row], fixed: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """What :func:`write` writes, cell by cell; with the means of runs with a
+    recipe that was not tuned as ``fixed``, if they are given.
 
     Raises:
         UsageError: If the rows must not stand in one table, or are none.
@@ -73,6 +76,10 @@ def summary_of(rows: list[Row]) -> pd.DataFrame:
         gone = [*PUBLISHED.values(), 'difference', 'verified', *STRENGTH]
         summary[gone] = np.nan
         summary['verdict'] = 'no reference'
+    if fixed is not None:
+        cell = ['method', 'depth']
+        means = fixed[[*cell, 'mean']].rename(columns={'mean': 'fixed'})
+        summary = summary.merge(means, 'left', cell)
     return summary
 
 
@@ -82,6 +89,8 @@ def write(
     seen: pd.DataFrame | None = None,
     left_out: Iterable[str] = (),
     probed: Iterable[Row] = (),
+    sections: Sequence[tables.Section] = (),
+    fixed: pd.DataFrame | None = None,
 ) -> list[str]:
     """Writes what a report consists of, and returns the names of the files.
 
@@ -99,11 +108,14 @@ def write(
         left_out: What stands in the store besides, in words.
         probed: Runs whose layers were looked at, of which those like the
             others count.
+        sections: More tables.
+        fixed: The summary of runs with a recipe that was not tuned, whose
+            curves are dotted.
 
     Raises:
         UsageError: If the rows must not stand in one table, or are none.
     """
-    summary = summary_of(rows)
+    summary = summary_of(rows, fixed)
     commits = sorted({row.get('commit', 'unknown') for row in rows})
     if len(commits) > 1:
         warnings.warn(
@@ -125,11 +137,14 @@ def write(
         folder / 'table.tex', tables.latex(wide, heading(summary, changed))
     )
     curves = curve.draw(summary, folder, seen, changed)
+    more = [*(line for part in sections for line in part.markdown()), *more]
     text = markdown(summary, rows, seen, left_out, more)
     write_text(folder / 'report.md', text)
     pages = ['report.md']
     if page.can_be_made():
-        html = page.report(summary, rows, seen, left_out, probed)
+        html = page.report(
+            summary, rows, seen, left_out, probed, sections=sections
+        )
         write_text(folder / HTML, html)
         pages.append(HTML)
     return ['summary.csv', 'table.tex', *curves, *pages, *of_layers]

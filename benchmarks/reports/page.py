@@ -97,6 +97,7 @@ def report(
     left_out: Iterable[str] = (),
     probed: Sequence[Row] = (),
     state: State | None = None,
+    sections: Sequence[tables.Section] = (),
 ) -> str:
     """The report.
 
@@ -107,6 +108,7 @@ def report(
         left_out: What stands in the store besides, in words.
         probed: Runs whose layers were looked at.
         state: How far the sweep is, if it goes on.
+        sections: More tables.
     """
     values: dict[str, Any] = {
         'state': state,
@@ -114,6 +116,7 @@ def report(
         'title': 'no run is done',
         'specs': {},
         'data': {},
+        'sections': sections,
     }
     if summary is not None:
         values |= _of_runs(summary, rows, seen, left_out)
@@ -136,7 +139,7 @@ def report(
 
 EMPTY = dict.fromkeys(
     ('looks', 'wide', 'runs', 'beside', 'facts', 'failures', 'findings'), ()
-) | {'has_reach': False, 'about': None, 'attention': ''}
+) | {'has_reach': False, 'has_fixed': False, 'about': None, 'attention': ''}
 
 
 def _of_runs(
@@ -170,6 +173,7 @@ def _of_runs(
         },
         'units': units,
         'has_reach': seen is not None,
+        'has_fixed': 'fixed' in summary,
         'reach_nodes': REACH_NODES,
         'beside': _beside(summary, looks),
         'names': {method: look.name for method, look in looks.items()},

@@ -6,6 +6,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from ..errors import UsageError
+from ..recipes import presets
 from . import equivalence
 from .equivalence import Mean
 
@@ -60,7 +62,11 @@ def beside(summary: pd.DataFrame) -> pd.DataFrame:
     """
     theirs = reference().rename(columns=PUBLISHED)
     columns = [*CELL, *PUBLISHED.values(), 'paper', 'verified', 'recipe']
-    lines = summary.merge(theirs[columns], 'left', CELL)
+    own = [*summary['preset']]
+    lines = summary.assign(preset=[*map(_published, own)])
+    lines = lines.merge(theirs[columns], 'left', CELL)
+    lines['recipe'] = lines['recipe'].where(lines['preset'] == own, 'no')
+    lines['preset'] = own
     lines['difference'] = lines['mean'] - lines['published']
     lines['verdict'] = [verdict(line) for _, line in lines.iterrows()]
     strength = [_strength(line) for _, line in lines.iterrows()]
@@ -84,6 +90,14 @@ def about() -> str:
         'means were equal. A published mean counts as exact where its '
         'standard deviation or its number of runs is not known.'
     )
+
+
+def _published(preset: str) -> str:
+    """The preset whose published numbers stand beside one."""
+    try:
+        return presets.read(preset).published or preset
+    except UsageError:  # it is gone
+        return preset
 
 
 def verdict(line: pd.Series) -> str:

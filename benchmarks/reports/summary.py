@@ -46,7 +46,7 @@ def together(
     """
     fit: list[Row] = []
     others: Counter[str] = Counter()
-    wanted: dict[str, Cell | None] = {}
+    wanted: dict[tuple[str, int | None], Cell | None] = {}
     for row in rows:
         differ = [
             f'{name} {row[name]}'
@@ -56,10 +56,11 @@ def together(
         if differ:
             others[f'of {", ".join(differ)}'] += 1
             continue
-        method = row['method']
-        if method not in wanted:
-            wanted[method] = _as_here(like, method, overrides)
-        cell = wanted[method]
+        method, depth = kind = _kind(row)
+        if kind not in wanted:
+            here = {**like, 'depth': depth or like['depth']}
+            wanted[kind] = _as_here(here, method, overrides)
+        cell = wanted[kind]
         if cell is None:
             others[f'of {method}, which this sweep cannot run'] += 1
         elif cell.config != row['config']:
@@ -74,6 +75,13 @@ def together(
         for what, number in others.items()
     ]
     return fit, words
+
+
+def _kind(row: Row) -> tuple[str, int | None]:
+    """What shares a configuration: the runs of a method, or, where each
+    depth has a recipe, those of a method at a depth.
+    """
+    return row['method'], row['depth'] if row.get('by_depth') else None
 
 
 def _as_here(
@@ -120,8 +128,9 @@ def check_one_kind(rows: list[Row]) -> None:
             f'table must not mix ({", ".join(contents)}): choose one with '
             f'--set data=NAME'
         )
-    for method in dict.fromkeys(row['method'] for row in rows):
-        mine = [row for row in rows if row['method'] == method]
+    for kind in dict.fromkeys(map(_kind, rows)):
+        method, _ = kind
+        mine = [row for row in rows if _kind(row) == kind]
         codes = sorted({row.get('code', 'none') for row in mine})
         if len(codes) > 1:
             raise UsageError(
@@ -226,9 +235,10 @@ def changes(rows: list[Row]) -> list[str]:
     found = set()
     kinds = {}
     for row in rows:
-        names = (row['preset'], row['dataset'], row['method'])
-        kinds[(*names, config_hash(row['config']))] = names, row
-    for names, row in kinds.values():
+        names = (row['preset'], row['dataset'], *_kind(row))
+        kinds[(*names, config_hash(row['config']))] = row
+    for row in kinds.values():
+        names = (row[k] for k in ('preset', 'dataset', 'method', 'depth'))
         try:
             as_published = presets.unchanged(*names)
         except UsageError:
@@ -269,9 +279,10 @@ def limits(summary: pd.DataFrame) -> list[float]:
     good = summary[summary['runs'] > 0]
     spread = good['std'].fillna(0.0)
     known = good['published'].where(good['verified'] == 'yes')
-    ends = pd.concat(
-        [good['mean'] - spread, good['mean'] + spread, known.dropna()]
-    )
+    ends = [good['mean'] - spread, good['mean'] + spread, known]
+    if 'fixed' in good:
+        ends.append(good['fixed'])
+    ends = pd.concat(ends).dropna()
     if ends.empty:
         return [0.0, 1.0]
     low, high = float(ends.min()), float(ends.max())

@@ -1,6 +1,7 @@
 """Tables of the terminal and of pages."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,32 @@ from rich.table import Table
 from ..output import escaped, replacing, shown
 
 Columns = dict[str, Callable[[object], str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of a report, with what is to be said of it.
+
+    Args:
+        title: Its title.
+        text: Paragraphs above the table.
+        head: The heads of its columns.
+        rows: Its cells as texts.
+        numbers: The columns to align to the right.
+    """
+
+    title: str
+    text: Sequence[str]
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: Collection[int] = ()
+
+    def markdown(self) -> list[str]:
+        """The lines of a page."""
+        lines = ['', f'## {self.title}', '']
+        for paragraph in self.text:
+            lines += [escaped(paragraph), '']
+        return [*lines, *page(self.head, self.rows, self.numbers)]
 
 
 def cells(lines: pd.DataFrame, columns: Columns) -> list[list[str]]:

@@ -40,7 +40,7 @@ def _is_plain(row: Row) -> bool:
     try:
         if presets.read(row['preset']).candidates is not None:
             return False
-        names = (row['preset'], row['dataset'], row['method'])
+        names = (row[k] for k in ('preset', 'dataset', 'method', 'depth'))
         same = presets.unchanged(*names) == row['config']
         return same and row['protocol'] in PROTOCOLS
     except UsageError:  # a preset that is gone, or lost the method

@@ -29,6 +29,7 @@ class Cell:
         config: All keys of the recipe and of the model.
         code: What the run is known by of a user's own data and network.
         recipe_of: Whose recipe it is, where the preset has none of its own.
+        by_depth: True where the preset has a recipe for each depth.
     """
 
     dataset: str
@@ -40,6 +41,7 @@ class Cell:
     config: dict[str, Any]
     code: str | None = None
     recipe_of: str | None = None
+    by_depth: bool | None = None
 
     def row(self) -> Row:
         """The part of the row that is known before the run."""
@@ -92,8 +94,13 @@ def plan(
     for name, method in parsed.items():
         words = presets.borrowed(preset, dataset, method)
         own = settings(overrides, name)
-        for depth in {min(depths), max(depths)}:  # some have a least, a most
-            config = presets.configure(preset, dataset, method, own, depth)
+        varies = presets.by_depth(preset, dataset, method)
+        ends = {min(depths), max(depths)}  # some have a least, a most
+        configs = {
+            depth: presets.configure(preset, dataset, method, own, depth)
+            for depth in (depths if varies else ends)
+        }
+        config = configs[max(depths)]
         if 'processes' in config:
             raise UsageError(
                 'processes is what torchrun starts, and cannot be set: '
@@ -109,12 +116,13 @@ def plan(
                 f'{name} is judged by a classifier, and {dataset} by '
                 f'{metric.name}'
             )
-        shown[name] = config, code_of(found, method), words
+        more = code_of(found, method), words, varies or None
+        for depth in depths:
+            shown[name, depth] = configs.get(depth, config), *more
     return [
         Cell(dataset, name, depth, seed, preset, protocol, *what)
         for seed in seeds
-        for name, what in shown.items()
-        for depth in depths
+        for (name, depth), what in shown.items()
     ]
 
 

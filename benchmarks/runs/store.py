@@ -50,6 +50,7 @@ class Content(TypedDict):
     commit: NotRequired[str]
     device: NotRequired[str]
     code: NotRequired[str]
+    by_depth: NotRequired[bool]
     data: NotRequired[str]
     versions: NotRequired[dict[str, str]]
     test: NotRequired[float]
@@ -65,6 +66,7 @@ class Content(TypedDict):
 
 CONTENT = TypeAdapter(Content)
 WRONG = {  # by the kind of error
+    'bool_type': 'is neither true nor false',
     'dict_type': 'is no dict',
     'float_type': 'is no finite number',
     'finite_number': 'is no finite number',

@@ -5,8 +5,9 @@ from typing import Any
 
 from ..data import protocols
 from ..errors import UsageError
-from ..recipes import presets
-from .cells import Cell, plan
+from ..methods import spec
+from ..recipes import presets, spaces
+from .cells import Cell, plan, settings
 from .identity import key
 from .store import Row
 
@@ -79,6 +80,41 @@ def _both(
     if 'augment' in change and 'augment' in overrides:
         out['augment'] = {**change['augment'], **overrides['augment']}
     return out
+
+
+def domains(
+    space: spaces.Space, method: str, overrides: Mapping[str, Any]
+) -> tuple[dict[str, spaces.Domain], list[str]]:
+    """What a space has to try of a method, and in words what it has not.
+
+    Args:
+        space: The space.
+        method: A specification string.
+        overrides: What is set for the method, and so is not searched.
+
+    Raises:
+        UsageError: If there is nothing to try.
+    """
+    known = spaces.keys_of(spec.parse(method))
+    by_hand = {*overrides} | {
+        f'{part}.{key}'
+        for part in spaces.PARTS
+        for key in overrides.get(part, ())
+    }
+    mine = settings(space.domains, method)
+    kept = {
+        key: domain
+        for key, domain in mine.items()
+        if key in known and key not in by_hand
+    }
+    if not kept:
+        raise UsageError(
+            f'space {space.name} has nothing to try of {method} (it has '
+            f'{", ".join(space.domains)})'
+        )
+    out = [key for key in mine if key not in known]
+    words = f'{method}: {", ".join(out)} left out, which it does not know'
+    return kept, [words] if out else []
 
 
 def best(tried: Sequence[Sequence[Cell]], rows: Iterable[Row]) -> list[Cell]:

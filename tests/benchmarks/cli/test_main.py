@@ -12,7 +12,7 @@ from benchmarks.data import datasets
 from benchmarks.data.datasets import DATASETS
 from benchmarks.methods import backbones, spec
 from benchmarks.output import console
-from benchmarks.recipes import presets
+from benchmarks.recipes import presets, spaces
 from benchmarks.reports import verdict
 from benchmarks.runs.store import Store
 
@@ -198,6 +198,7 @@ def test_list(capsys):
         *backbones.BACKBONES,
         *spec.aliases(),
         *presets.names(),
+        *spaces.names(),
     ):
         assert name in text
 
