@@ -164,6 +164,8 @@ def test_report(run, tmp_path, monkeypatch):
         'method': 'gcn',
         'depth': 2,
         'mean': 50.0,
+        'std': float('nan'),
+        'runs': float('nan'),
         'paper': 'somebody',
         'verified': 'yes',
         'recipe': 'yes',
