@@ -101,6 +101,12 @@ CASES = {
         'GCN(5, 2, num_layers=3, skip=gate, jk=None)',
         compiles=False,  # takes self-loops out of the edges
     ),
+    'GCN hyper': Case(
+        GCN,
+        (5, 8, 3, 2),
+        {'skip': 'hyper', 'lin_in': True, 'lin_out': True, 'streams': 2},
+        'GCN(5, 2, num_layers=3, skip=hyper, jk=None)',
+    ),
     'GIN': Case(
         GIN,
         (5, 8, 3, 2),
@@ -287,6 +293,7 @@ ELSEWHERE = {
     'GraphModel',
     'GroupAddRev',
     'HiddenState',
+    'HyperConnection',
     'IdentityLinear',
     'InitialConnection',
     'LSTMAggregation',
