@@ -144,6 +144,9 @@ CASES = {
         {'shared_weights': False},
         'GCNII(5, 2, num_layers=3)',
     ),
+    'GCNII static': Case(
+        GCNII, (5, 8, 3, 2), {'static': True}, 'GCNII(5, 2, num_layers=3)'
+    ),
     'DenseGCNII': Case(
         DenseGCNII,
         (5, 8, 3, 2),
@@ -167,6 +170,9 @@ CASES = {
         (5, 8, 3, 2),
         {'dropout': 0.5},
         'DAGNN(5, 2, K=3)',
+    ),
+    'DAGNN static': Case(
+        DAGNN, (5, 8, 3, 2), {'static': True}, 'DAGNN(5, 2, K=3)'
     ),
     'GPRGNN': Case(
         GPRGNN,

@@ -26,6 +26,7 @@ REMEDIES = {
     'dilated': Remedy({'dilated': True}),
     'v2': Remedy({'v2': True}),
     'unshared': Remedy({'shared_weights': False}),
+    'static': Remedy({'static': True}),
     'identity': Remedy({'lin_in': True}, {'theta': 0.5}),
     **{norm: Remedy({'norm': norm}) for norm in NORMS},
     'mhc': Remedy(HYPER, {'streams': 4}),
