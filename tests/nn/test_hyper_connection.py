@@ -211,5 +211,7 @@ def test_what_streams_need(options):
 def test_streams_of_nothing():
     with pytest.raises(ValueError, match='streams needs skip="hyper"'):
         GCN(5, 6, 3, 2, streams=2)
+    with pytest.raises(ValueError, match='streams must be'):
+        network(0)
     with pytest.raises(ValueError, match='no dense or hyper'):
         network(2, virtual_node=True)

@@ -24,7 +24,7 @@ from pyg_ext.nn.skip import (
     SkipNode,
 )
 from pyg_ext.nn.virtual_node import VirtualNode
-from pyg_ext.utils.checks import check_adj, check_name
+from pyg_ext.utils.checks import check_adj, check_count, check_name
 
 SKIPS = ('res', 'residual', 'initial', 'dense', 'gate', 'hyper')
 JUMPS = ('last', 'cat', 'max', 'lstm')
@@ -202,6 +202,8 @@ class ConvStack(GraphModel):
             )
         if streams is not None and skip != 'hyper':
             raise ValueError(f'streams needs skip="hyper" (got skip={skip!r})')
+        streams = 4 if streams is None else streams
+        check_count('streams', streams, 1)
         if norm_kwargs and norm is None:
             raise ValueError(f'norm_kwargs needs a norm (got {norm_kwargs})')
         if skip == 'dense' and jk is not None:
@@ -235,7 +237,7 @@ class ConvStack(GraphModel):
             )
         self.skip = skip
         self.growth = growth or hidden_channels
-        self.streams = (streams or 4) if skip == 'hyper' else 1
+        self.streams = streams if skip == 'hyper' else 1
         self.dropout_last = dropout_last
         self.norm_sees_input = norm == 'message'
         self.act = make_act(act, **(act_kwargs or {}))
