@@ -101,6 +101,12 @@ CASES = {
         'GCN(5, 2, num_layers=3, skip=gate, jk=None)',
         compiles=False,  # takes self-loops out of the edges
     ),
+    'GCN hyper': Case(
+        GCN,
+        (5, 8, 3, 2),
+        {'skip': 'hyper', 'lin_in': True, 'lin_out': True, 'streams': 2},
+        'GCN(5, 2, num_layers=3, skip=hyper, jk=None)',
+    ),
     'GIN': Case(
         GIN,
         (5, 8, 3, 2),
@@ -138,6 +144,9 @@ CASES = {
         {'shared_weights': False},
         'GCNII(5, 2, num_layers=3)',
     ),
+    'GCNII static': Case(
+        GCNII, (5, 8, 3, 2), {'static': True}, 'GCNII(5, 2, num_layers=3)'
+    ),
     'DenseGCNII': Case(
         DenseGCNII,
         (5, 8, 3, 2),
@@ -161,6 +170,9 @@ CASES = {
         (5, 8, 3, 2),
         {'dropout': 0.5},
         'DAGNN(5, 2, K=3)',
+    ),
+    'DAGNN static': Case(
+        DAGNN, (5, 8, 3, 2), {'static': True}, 'DAGNN(5, 2, K=3)'
     ),
     'GPRGNN': Case(
         GPRGNN,
@@ -287,6 +299,7 @@ ELSEWHERE = {
     'GraphModel',
     'GroupAddRev',
     'HiddenState',
+    'HyperConnection',
     'IdentityLinear',
     'InitialConnection',
     'LSTMAggregation',

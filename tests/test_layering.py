@@ -16,6 +16,7 @@ LAYERS = [
         'pyg_ext/nn/act.py',
         'pyg_ext/nn/dropout.py',
         'pyg_ext/nn/hidden_state.py',
+        'pyg_ext/nn/hyper_connection.py',
         'pyg_ext/nn/identity_mapping.py',
         'pyg_ext/nn/reversible',
         'pyg_ext/nn/skip.py',

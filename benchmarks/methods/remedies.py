@@ -14,6 +14,8 @@ class Remedy:
     default: dict[str, Any] = field(default_factory=dict)
 
 
+HYPER = {'skip': 'hyper', 'lin_in': True, 'lin_out': True}
+
 REMEDIES = {
     'res': Remedy({'skip': 'res'}),
     'residual': Remedy({'skip': 'residual'}),
@@ -24,8 +26,11 @@ REMEDIES = {
     'dilated': Remedy({'dilated': True}),
     'v2': Remedy({'v2': True}),
     'unshared': Remedy({'shared_weights': False}),
+    'static': Remedy({'static': True}),
     'identity': Remedy({'lin_in': True}, {'theta': 0.5}),
     **{norm: Remedy({'norm': norm}) for norm in NORMS},
+    'mhc': Remedy(HYPER, {'streams': 4}),
+    'mhc-2': Remedy({**HYPER, 'streams': 2}),
     'message': Remedy({'norm': 'message', 'lin_in': True}),
     'virtual': Remedy({'virtual_node': True, 'lin_in': True, 'lin_out': True}),
     'skipnode': Remedy(default={'skip_node': 0.5}),

@@ -77,6 +77,9 @@ class Recipe:
             (arXiv 2103.13355), in place of itself.
         optimizer: ``rmsprop`` in place of Adam.
         warmup: Epochs in which the learning rate grows to its value.
+        plateau: Epochs without a better value of what :obj:`select` names
+            after which the next such one halves the learning rate, as
+            :obj:`patience` of PyTorch's ``ReduceLROnPlateau``.
         label_rate: The share of training nodes whose labels are inputs of a
             step; see :class:`benchmarks.training.label_reuse.LabelReuse`.
         label_steps: How often predictions become inputs, in place of labels
@@ -108,6 +111,7 @@ class Recipe:
     loss: str | None = None
     optimizer: str | None = None
     warmup: int | None = None
+    plateau: int | None = None
     label_rate: float | None = None
     label_steps: int | None = None
     objective: dict[str, Any] | None = None
@@ -122,6 +126,12 @@ class Recipe:
                     f'{name} belongs to the nodes and edges of training: it '
                     f'cannot be beside inductive'
                 )
+        if self.plateau and (self.warmup or self.select == 'last'):
+            raise ValueError(
+                f'plateau halves a learning rate where a validation score '
+                f'stays: it cannot be beside warmup or select=last (got '
+                f'warmup={self.warmup}, select={self.select})'
+            )
         if self.label_steps is not None and self.label_rate is None:
             raise ValueError(
                 f'label_steps must be beside a label_rate (got '
@@ -165,6 +175,7 @@ KINDS = {
     'loss': one_of('log') | NOTHING,
     'optimizer': one_of('rmsprop') | NOTHING,
     'warmup': WHOLE,
+    'plateau': WHOLE,
     'label_rate': INSIDE | NOTHING,
     'label_steps': whole(0) | NOTHING,
     'objective': KEYS | NOTHING,

@@ -77,6 +77,10 @@ def fit(
         for name, value in goals.items():
             if name not in best or value > best[name]['goal']:
                 best[name] = {'goal': value, 'epoch': number, **scores}
+        waited = number - best[recipe.select]['epoch']
+        if recipe.plateau and waited and waited % (recipe.plateau + 1) == 0:
+            for group in optimizer.param_groups:
+                group['lr'] /= 2
         if journal is not None:
             line = f'loss {loss:.4g}, validation {scores["val"]:.4f}'
             journal.end(number, model, optimizer, best, line)

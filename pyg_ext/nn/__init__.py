@@ -21,6 +21,7 @@ from pyg_ext.nn.drop_edges import DropEdge, DropNode, DropPath
 from pyg_ext.nn.drop_message import DropMessage
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
+from pyg_ext.nn.hyper_connection import HyperConnection
 from pyg_ext.nn.identity_mapping import IdentityLinear, identity_mapping
 from pyg_ext.nn.models import (
     DAGNN,
@@ -86,6 +87,7 @@ __all__ = [
     'GraphSAGE',
     'GroupAddRev',
     'HiddenState',
+    'HyperConnection',
     'IdentityLinear',
     'IncepGCN',
     'InitialConnection',

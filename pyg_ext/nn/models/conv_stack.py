@@ -2,6 +2,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import Linear, Module, ModuleList
 from torch_geometric.nn import JumpingKnowledge, MessagePassing
@@ -11,6 +12,7 @@ from pyg_ext.nn.act import make_act
 from pyg_ext.nn.drop_message import DropMessage
 from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.hidden_state import HiddenState
+from pyg_ext.nn.hyper_connection import HyperConnection
 from pyg_ext.nn.identity_mapping import identity_mapping
 from pyg_ext.nn.models.graph_model import GraphModel, linear
 from pyg_ext.nn.norm import apply_norm, make_norm
@@ -22,9 +24,9 @@ from pyg_ext.nn.skip import (
     SkipNode,
 )
 from pyg_ext.nn.virtual_node import VirtualNode
-from pyg_ext.utils.checks import check_adj, check_name
+from pyg_ext.utils.checks import check_adj, check_count, check_name
 
-SKIPS = ('res', 'residual', 'initial', 'dense', 'gate')
+SKIPS = ('res', 'residual', 'initial', 'dense', 'gate', 'hyper')
 JUMPS = ('last', 'cat', 'max', 'lstm')
 
 
@@ -50,7 +52,10 @@ class ConvStack(GraphModel):
     * :obj:`'dense'`: concatenates :math:`\mathbf{H}^{(\ell - 1)}`, so that
       each layer reads all earlier ones and adds :obj:`growth` channels
       (:class:`~pyg_ext.nn.DenseConnection`);
-    * :obj:`'gate'`: :class:`~pyg_ext.nn.GradientGating`.
+    * :obj:`'gate'`: :class:`~pyg_ext.nn.GradientGating`;
+    * :obj:`'hyper'`: :class:`~pyg_ext.nn.HyperConnection` with
+      :obj:`streams`, which the first linear layer gives, without activation;
+      all else reads their mean.
 
     The first convolution changes the number of channels and has no skip
     connection, and the last one gives the output, without norm, activation
@@ -92,14 +97,16 @@ class ConvStack(GraphModel):
         jk (str, optional): :obj:`'last'`, :obj:`'cat'`, :obj:`'max'`,
             :obj:`'lstm'` or :obj:`None`. (default: :obj:`None`)
         skip (str, optional): :obj:`'res'`, :obj:`'residual'`,
-            :obj:`'initial'`, :obj:`'dense'`, :obj:`'gate'` or :obj:`None`.
-            (default: :obj:`None`)
+            :obj:`'initial'`, :obj:`'dense'`, :obj:`'gate'`, :obj:`'hyper'` or
+            :obj:`None`. (default: :obj:`None`)
         growth (int, optional): The channels that a layer adds with
             :obj:`skip='dense'`; :obj:`hidden_channels` if not given.
             (default: :obj:`None`)
         alpha (float, optional): The share that :obj:`skip='residual'` and
             :obj:`skip='initial'` mix in; :obj:`0.1` if not given.
             (default: :obj:`None`)
+        streams (int, optional): How many there are with :obj:`skip='hyper'`;
+            :obj:`4` if not given. (default: :obj:`None`)
         theta (float, optional): With a value, convolutions that keep the
             number of channels get the identity mapping of
             :func:`~pyg_ext.nn.identity_mapping`, with :math:`\beta_{\ell} =
@@ -112,6 +119,9 @@ class ConvStack(GraphModel):
         input_dropout (float, optional): Dropout probability of the input of
             the network; :obj:`None` takes :obj:`dropout`.
             (default: :obj:`None`)
+        dropout_last (bool, optional): Whether :obj:`dropout` is of the
+            activation of each layer, in place of the input of the next.
+            (default: :obj:`False`)
         lin_in (bool, optional): Whether a linear layer goes ahead.
             (default: :obj:`False`)
         lin_out (bool, optional): Whether a linear layer comes behind, which
@@ -127,13 +137,14 @@ class ConvStack(GraphModel):
 
     Raises:
         ValueError: On an unknown :obj:`skip` or :obj:`norm`, on less than one
-            layer, on :obj:`growth`, :obj:`alpha` or :obj:`norm_kwargs`
-            without what they belong to, on dense connections with
-            :obj:`jk`, which repeats them, or :obj:`skip_node`, which mixes
-            widths, or on :obj:`skip='initial'` or :obj:`norm='message'`
-            without :obj:`lin_in`, on a virtual node without both linear
-            layers or with dense connections,
-            and as in :class:`GraphModel`.
+            layer, on :obj:`growth`, :obj:`alpha`, :obj:`streams` or
+            :obj:`norm_kwargs` without what they belong to, on dense
+            connections with :obj:`jk`, which repeats them, or
+            :obj:`skip_node`, which mixes widths, or on :obj:`skip='initial'`
+            or :obj:`norm='message'` without :obj:`lin_in`, on
+            :obj:`skip='hyper'` without both linear layers or with
+            :obj:`skip_node`, on a virtual node without both linear layers or
+            with dense or hyper-connections, and as in :class:`GraphModel`.
 
     Shapes are those of :class:`GraphModel`.
     """
@@ -157,10 +168,12 @@ class ConvStack(GraphModel):
         skip: str | None = None,
         growth: int | None = None,
         alpha: float | None = None,
+        streams: int | None = None,
         theta: float | None = None,
         skip_node: float = 0.0,
         message_dropout: float = 0.0,
         input_dropout: float | None = None,
+        dropout_last: bool = False,
         lin_in: bool = False,
         lin_out: bool = False,
         virtual_node: bool = False,
@@ -187,6 +200,10 @@ class ConvStack(GraphModel):
             raise ValueError(
                 f'alpha needs skip="residual" or "initial" (got skip={skip!r})'
             )
+        if streams is not None and skip != 'hyper':
+            raise ValueError(f'streams needs skip="hyper" (got skip={skip!r})')
+        streams = 4 if streams is None else streams
+        check_count('streams', streams, 1)
         if norm_kwargs and norm is None:
             raise ValueError(f'norm_kwargs needs a norm (got {norm_kwargs})')
         if skip == 'dense' and jk is not None:
@@ -205,14 +222,23 @@ class ConvStack(GraphModel):
                 f'output they look at (got skip={skip!r}, norm={norm!r})'
             )
         lin_out = lin_out or jk is not None
-        if virtual_node and not (lin_in and lin_out and skip != 'dense'):
+        if skip == 'hyper' and not (lin_in and lin_out and skip_node == 0.0):
+            raise ValueError(
+                f'skip="hyper" needs lin_in=True, which gives the streams, '
+                f'lin_out=True, which reads them, and no skip_node (got '
+                f'{lin_in}, {lin_out} and skip_node={skip_node})'
+            )
+        one_width = skip not in ('dense', 'hyper')
+        if virtual_node and not (lin_in and lin_out and one_width):
             raise ValueError(
                 f'a virtual node needs states of one width: lin_in=True, '
-                f'lin_out=True and no dense connections (got {lin_in}, '
-                f'{lin_out} and skip={skip!r})'
+                f'lin_out=True and no dense or hyper-connections (got '
+                f'{lin_in}, {lin_out} and skip={skip!r})'
             )
         self.skip = skip
         self.growth = growth or hidden_channels
+        self.streams = streams if skip == 'hyper' else 1
+        self.dropout_last = dropout_last
         self.norm_sees_input = norm == 'message'
         self.act = make_act(act, **(act_kwargs or {}))
         self.act_first = act_first
@@ -221,7 +247,7 @@ class ConvStack(GraphModel):
         self.lin_in = None
         width = in_channels
         if lin_in:
-            self.lin_in = linear(in_channels, hidden_channels)
+            self.lin_in = linear(in_channels, self.streams * hidden_channels)
             width = hidden_channels
         self.convs = ModuleList()
         self.norms = None if norm is None else ModuleList()
@@ -250,6 +276,10 @@ class ConvStack(GraphModel):
                 self.init_conv(
                     hidden_channels, hidden_channels, False, **kwargs
                 )
+            ),
+            'hyper': lambda: ModuleList(
+                HyperConnection(hidden_channels, self.streams)
+                for _ in range(num_layers)
             ),
         }[skip]()
         self.skip_node = SkipNode(skip_node) if skip_node > 0.0 else None
@@ -297,10 +327,17 @@ class ConvStack(GraphModel):
     def run(self, x: Tensor, edges: tuple, batch: OptTensor) -> Tensor:
         states = []  # all are kept for jumping knowledge, else the first
         drop = self.input_dropout
+        streams = None  # [n, N, F], of which x is the mean
         if self.lin_in is not None:
-            x = self.state(self._act(self.lin_in(drop(x))))
+            x = self.lin_in(drop(x))
+            if self.skip == 'hyper':
+                streams = torch.stack(x.chunk(self.streams, dim=1))
+                x = streams.mean(dim=0)
+            else:
+                x = self._act(x)
+            x = self.state(x)
             states.append(x)
-            drop = self.dropout
+            drop = self._drop_ahead
         virtual = None  # the virtual node of each graph
         for i, conv in enumerate(self.convs):
             if self.virtual_node is not None and i > 0:
@@ -310,22 +347,25 @@ class ConvStack(GraphModel):
             if i == self.num_layers - 1 and self.lin is None:
                 return out
             if self.act_first:
-                out = self._act(out)
+                out = self._drop_behind(self._act(out))
             if self.norm_sees_input:
                 out = self.norms[i](dropped, out)
             elif self.norms is not None:
                 out = apply_norm(self.norms[i], out, batch)
             if not self.act_first:
-                out = self._act(out)
-            if i > 0 or self.lin_in is not None:
+                out = self._drop_behind(self._act(out))
+            if streams is not None:
+                streams = self.connection[i](out, streams)
+                out = streams.mean(dim=0)
+            elif i > 0 or self.lin_in is not None:
                 out = self._skip(out, x, states, edges)
             x = self.state(out)
             if self.jk is not None or not states:
                 states.append(x)
-            drop = self.dropout
+            drop = self._drop_ahead
         if self.jk is not None:
             x = self.jk(states)
-        return self.lin(self.dropout(x))
+        return self.lin(self._drop_ahead(x))
 
     def _skip(
         self, out: Tensor, x: Tensor, states: list[Tensor], edges: tuple
@@ -337,6 +377,12 @@ class ConvStack(GraphModel):
         elif self.skip is not None:
             out = self.connection(out, x)
         return out if self.skip_node is None else self.skip_node(out, x)
+
+    def _drop_ahead(self, x: Tensor) -> Tensor:
+        return x if self.dropout_last else self.dropout(x)
+
+    def _drop_behind(self, x: Tensor) -> Tensor:
+        return self.dropout(x) if self.dropout_last else x
 
     def _act(self, x: Tensor) -> Tensor:
         return x if self.act is None else self.act(x)

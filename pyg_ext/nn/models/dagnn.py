@@ -16,6 +16,10 @@ class DAGNN(DecoupledNet):
         \mathbf{h}^{(k)}_i + b \right) \mathbf{h}^{(k)}_i, \qquad
         \mathbf{H}^{(k)} = \mathbf{\hat{P}}^k \mathbf{Z}^{(0)}
 
+    With :obj:`static` all weights are one, as in the SS-DAGNN of `"It's
+    PageRank All The Way Down: Simplifying Deep Graph Networks"
+    <https://doi.org/10.1137/1.9781611977653.ch20>`_.
+
     Args:
         in_channels (int): Size of each input sample, or :obj:`-1` to take it
             from the first input.
@@ -25,6 +29,8 @@ class DAGNN(DecoupledNet):
             :obj:`None` takes :obj:`hidden_channels`. (default: :obj:`None`)
         dropout (float, optional): Dropout probability of the input of both
             linear layers. (default: :obj:`0.0`)
+        static (bool, optional): Whether the propagations are summed without
+            weights. (default: :obj:`False`)
         **kwargs (optional): :obj:`normalize`, :obj:`improved` and
             :obj:`add_self_loops` of :class:`GraphModel`.
 
@@ -38,17 +44,21 @@ class DAGNN(DecoupledNet):
         K: int,
         out_channels: int | None = None,
         dropout: float = 0.0,
+        *,
+        static: bool = False,
         **kwargs,
     ):
         super().__init__(
             *(in_channels, hidden_channels, K, out_channels, dropout),
             **kwargs,
         )
-        self.lin_score = Linear(self.out_channels, 1)
+        self.lin_score = None if static else Linear(self.out_channels, 1)
 
     def spread(self, x: Tensor, edges: tuple) -> Tensor:
         hops = [x]
         for _ in range(self.K):
             hops.append(self.state(self.conv(hops[-1], *edges)))
         states = torch.stack(hops, dim=1)  # [N, K + 1, F]
+        if self.lin_score is None:
+            return states.sum(dim=1)
         return (self.lin_score(states).sigmoid() * states).sum(dim=1)

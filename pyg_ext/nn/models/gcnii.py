@@ -1,10 +1,22 @@
 from torch import Tensor
 from torch.nn import Linear, ModuleList
-from torch_geometric.nn import GCN2Conv
-from torch_geometric.typing import OptTensor
+from torch_geometric.nn import GCN2Conv, SimpleConv
+from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.models.graph_model import GraphModel, linear
+from pyg_ext.nn.skip import InitialConnection
+
+
+class _SpreadConv(SimpleConv):
+    """A :class:`GCN2Conv` without weights."""
+
+    def __init__(self, alpha: float):
+        super().__init__()
+        self.initial = InitialConnection(alpha)
+
+    def forward(self, x: Tensor, x_0: Tensor, *edges: Adj) -> Tensor:
+        return self.initial(super().forward(x, *edges), x_0)
 
 
 class GCNII(GraphModel):
@@ -21,6 +33,11 @@ class GCNII(GraphModel):
         \log \left( \frac{\theta}{\ell} + 1 \right)
 
     with :math:`\mathbf{\hat{P}}` the normalized adjacency with self-loops.
+    With :obj:`static` its blocks have no weights, :math:`\beta_{\ell} = 0`, as
+    the SS-GCN2 of `"It's PageRank All The Way Down: Simplifying Deep Graph
+    Networks" <https://doi.org/10.1137/1.9781611977653.ch20>`_: steps of
+    personalized PageRank between two linear layers, in which ReLU changes
+    nothing.
 
     Args:
         in_channels (int): Size of each input sample, or :obj:`-1` to take it
@@ -35,14 +52,21 @@ class GCNII(GraphModel):
         alpha (float, optional): Strength :math:`\alpha` of the initial
             residual. (default: :obj:`0.1`)
         theta (float, optional): :math:`\theta` (the paper's
-            :math:`\lambda`) of the identity mapping. (default: :obj:`0.5`)
+            :math:`\lambda`) of the identity mapping; :obj:`0.5` if not given.
+            (default: :obj:`None`)
         shared_weights (bool, optional): If set to :obj:`False`, uses two
             matrices in each block (the paper's GCNII*).
             (default: :obj:`True`)
+        static (bool, optional): Whether blocks have no weights.
+            (default: :obj:`False`)
         **kwargs (optional): :obj:`normalize`, :obj:`improved` and
             :obj:`add_self_loops` of :class:`GraphModel`.
 
-    Errors and shapes are those of :class:`GraphModel`.
+    Raises:
+        ValueError: On :obj:`theta` or :obj:`shared_weights=False` with
+            :obj:`static`, and as in :class:`GraphModel`.
+
+    Shapes are those of :class:`GraphModel`.
     """
 
     def __init__(
@@ -54,18 +78,27 @@ class GCNII(GraphModel):
         dropout: float = 0.0,
         *,
         alpha: float = 0.1,
-        theta: float = 0.5,
+        theta: float | None = None,
         shared_weights: bool = True,
+        static: bool = False,
         **kwargs,
     ):
+        if static and not (theta is None and shared_weights):
+            raise ValueError(
+                f'static=True has no weights for theta and shared_weights '
+                f'(got {theta}, {shared_weights})'
+            )
         super().__init__(
             *(in_channels, hidden_channels, num_layers, out_channels, dropout),
             **kwargs,
         )
         self.state = HiddenState()
         self.lin_in = linear(in_channels, hidden_channels)
+        theta = 0.5 if theta is None else theta
         self.convs = ModuleList(
-            GCN2Conv(
+            _SpreadConv(alpha)
+            if static
+            else GCN2Conv(
                 hidden_channels,
                 alpha,
                 theta,

@@ -9,7 +9,7 @@ from benchmarks.methods.edges import DROPS, EDGES, SIMILARITIES
 from benchmarks.methods.network import Network
 
 # Remedies that a GCN does not know:
-OTHERS = ('dilated', 'unshared', 'pool', 'lstm', 'v2')
+OTHERS = ('dilated', 'unshared', 'static', 'pool', 'lstm', 'v2')
 SPECS = [
     *(n for n, b in backbones.BACKBONES.items() if not b.transductive),
     *methods.aliases(),

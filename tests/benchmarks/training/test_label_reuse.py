@@ -122,12 +122,44 @@ def test_warmup(monkeypatch):
     assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
 
 
+def test_plateau():
+    """As PyTorch's schedule has it."""
+    torch.manual_seed(0)
+    scores = torch.rand(60).mul(10).round().div(10).tolist()
+    scores[20:50] = [0.0] * 30
+    rates, wanted = [], []
+    model = torch.nn.Linear(1, 1)
+    other = torch.optim.Adam(model.parameters(), lr=0.4)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        other, mode='max', factor=0.5, patience=3
+    )
+
+    def once(optimizer):
+        rates.append(optimizer.param_groups[0]['lr'])
+        wanted.append(other.param_groups[0]['lr'])
+        score = scores[len(rates) - 1]
+        schedule.step(score)
+        return 1.0, 1.0, dict.fromkeys(graphs.SPLITS, score)
+
+    recipe = Recipe(lr=0.4, epochs=60, select='metric', plateau=3)
+    fit.fit(model, once, recipe, metrics.METRICS['accuracy'])
+    assert rates == wanted
+    assert len({*rates}) > 4
+
+
+@pytest.mark.parametrize('other', [{'warmup': 4}, {'select': 'last'}])
+def test_plateau_alone(other):
+    with pytest.raises(ValueError, match='plateau halves'):
+        Recipe(plateau=3, **other)
+
+
 @pytest.mark.parametrize(
     'wrong',
     [
         {'loss': 'x'},
         {'optimizer': 'x'},
         {'warmup': 0},
+        {'plateau': 0},
         {'label_rate': 1.0},
         {'label_steps': 1},
         {'label_rate': 0.5, 'label_steps': -1},

@@ -26,3 +26,14 @@ def test_no_step(graph):
     z = model.lin_out(model.lin_in(graph.x).relu())
     out = model(graph.x, graph.edge_index)
     assert torch.allclose(out, model.lin_score(z).sigmoid() * z)
+
+
+def test_static(graph):
+    """The sum of the powers, written out."""
+    model = DAGNN(5, 8, 3, 2, static=True).double()
+    assert len([*model.parameters()]) == 4
+    adj = gcn_adj(graph.edge_index, num_nodes=8, dtype=torch.double)
+    adj = adj.to_dense()
+    z = model.lin_out(model.lin_in(graph.x).relu())
+    wanted = z + adj @ z + adj @ adj @ z + adj @ adj @ adj @ z
+    assert torch.allclose(model(graph.x, graph.edge_index), wanted)
