@@ -35,7 +35,14 @@ FOLLOWED = [  # decay, dropout, and the epoch that decay starts with
 ]
 TRACE = DOCS / 'results' / 'regimes.csv'
 SEEDS, DEPTH, EVERY = range(5), 16, 10
-RECIPE = ['weight_decay', 'dropout', 'row_normalize', 'hidden_channels']
+RECIPE = [
+    'weight_decay',
+    'decay_after',
+    'dropout',
+    'row_normalize',
+    'hidden_channels',
+    'lr',
+]
 
 
 def state(ready: Setup, edges: torch.Tensor, decay: float) -> dict[str, float]:
@@ -77,6 +84,8 @@ def follow(
     """
     set_to = {'weight_decay': decay, 'dropout': dropout}
     given = {**set_to, 'row_normalize': False, 'select': 'metric'}
+    if start:
+        given['decay_after'] = start
     [cell] = plan('cora', ['gcn'], [DEPTH], [seed], 'classic', given)
     network, recipe = presets.split(cell.config, spec.parse('gcn'), DEPTH)
     data = load_dataset('cora')
@@ -93,8 +102,6 @@ def follow(
         nonlocal number
         if number % EVERY == 0:
             note()
-        for group in optimizer.param_groups:
-            group['weight_decay'] = decay if number >= start else 0.0
         number += 1
         return epoch(ready.model, *ready.given, optimizer, metric)
 
@@ -118,7 +125,7 @@ def factorial(runs: pd.DataFrame) -> str:
         wide = '' if len(test) < 2 else f' [{low:.0f}, {high:.0f}]'
         return f'{test.mean():.1f}{wide}, {len(test)}'
 
-    cells = runs.groupby([*RECIPE, 'depth'])['test'].agg(cell)
+    cells = runs.groupby([*RECIPE, 'depth'], dropna=False)['test'].agg(cell)
     return (
         cells.unstack('depth')
         .fillna('')
@@ -140,7 +147,7 @@ def main() -> None:
     trace = pd.read_csv(TRACE)
     seen = trace[trace['epoch'].isin((0, 10, 50, 100, 200))]
     print(
-        seen.groupby([*RECIPE[:2], 'start', 'epoch'])
+        seen.groupby(['weight_decay', 'dropout', 'start', 'epoch'])
         .median()
         .drop(columns='seed')
         .to_markdown()

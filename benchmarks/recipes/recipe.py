@@ -51,6 +51,8 @@ class Recipe:
         lr: Learning rate of Adam.
         weight_decay: One value for all parameters, or a value for each
             prefix of parameter names (the longest that fits counts).
+        decay_after: Epochs ahead of weight decay, which there is from the
+            first one on by default.
         epochs: The most epochs to train.
         patience: Stop after so many epochs without a better value of what
             :obj:`select` names; 0 never stops.
@@ -110,6 +112,7 @@ class Recipe:
     edge_features: bool | None = None
     loss: str | None = None
     optimizer: str | None = None
+    decay_after: int | None = None
     warmup: int | None = None
     plateau: int | None = None
     label_rate: float | None = None
@@ -174,6 +177,7 @@ KINDS = {
     'edge_features': Kind('true', Literal[True]) | NOTHING,
     'loss': one_of('log') | NOTHING,
     'optimizer': one_of('rmsprop') | NOTHING,
+    'decay_after': WHOLE,
     'warmup': WHOLE,
     'plateau': WHOLE,
     'label_rate': INSIDE | NOTHING,

@@ -49,6 +49,7 @@ def fit(
         optimizer = torch.optim.RMSprop(groups, lr=recipe.lr)
     else:
         optimizer = torch.optim.Adam(groups, lr=recipe.lr, fused=True)
+    decays = [group['weight_decay'] for group in groups]
     number, best = 0, {}
     if journal is not None:
         number, best = journal.begin(model, optimizer)
@@ -66,6 +67,12 @@ def fit(
             rate = recipe.lr * min(1.0, number / recipe.warmup)
             for group in optimizer.param_groups:
                 group['lr'] = rate
+        if recipe.decay_after is not None:
+            on = number > recipe.decay_after
+            for group, decay in zip(
+                optimizer.param_groups, decays, strict=True
+            ):
+                group['weight_decay'] = decay if on else 0.0
         loss, val_loss, scores = once(optimizer)
         if not math.isfinite(loss):
             raise Diverged(f'the loss is {loss} in epoch {number}')

@@ -122,6 +122,20 @@ def test_warmup(monkeypatch):
     assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
 
 
+def test_decay_after():
+    seen = []
+    model = torch.nn.Linear(1, 1)
+
+    def once(optimizer):
+        seen.append([g['weight_decay'] for g in optimizer.param_groups])
+        return 1.0, 1.0, dict.fromkeys(graphs.SPLITS, 0.5)
+
+    decay = {'weight': 0.1, 'bias': 0.0}
+    recipe = Recipe(epochs=4, weight_decay=decay, decay_after=2)
+    fit.fit(model, once, recipe, metrics.METRICS['accuracy'])
+    assert seen == [[0.0, 0.0]] * 2 + [[0.1, 0.0]] * 2
+
+
 def test_plateau():
     """As PyTorch's schedule has it."""
     torch.manual_seed(0)
@@ -159,6 +173,7 @@ def test_plateau_alone(other):
         {'loss': 'x'},
         {'optimizer': 'x'},
         {'warmup': 0},
+        {'decay_after': 0},
         {'plateau': 0},
         {'label_rate': 1.0},
         {'label_steps': 1},
