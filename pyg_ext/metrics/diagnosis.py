@@ -24,9 +24,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What :func:`diagnose` found."""
+    """What :func:`diagnose` found; if nothing, of a network that has not
+    learned, its score on what it was trained on.
+    """
 
     findings: tuple[Finding, ...]
+    unlearned: float | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -34,6 +37,14 @@ class Diagnosis:
         return tuple(finding.name for finding in self.findings)
 
     def __str__(self) -> str:
+        if not self.findings and self.unlearned is not None:
+            return (
+                f'Nothing found, and yet {self.unlearned:.1%} on what it was '
+                f'trained on. By what was measured, gradients and states are '
+                f'neither lost nor too large, and nodes not alike: look at '
+                f'learning rate, epochs, width and dropout, and whether '
+                f'features tell of the labels.'
+            )
         if not self.findings:
             return 'Nothing found.'
         return '\n'.join(map(str, self.findings))
@@ -116,13 +127,17 @@ def diagnose(
         _not_finite(rows),
         _overfitting(train_score, val_score, gap_above),
     ]
-    if train_score is None or train_score < fits_above:
+    unlearned = train_score is not None and train_score < fits_above
+    if train_score is None or unlearned:
         checks += [
             _gradient(first, last, gradient_below),
             _size(rows, activation_below),
             _smoothing(rows, smooth_below, rank_below) if uses_graph else None,
         ]
-    return Diagnosis(tuple(check for check in checks if check is not None))
+    return Diagnosis(
+        tuple(check for check in checks if check is not None),
+        train_score if unlearned else None,
+    )
 
 
 def _not_finite(rows: list[dict[str, Any]]) -> Finding | None:
@@ -154,8 +169,8 @@ def _gradient(
         return Finding(
             'vanishing gradient',
             evidence,
-            'residual, initial or dense connections, jumping knowledge, or a '
-            'norm ahead of each layer',
+            'residual, initial or dense connections, jumping knowledge, a '
+            'norm ahead of each layer, or no weight decay before it learns',
         )
     if infinite or start * below > end:
         return Finding(

@@ -105,6 +105,8 @@ def test_thresholds_and_missing_numbers(cora):
     with OverSmoothingProbe(model, cora.edge_index, ['mad']) as probe:
         model(cora.x, cora.adj)
     assert diagnose(probe, 0.8, 0.7).names == ()
+    assert str(diagnose(probe, 0.95, 0.9)) == 'Nothing found.'
+    assert 'and yet 14.0% on what' in str(diagnose(probe, 0.14, 0.13))
     assert diagnose(probe, 0.9, 0.8, smooth_below=0.5).names == ()  # it fits
     assert diagnose(probe, smooth_below=0.5).names == ('over-smoothing',)
     assert diagnose(probe, smooth_below=0.5, uses_graph=False).names == ()
