@@ -12,6 +12,7 @@ from pyg_ext.utils.knn.kernels import inlined, keep, measure, shrink
 from pyg_ext.utils.sorting import smallest
 
 LEAF = 64  # most points of a leaf
+FEW = 16  # most neighbors that are kept in order
 FRONT = 32  # most nodes of a front
 
 
@@ -217,6 +218,109 @@ def query(
             rows[r] = order_y[p]
             r += 1
     return r
+
+
+@compiled
+def query_few(
+    groups,
+    points_y,
+    tree_y,
+    points_x,
+    tree_x,
+    exclude_self,
+    index,
+    dist,
+):
+    """Finds a few nearest of the points in some leaves, in order.
+
+    The points of a leaf go down the tree as one, and take what is near in
+    each leaf that they meet by insertion.
+
+    Args:
+        groups: See :func:`query`, as the next five.
+        points_y: Likewise.
+        tree_y: Likewise.
+        points_x: Likewise.
+        tree_x: Likewise.
+        exclude_self: Likewise.
+        index: Result: the neighbors, -1 where there are none, ``[M, k]``.
+        dist: Result: their squared distances, ``[M, k]``.
+    """
+    order_y, start_y, stop_y, low_y, high_y = tree_y
+    order, start, stop, low, high = tree_x
+    k, dims, leaves = index.shape[1], len(points_x), len(start) // 2
+    keys, names = np.empty((LEAF, k)), np.empty((LEAF, k), np.int64)
+    top, gaps, near = np.empty(LEAF), np.empty(LEAF), np.empty(LEAF)
+    middle = np.empty((dims, 1))
+    stack, far = np.empty(64, np.int64), np.empty(64)
+    for group in groups:
+        begin, num = start_y[group], stop_y[group] - start_y[group]
+        lower, upper = low_y[group], high_y[group]
+        for f in range(dims):
+            middle[f, 0] = 0.5 * (lower[f] + upper[f])
+        keys[:num], names[:num], top[:num] = np.inf, -1, np.inf
+        stack[0], far[0], depth, most = 0, 0.0, 1, np.inf
+        while depth > 0:
+            depth -= 1
+            node, gap = stack[depth], far[depth]
+            while gap <= most and node < leaves:
+                node, other = 2 * node + 1, 2 * node + 2
+                if _gap(low, high, other, middle, 0) < _gap(
+                    low, high, node, middle, 0
+                ):
+                    node, other = other, node
+                gap = _apart(low[node], high[node], lower, upper)
+                beyond = _apart(low[other], high[other], lower, upper)
+                stack[depth], far[depth] = other, beyond
+                depth += beyond <= most
+            if gap > most:
+                continue
+            first = start[node]
+            size = stop[node] - first
+            for f in range(dims):
+                below, above = low[node, f], high[node, f]
+                line = points_y[f, begin : begin + num]
+                for p in range(num):
+                    side = max(below - line[p], line[p] - above, 0.0)
+                    gaps[p] = side * side + (gaps[p] if f else 0.0)
+            for p in range(num):
+                if gaps[p] > top[p]:
+                    continue
+                measure(points_y, begin + p, points_x, first, size, 0, near)
+                own = order_y[begin + p] if exclude_self else -1
+                for c in range(size):
+                    if near[c] <= top[p] and order[first + c] != own:
+                        _insert(near[c], order[first + c], keys[p], names[p])
+                        top[p] = keys[p, k - 1]
+            most = top[:num].max()
+        for p in range(num):
+            row = order_y[begin + p]
+            for c in range(k):
+                index[row, c], dist[row, c] = names[p, c], keys[p, c]
+
+
+@inlined
+def _apart(low, high, lower, upper):
+    """Squared distance of two boxes."""
+    total = 0.0
+    for f in range(len(low)):
+        side = max(low[f] - upper[f], lower[f] - high[f], 0.0)
+        total += side * side
+    return total
+
+
+@inlined
+def _insert(key, name, keys, names):
+    """Puts a neighbor in its place, by distance, then by index."""
+    at = len(keys)
+    while at > 0 and (
+        keys[at - 1] > key or (keys[at - 1] == key and names[at - 1] > name)
+    ):
+        at -= 1
+        if at + 1 < len(keys):
+            keys[at + 1], names[at + 1] = keys[at], names[at]
+    if at < len(keys):
+        keys[at], names[at] = key, name
 
 
 @compiled
