@@ -11,7 +11,8 @@ from pyg_ext.utils.compiled import compiled
 from pyg_ext.utils.knn.kernels import inlined, keep, measure, shrink
 from pyg_ext.utils.sorting import smallest
 
-LEAF = 64  # most points of a leaf
+LEAF = 32  # most points of a leaf
+SAMPLE = 64  # points, or twice as many, that show the widest side of a node
 FEW = 16  # most neighbors that are kept in order
 FRONT = 32  # most nodes of a front
 
@@ -40,24 +41,38 @@ def build(x):
     low, high = np.empty((nodes, dims)), np.empty((nodes, dims))
     keys = np.empty(num)
     stop[0] = num
-    for node in range(nodes):
+    for node in range(nodes // 2):
         first, last = start[node], stop[node]
+        step = max((last - first) // SAMPLE, 1)
+        _corners(x, order[first:last:step], low[node], high[node])
+        side = np.argmax(high[node] - low[node])
+        for p in range(first, last):
+            keys[p] = x[order[p], side]
+        middle = (first + last) // 2
+        part = slice(first, last)
+        smallest(keys[part], order[part], middle - first, last - first)
+        start[2 * node + 1], stop[2 * node + 1] = first, middle
+        start[2 * node + 2], stop[2 * node + 2] = middle, last
+    for node in range(nodes // 2, nodes):
+        part = order[start[node] : stop[node]]
+        _corners(x, part, low[node], high[node])
+    for node in range(nodes // 2 - 1, -1, -1):
         for f in range(dims):
-            least, most = np.inf, -np.inf
-            for p in range(first, last):
-                value = x[order[p], f]
-                least, most = min(least, value), max(most, value)
-            low[node, f], high[node, f] = least, most
-        if 2 * node + 2 < nodes:
-            side = np.argmax(high[node] - low[node])
-            for p in range(first, last):
-                keys[p] = x[order[p], side]
-            middle = (first + last) // 2
-            part = slice(first, last)
-            smallest(keys[part], order[part], middle - first, last - first)
-            start[2 * node + 1], stop[2 * node + 1] = first, middle
-            start[2 * node + 2], stop[2 * node + 2] = middle, last
+            one, other = 2 * node + 1, 2 * node + 2
+            low[node, f] = min(low[one, f], low[other, f])
+            high[node, f] = max(high[one, f], high[other, f])
     return order, start, stop, low, high
+
+
+@compiled
+def _corners(x, rows, low, high):
+    """The corners of the box of some points."""
+    for f in range(x.shape[1]):
+        least, most = np.inf, -np.inf
+        for row in rows:
+            value = x[row, f]
+            least, most = min(least, value), max(most, value)
+        low[f], high[f] = least, most
 
 
 @inlined
