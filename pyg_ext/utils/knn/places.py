@@ -36,8 +36,8 @@ class Places:
 
 
 def crowded(x: Tensor, ends: np.ndarray, k: int) -> np.ndarray:
-    """Which graphs have more than ``k`` points at one place, or more than a
-    few where less than half of the points are at a place of their own.
+    """Which graphs have more than a few points at one place, and more than
+    ``k``, or less than half of the points at a place of their own.
 
     Args:
         x: Points, graph by graph, ``[N, F]``.

@@ -65,22 +65,24 @@ def exact(
 
 def by_tree(task: Task) -> None:
     """All from a k-d tree of exact arithmetic."""
+    few = task.index.size(1) <= tree.FEW
+    leaf = tree.SMALL_LEAF if few else tree.LEAF
 
     def build(points: Tensor) -> tuple[np.ndarray, tuple]:
         points = points.double().numpy()
-        built = tree.build(points)
+        built = tree.build(points, leaf)
         return np.ascontiguousarray(points[built[0]].T), built
 
     tree_x = build(task.x)
     tree_y = tree_x if task.same else build(task.y)
     starts = tree_y[1][1]
     leaves = np.arange(len(starts) // 2, len(starts))
-    if task.index.size(1) <= tree.FEW:
+    if few:
         given = (*tree_y, *tree_x, task.exclude_self)
         found = (task.index.numpy(), task.dist.numpy())
         in_threads(tree.query_few, (leaves,), (*given, *found), GROUPS)
         return
-    exact(tree.query, leaves, (*tree_y, *tree_x), task, tree.LEAF)
+    exact(tree.query, leaves, (*tree_y, *tree_x), task, leaf)
 
 
 def search(

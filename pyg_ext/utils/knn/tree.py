@@ -11,14 +11,15 @@ from pyg_ext.utils.compiled import compiled
 from pyg_ext.utils.knn.kernels import inlined, keep, measure, shrink
 from pyg_ext.utils.sorting import smallest
 
-LEAF = 32  # most points of a leaf
+LEAF = 64  # most points of a leaf
+SMALL_LEAF = 32  # likewise, for a few neighbors
 SAMPLE = 64  # points, or twice as many, that show the widest side of a node
-FEW = 16  # most neighbors that are kept in order
+FEW = 12  # most neighbors that are kept in order
 FRONT = 32  # most nodes of a front
 
 
 @compiled
-def build(x):
+def build(x, leaf):
     """Halves the points along the widest side of their box again and again.
 
     Node ``n`` has the children ``2 n + 1`` and ``2 n + 2``; the leaves come
@@ -26,6 +27,7 @@ def build(x):
 
     Args:
         x: Points in float64, ``[N, F]``.
+        leaf: The most points of a leaf.
 
     Returns:
         The points' indices, leaf by leaf; the place among those where each
@@ -33,7 +35,7 @@ def build(x):
     """
     num, dims = x.shape
     depth = 0
-    while num > LEAF << depth:
+    while num > leaf << depth:
         depth += 1
     nodes = 2 ** (depth + 1) - 1
     order = np.arange(num)
@@ -264,8 +266,15 @@ def query_few(
     order_y, start_y, stop_y, low_y, high_y = tree_y
     order, start, stop, low, high = tree_x
     k, dims, leaves = index.shape[1], len(points_x), len(start) // 2
-    keys, names = np.empty((LEAF, k)), np.empty((LEAF, k), np.int64)
-    top, gaps, near = np.empty(LEAF), np.empty(LEAF), np.empty(LEAF)
+    keys, names = (
+        np.empty((SMALL_LEAF, k)),
+        np.empty((SMALL_LEAF, k), np.int64),
+    )
+    top, gaps, near = (
+        np.empty(SMALL_LEAF),
+        np.empty(SMALL_LEAF),
+        np.empty(SMALL_LEAF),
+    )
     middle = np.empty((dims, 1))
     stack, far = np.empty(64, np.int64), np.empty(64)
     for group in groups:
