@@ -26,6 +26,7 @@ PROFILES: dict[str, list[Case]] = {
     'regular': [
         (4096, 3, 64),
         (20_000, 3, 64),
+        ('room', 3, 4),
         ('room', 3, 32),
         (4096, 64, 64),
         (20_000, 64, 64),
@@ -34,6 +35,8 @@ PROFILES: dict[str, list[Case]] = {
     ],
     'large': [('room', 3, 32), (100_000, 64, 64)],
 }
+OPTIONAL = ('faiss', 'pykdtree', 'torch_cluster')
+TREES = ('scipy', 'pykdtree')
 CLOUDS, SMALLEST, LARGEST = 32, 256, 1024  # of the ragged batch
 TREE_DIMS = 10  # beyond which a k-d tree takes minutes
 TREE_POINTS = 5000  # of a cloud, up to which torch_cluster's does not
@@ -134,6 +137,15 @@ def tree(x: Tensor, k: int) -> Tensor:
     return torch.from_numpy(near)
 
 
+def pykdtree(x: Tensor, k: int) -> Tensor:
+    """The k-d tree of pykdtree; its threads are OpenMP's."""
+    from pykdtree.kdtree import KDTree
+
+    points = x.numpy()
+    _, near = KDTree(points).query(points, k)
+    return torch.from_numpy(near.astype('int64')).view(-1, k)
+
+
 def flat(x: Tensor, k: int) -> Tensor:
     """The flat index of faiss."""
     import faiss
@@ -167,6 +179,7 @@ PEERS = {
     'cdist': cloud_by_cloud(cdist),
     'dense': cloud_by_cloud(dense),
     'scipy': cloud_by_cloud(tree),
+    'pykdtree': cloud_by_cloud(pykdtree),
     'faiss': cloud_by_cloud(flat),
     'sklearn': cloud_by_cloud(neighbors),
     'torch_cluster': cluster,
@@ -175,9 +188,9 @@ PEERS = {
 
 def refused(peer: str, x: Tensor, batch: Tensor) -> str | None:
     """Why a peer does not run, if it does not."""
-    if peer in ('faiss', 'torch_cluster') and find_spec(peer) is None:
+    if peer in OPTIONAL and find_spec(peer) is None:
         return 'not installed'
-    if peer == 'scipy' and x.size(1) > TREE_DIMS:
+    if peer in TREES and x.size(1) > TREE_DIMS:
         return f'over {TREE_DIMS} dims'
     most = int(batch.bincount().max())
     wide = x.size(1) > TREE_DIMS
@@ -187,7 +200,7 @@ def refused(peer: str, x: Tensor, batch: Tensor) -> str | None:
         size = 12e-9 * most**2
         if size > DENSE_GB:
             return f'{size:.0f} GB'
-    if x.device.type != 'cpu' and peer in ('scipy', 'faiss', 'sklearn'):
+    if x.device.type != 'cpu' and peer in (*TREES, 'faiss', 'sklearn'):
         return 'on the CPU'
     return None
 

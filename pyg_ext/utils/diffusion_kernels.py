@@ -29,6 +29,7 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 ZERO, ONE = np.uint64(0), np.uint64(1)
 HALF, LOW = np.uint64(32), np.uint64(2**32 - 1)
 CHUNK = 2**16  # steps of walks between two checks whether to stop
+LANES = 16  # walks side by side
 
 
 @compiled
@@ -199,6 +200,8 @@ def monte_carlo(
     """The share of visits to each node in ``number`` walks of ``length``
     steps.
     """
+    rowptr, col, prob, cumsum, degree = graph
+    ways = (rowptr, col.reshape((-1, 1)), prob, cumsum, degree)
     mass, _, _, touched, _, _, _, stop = workspace
     start, one = 0, 1.0 / (number * (length + 1))
     chunk = min(number, max(CHUNK // (length + 1), 1))  # walks at a time
@@ -212,7 +215,7 @@ def monte_carlo(
             if stop[0]:
                 return done
             numbers = np.arange(first, min(first + chunk, number))
-            walk(starts, nodes, edges, numbers, graph, restart, key, seed)
+            walk(starts, nodes, edges, numbers, ways, restart, key, seed)
             for s in range(len(numbers)):
                 for i in range(length + 1):
                     v = nodes[s, i]
@@ -255,25 +258,36 @@ def walk(starts, nodes, edges, numbers, graph, restart, key, place):
     ``[S, L + 1]`` and ``edges`` ``[S, L]``, -1 where none was taken, or ``[S,
     0]`` if nobody asks. ``restart`` is in units of 2^-32; the random numbers
     depend on the key, the place and the number of a walk.
+
+    The columns of the graph are ``hops`` ``[E, 2]``: where an edge leads, and
+    which one it is, or ``[E, 1]`` if nobody asks. Some walks go side by side,
+    so that one need not wait for the memory that another reads, as in
+    "ThunderRW: An In-Memory Graph Random Walk Engine" (Sun et al. 2021).
     """
-    rowptr, col, _, cumsum, _ = graph
-    for s in range(len(numbers)):
-        v = origin = np.uint64(starts[s])
-        nodes[s, 0] = starts[s]
-        state = stream(key, place, numbers[s])
+    rowptr, hops, _, cumsum, _ = graph
+    here, state = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
+    draw, edge = np.empty(LANES, np.uint64), np.empty(LANES, np.int64)
+    for s in range(0, len(numbers), LANES):
+        lanes = min(len(numbers) - s, LANES)
+        for j in range(lanes):
+            here[j] = nodes[s + j, 0] = starts[s + j]
+            state[j] = stream(key, place, numbers[s + j])
         for i in range(nodes.shape[1] - 1):
-            state += GOLDEN
-            draw = splitmix64(state)
-            e = -1
-            if (draw >> HALF) < restart:
-                v = origin
-            else:
-                e = edge_of(draw, v, rowptr, cumsum)
+            for j in range(lanes):
+                state[j] += GOLDEN
+                draw[j] = splitmix64(state[j])
+            for j in range(lanes):
+                e = edge_of(draw[j], here[j], rowptr, cumsum)
+                edge[j] = -1 if (draw[j] >> HALF) < restart else e
+            for j in range(lanes):
+                e = edge[j]
                 if e >= 0:
-                    v = np.uint64(col[e])
-            nodes[s, i + 1] = v
-            if edges.shape[1] > 0:
-                edges[s, i] = e
+                    here[j] = hops[e, 0]
+                elif (draw[j] >> HALF) < restart:
+                    here[j] = starts[s + j]
+                nodes[s + j, i + 1] = here[j]
+                if edges.shape[1] > 0:
+                    edges[s + j, i] = hops[e, 1] if e >= 0 else -1
 
 
 @compiled
@@ -281,9 +295,9 @@ def biased_walk(starts, nodes, edges, numbers, graph, restart, key, bias):
     """As :func:`walk`, by node2vec's rule: an edge is drawn, and taken with
     the probability of ``bias`` if it leads back to the node before, to one
     that the node before has an edge to, or to any other; else another is
-    drawn. The columns of a row must be sorted.
+    drawn. The ``hops`` of a row must be sorted.
     """
-    rowptr, col, _, cumsum, _ = graph
+    rowptr, hops, _, cumsum, _ = graph
     for s in range(len(numbers)):
         v = before = origin = starts[s]
         nodes[s, 0] = v
@@ -299,7 +313,7 @@ def biased_walk(starts, nodes, edges, numbers, graph, restart, key, bias):
             else:
                 e = edge_of(draw, np.uint64(v), rowptr, cumsum)
                 while e >= 0 and not first:
-                    share = bias[kind(before, col[e], rowptr, col)]
+                    share = bias[kind(before, hops[e, 0], rowptr, hops)]
                     state += GOLDEN
                     if uniform(splitmix64(state)) < share:
                         break
@@ -307,13 +321,13 @@ def biased_walk(starts, nodes, edges, numbers, graph, restart, key, bias):
                     draw = splitmix64(state)
                     e = edge_of(draw, np.uint64(v), rowptr, cumsum)
                 if e >= 0:
-                    before, v = v, col[e]
+                    before, v = v, hops[e, 0]
             nodes[s, i + 1] = v
-            edges[s, i] = e
+            edges[s, i] = hops[e, 1] if e >= 0 else -1
 
 
 @compiled
-def kind(before, node, rowptr, col):
+def kind(before, node, rowptr, hops):
     """0 for the node before itself, 1 for one that it has an edge to, 2 for
     any other.
     """
@@ -322,11 +336,11 @@ def kind(before, node, rowptr, col):
     low, high = rowptr[before], rowptr[before + 1]
     while low < high:
         middle = (low + high) // 2
-        if col[middle] < node:
+        if hops[middle, 0] < node:
             low = middle + 1
         else:
             high = middle
-    return 1 if low < rowptr[before + 1] and col[low] == node else 2
+    return 1 if low < rowptr[before + 1] and hops[low, 0] == node else 2
 
 
 @compiled

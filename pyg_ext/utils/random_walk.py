@@ -19,6 +19,7 @@ from pyg_ext.utils.checks import (
 from pyg_ext.utils.threads import in_threads
 from pyg_ext.utils.walk_steps import (
     EMPTY,
+    MAX_NODES,
     Graph,
     Sparsification,
     TransitionMatrix,
@@ -87,6 +88,7 @@ def random_walk(
           the edges taken in :obj:`edge_index` :math:`(S, L)`, -1 for none
     """
     from pyg_ext.utils.diffusion_kernels import biased_walk, row_cumsum, walk
+    from pyg_ext.utils.sorting import counting_sort
 
     _check_walk(walk_length, restart)
     _check_bias(p=p, q=q)
@@ -94,22 +96,23 @@ def random_walk(
         edge_index, edge_weight, num_nodes
     )
     starts = check_targets(start, num_nodes, 'start').numpy()
-    row, col = edge_index.cpu()
-    order, cumsum = row.argsort(stable=True), EMPTY
+    row, col = edge_index.cpu().contiguous().numpy()
+    order, cumsum = np.arange(len(row)), EMPTY
+    if edge_weight is not None:
+        weight = edge_weight.detach().cpu().double().numpy()
+        order = np.flatnonzero(weight > 0.0)
     plain = p == q == 1.0
     if not plain:  # which looks nodes up among the columns of a row
-        order = col.argsort(stable=True)
-        order = order[row[order].argsort(stable=True)]
+        order, _ = counting_sort(order, col, num_nodes)
+    order, rowptr = counting_sort(order, row, num_nodes)
     if edge_weight is not None:
-        weight = edge_weight.detach().cpu().double()
-        order = order[weight[order] > 0.0]
-    rowptr = np.zeros(num_nodes + 1, np.int64)
-    rowptr[1:] = row[order].bincount(minlength=num_nodes).cumsum(0).numpy()
-    if edge_weight is not None:
-        cumsum = row_cumsum(rowptr, weight[order].numpy())
+        cumsum = row_cumsum(rowptr, weight[order])
+    small = max(num_nodes, len(row)) <= MAX_NODES
+    hops = np.empty((len(order), 2), np.int32 if small else np.int64)
+    hops[:, 0], hops[:, 1] = col[order], order
     nodes = np.empty((len(starts), walk_length + 1), np.int64)
     edges = np.empty((len(starts), walk_length), np.int64)
-    graph = (rowptr, col[order].numpy(), EMPTY, cumsum, EMPTY)
+    graph = (rowptr.astype(hops.dtype), hops, EMPTY, cumsum, EMPTY)
     shares = np.array([1.0 / p, 1.0, 1.0 / q])
     in_threads(
         walk if plain else biased_walk,
@@ -120,8 +123,6 @@ def random_walk(
         ),
         max(CHUNK // walk_length, 1),
     )
-    order = np.append(order.numpy(), -1)  # where edges are -1
-    np.take(order, edges, out=edges, mode='wrap')
     device = edge_index.device
     return (
         torch.from_numpy(nodes).to(device),

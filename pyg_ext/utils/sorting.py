@@ -1,5 +1,7 @@
 """Compiled sorting and selection of keys with an index."""
 
+import numpy as np
+
 from pyg_ext.utils.compiled import compiled
 
 
@@ -107,3 +109,21 @@ def nth(keys, k, size):
         else:
             high = split - 1
     return keys[k - 1]
+
+
+@compiled
+def counting_sort(order, keys, size):
+    """Sorts places by their keys, which are in ``[0, size)``; what is equal
+    stays in order. Also where each key starts, ``[size + 1]``.
+    """
+    ptr = np.zeros(size + 2, np.int64)
+    for i in order:
+        ptr[keys[i] + 2] += 1
+    for key in range(2, size + 2):
+        ptr[key] += ptr[key - 1]
+    out = np.empty_like(order)
+    for i in order:
+        at = keys[i] + 1
+        out[ptr[at]] = i
+        ptr[at] += 1
+    return out, ptr[:-1]

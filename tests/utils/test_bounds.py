@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-COMPILED = ('diffusion', 'fps', 'knn', 'neighbor_max', 'random_walk')
+COMPILED = [
+    'diffusion',
+    'fps',
+    'knn',
+    'neighbor_max',
+    'random_walk',
+    'sorting',
+]
 
 
 @pytest.mark.skipif('NUMBA_BOUNDSCHECK' in os.environ, reason='is checked now')

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from scipy.stats import chisquare
 from torch_geometric.utils import erdos_renyi_graph
 
 from pyg_ext.utils import (
@@ -41,6 +42,25 @@ def test_shares_of_the_edges(weighted):
     assert torch.equal(
         nodes[:, 1][taken[:, 0] < 0].unique(), torch.tensor([0])
     )
+
+
+def test_steps_are_uniform_and_independent():
+    """All pairs of edges that follow each other, by Pearson's test."""
+    edges = torch.cartesian_prod(torch.arange(7), torch.arange(7)).t()
+    _, taken = random_walk(edges, torch.zeros(10_000).long(), 20, seed=0)
+    first, then = taken[:, 1:-1], taken[:, 2:] % 7
+    assert chisquare((first * 7 + then).flatten().bincount()).pvalue > 0.01
+
+
+@pytest.mark.parametrize('options', [{}, {'p': 0.5}])
+def test_a_walk_does_not_depend_on_those_beside_it(options):
+    edges = erdos_renyi_graph(30, 0.2)
+    start = torch.arange(30).repeat(2)
+    walks = random_walk(edges, start, 6, 0.1, seed=1, **options)
+    for size in (0, 1, 15, 16, 17, 33):
+        some = random_walk(edges, start[:size], 6, 0.1, seed=1, **options)
+        assert torch.equal(some[0], walks[0][:size])
+        assert torch.equal(some[1], walks[1][:size])
 
 
 @pytest.mark.parametrize('much', [1e-300, 1e3, 1e16, 1e300])

@@ -36,8 +36,8 @@ class Places:
 
 
 def crowded(x: Tensor, ends: np.ndarray, k: int) -> np.ndarray:
-    """Which graphs have more than ``k`` points at one place, or more than a
-    few where less than half of the points are at a place of their own.
+    """Which graphs have more than a few points at one place, and more than
+    ``k``, or less than half of the points at a place of their own.
 
     Args:
         x: Points, graph by graph, ``[N, F]``.
@@ -47,12 +47,11 @@ def crowded(x: Tensor, ends: np.ndarray, k: int) -> np.ndarray:
     sizes = np.diff(ends)
     graph = np.arange(len(sizes)).repeat(sizes)
     hashes = _hashes(x, graph)
-    few = min(k, CROWD)
     if hashes.device.type == 'cpu':  # where numpy sorts faster
         order = torch.from_numpy(np.sort(hashes.numpy()))
     else:
         order = hashes.sort().values
-    later = order[few:]
+    later = order[CROWD:]
     if not bool((later == order[: len(later)]).any()):
         return np.zeros(len(sizes), bool)
     hashes = hashes.cpu().numpy()
@@ -62,7 +61,7 @@ def crowded(x: Tensor, ends: np.ndarray, k: int) -> np.ndarray:
     most = np.zeros(len(sizes), np.int64)
     np.maximum.at(most, graph, size)
     num = np.bincount(graph, minlength=len(sizes))
-    return (most > k) | ((most > few) & (2 * num <= sizes))
+    return (most > max(k, CROWD)) | ((most > CROWD) & (2 * num <= sizes))
 
 
 def places(x: Tensor, ends: np.ndarray, graphs: np.ndarray) -> Places | None:

@@ -21,6 +21,7 @@ from pyg_ext.utils.threads import in_threads
 
 SMALL = 256  # points of a graph of which all distances are computed
 NUMBERS = 2**14  # likewise: most of these points' numbers
+GROUPS = 2**12  # leaves of a tree that a thread takes at a time
 CACHED = 2**20  # bytes of the rows that a kernel does at a time
 
 
@@ -64,17 +65,24 @@ def exact(
 
 def by_tree(task: Task) -> None:
     """All from a k-d tree of exact arithmetic."""
+    few = task.index.size(1) <= tree.FEW
+    leaf = tree.SMALL_LEAF if few else tree.LEAF
 
     def build(points: Tensor) -> tuple[np.ndarray, tuple]:
         points = points.double().numpy()
-        built = tree.build(points)
+        built = tree.build(points, leaf)
         return np.ascontiguousarray(points[built[0]].T), built
 
     tree_x = build(task.x)
     tree_y = tree_x if task.same else build(task.y)
     starts = tree_y[1][1]
     leaves = np.arange(len(starts) // 2, len(starts))
-    exact(tree.query, leaves, (*tree_y, *tree_x), task, tree.LEAF)
+    if few:
+        given = (*tree_y, *tree_x, task.exclude_self)
+        found = (task.index.numpy(), task.dist.numpy())
+        in_threads(tree.query_few, (leaves,), (*given, *found), GROUPS)
+        return
+    exact(tree.query, leaves, (*tree_y, *tree_x), task, leaf)
 
 
 def search(

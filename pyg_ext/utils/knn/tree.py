@@ -12,11 +12,14 @@ from pyg_ext.utils.knn.kernels import inlined, keep, measure, shrink
 from pyg_ext.utils.sorting import smallest
 
 LEAF = 64  # most points of a leaf
+SMALL_LEAF = 32  # likewise, for a few neighbors
+SAMPLE = 64  # points, or twice as many, that show the widest side of a node
+FEW = 12  # most neighbors that are kept in order
 FRONT = 32  # most nodes of a front
 
 
 @compiled
-def build(x):
+def build(x, leaf):
     """Halves the points along the widest side of their box again and again.
 
     Node ``n`` has the children ``2 n + 1`` and ``2 n + 2``; the leaves come
@@ -24,6 +27,7 @@ def build(x):
 
     Args:
         x: Points in float64, ``[N, F]``.
+        leaf: The most points of a leaf.
 
     Returns:
         The points' indices, leaf by leaf; the place among those where each
@@ -31,7 +35,7 @@ def build(x):
     """
     num, dims = x.shape
     depth = 0
-    while num > LEAF << depth:
+    while num > leaf << depth:
         depth += 1
     nodes = 2 ** (depth + 1) - 1
     order = np.arange(num)
@@ -39,24 +43,38 @@ def build(x):
     low, high = np.empty((nodes, dims)), np.empty((nodes, dims))
     keys = np.empty(num)
     stop[0] = num
-    for node in range(nodes):
+    for node in range(nodes // 2):
         first, last = start[node], stop[node]
+        step = max((last - first) // SAMPLE, 1)
+        _corners(x, order[first:last:step], low[node], high[node])
+        side = np.argmax(high[node] - low[node])
+        for p in range(first, last):
+            keys[p] = x[order[p], side]
+        middle = (first + last) // 2
+        part = slice(first, last)
+        smallest(keys[part], order[part], middle - first, last - first)
+        start[2 * node + 1], stop[2 * node + 1] = first, middle
+        start[2 * node + 2], stop[2 * node + 2] = middle, last
+    for node in range(nodes // 2, nodes):
+        part = order[start[node] : stop[node]]
+        _corners(x, part, low[node], high[node])
+    for node in range(nodes // 2 - 1, -1, -1):
         for f in range(dims):
-            least, most = np.inf, -np.inf
-            for p in range(first, last):
-                value = x[order[p], f]
-                least, most = min(least, value), max(most, value)
-            low[node, f], high[node, f] = least, most
-        if 2 * node + 2 < nodes:
-            side = np.argmax(high[node] - low[node])
-            for p in range(first, last):
-                keys[p] = x[order[p], side]
-            middle = (first + last) // 2
-            part = slice(first, last)
-            smallest(keys[part], order[part], middle - first, last - first)
-            start[2 * node + 1], stop[2 * node + 1] = first, middle
-            start[2 * node + 2], stop[2 * node + 2] = middle, last
+            one, other = 2 * node + 1, 2 * node + 2
+            low[node, f] = min(low[one, f], low[other, f])
+            high[node, f] = max(high[one, f], high[other, f])
     return order, start, stop, low, high
+
+
+@compiled
+def _corners(x, rows, low, high):
+    """The corners of the box of some points."""
+    for f in range(x.shape[1]):
+        least, most = np.inf, -np.inf
+        for row in rows:
+            value = x[row, f]
+            least, most = min(least, value), max(most, value)
+        low[f], high[f] = least, most
 
 
 @inlined
@@ -217,6 +235,116 @@ def query(
             rows[r] = order_y[p]
             r += 1
     return r
+
+
+@compiled
+def query_few(
+    groups,
+    points_y,
+    tree_y,
+    points_x,
+    tree_x,
+    exclude_self,
+    index,
+    dist,
+):
+    """Finds a few nearest of the points in some leaves, in order.
+
+    The points of a leaf go down the tree as one, and take what is near in
+    each leaf that they meet by insertion.
+
+    Args:
+        groups: See :func:`query`, as the next five.
+        points_y: Likewise.
+        tree_y: Likewise.
+        points_x: Likewise.
+        tree_x: Likewise.
+        exclude_self: Likewise.
+        index: Result: the neighbors, -1 where there are none, ``[M, k]``.
+        dist: Result: their squared distances, ``[M, k]``.
+    """
+    order_y, start_y, stop_y, low_y, high_y = tree_y
+    order, start, stop, low, high = tree_x
+    k, dims, leaves = index.shape[1], len(points_x), len(start) // 2
+    keys, names = (
+        np.empty((SMALL_LEAF, k)),
+        np.empty((SMALL_LEAF, k), np.int64),
+    )
+    top, gaps, near = (
+        np.empty(SMALL_LEAF),
+        np.empty(SMALL_LEAF),
+        np.empty(SMALL_LEAF),
+    )
+    middle = np.empty((dims, 1))
+    stack, far = np.empty(64, np.int64), np.empty(64)
+    for group in groups:
+        begin, num = start_y[group], stop_y[group] - start_y[group]
+        lower, upper = low_y[group], high_y[group]
+        for f in range(dims):
+            middle[f, 0] = 0.5 * (lower[f] + upper[f])
+        keys[:num], names[:num], top[:num] = np.inf, -1, np.inf
+        stack[0], far[0], depth, most = 0, 0.0, 1, np.inf
+        while depth > 0:
+            depth -= 1
+            node, gap = stack[depth], far[depth]
+            while gap <= most and node < leaves:
+                node, other = 2 * node + 1, 2 * node + 2
+                if _gap(low, high, other, middle, 0) < _gap(
+                    low, high, node, middle, 0
+                ):
+                    node, other = other, node
+                gap = _apart(low[node], high[node], lower, upper)
+                beyond = _apart(low[other], high[other], lower, upper)
+                stack[depth], far[depth] = other, beyond
+                depth += beyond <= most
+            if gap > most:
+                continue
+            first = start[node]
+            size = stop[node] - first
+            for f in range(dims):
+                below, above = low[node, f], high[node, f]
+                line = points_y[f, begin : begin + num]
+                for p in range(num):
+                    side = max(below - line[p], line[p] - above, 0.0)
+                    gaps[p] = side * side + (gaps[p] if f else 0.0)
+            for p in range(num):
+                if gaps[p] > top[p]:
+                    continue
+                measure(points_y, begin + p, points_x, first, size, 0, near)
+                own = order_y[begin + p] if exclude_self else -1
+                for c in range(size):
+                    if near[c] <= top[p] and order[first + c] != own:
+                        _insert(near[c], order[first + c], keys[p], names[p])
+                        top[p] = keys[p, k - 1]
+            most = top[:num].max()
+        for p in range(num):
+            row = order_y[begin + p]
+            for c in range(k):
+                index[row, c], dist[row, c] = names[p, c], keys[p, c]
+
+
+@inlined
+def _apart(low, high, lower, upper):
+    """Squared distance of two boxes."""
+    total = 0.0
+    for f in range(len(low)):
+        side = max(low[f] - upper[f], lower[f] - high[f], 0.0)
+        total += side * side
+    return total
+
+
+@inlined
+def _insert(key, name, keys, names):
+    """Puts a neighbor in its place, by distance, then by index."""
+    at = len(keys)
+    while at > 0 and (
+        keys[at - 1] > key or (keys[at - 1] == key and names[at - 1] > name)
+    ):
+        at -= 1
+        if at + 1 < len(keys):
+            keys[at + 1], names[at + 1] = keys[at], names[at]
+    if at < len(keys):
+        keys[at], names[at] = key, name
 
 
 @compiled
