@@ -36,12 +36,12 @@ FOLLOWED = [  # decay, dropout, and the epoch that decay starts with
 TRACE = DOCS / 'results' / 'regimes.csv'
 SEEDS, DEPTH, EVERY = range(5), 16, 10
 RECIPE = [
+    'lr',
+    'hidden_channels',
     'weight_decay',
     'decay_after',
     'dropout',
     'row_normalize',
-    'hidden_channels',
-    'lr',
 ]
 
 
@@ -110,28 +110,21 @@ def follow(
     return rows
 
 
-def scores() -> pd.DataFrame:
-    """Test scores in percent of all runs, with what was set."""
-    rows = pd.json_normalize(stored('cora-regimes'))
-    rows = rows.rename(columns={f'config.{key}': key for key in RECIPE})
-    return rows.assign(test=100 * rows['test'])
-
-
-def factorial(runs: pd.DataFrame) -> str:
-    """Means in percent with 95 % intervals by depth, in Markdown."""
+def factorial() -> str:
+    """Means in percent with 95 % intervals and runs, in Markdown."""
+    runs = pd.json_normalize(stored('cora-regimes'))
+    given = runs[[f'config.{key}' for key in RECIPE]].set_axis(RECIPE, axis=1)
+    given['depth'], given['test'] = runs['depth'], 100 * runs['test']
 
     def cell(test: pd.Series) -> str:
+        if len(test) < 2:
+            return f'{test.mean():.1f} (1)'
         low, high = interval(test)
-        wide = '' if len(test) < 2 else f' [{low:.0f}, {high:.0f}]'
-        return f'{test.mean():.1f}{wide}, {len(test)}'
+        return f'{test.mean():.1f} [{low:.0f}, {high:.0f}] ({len(test)})'
 
-    cells = runs.groupby([*RECIPE, 'depth'], dropna=False)['test'].agg(cell)
-    return (
-        cells.unstack('depth')
-        .fillna('')
-        .reset_index()
-        .to_markdown(index=False)
-    )
+    cells = given.groupby([*RECIPE, 'depth'], dropna=False)['test'].agg(cell)
+    table = cells.unstack('depth').reset_index().astype(object)
+    return table.where(table.notna(), '').to_markdown(index=False)
 
 
 def main() -> None:
@@ -143,7 +136,7 @@ def main() -> None:
             for row in follow(*given, seed)
         ]
         pd.DataFrame(rows).to_csv(TRACE, index=False, float_format='%.4g')
-    print(factorial(scores()))
+    print(factorial())
     trace = pd.read_csv(TRACE)
     seen = trace[trace['epoch'].isin((0, 10, 50, 100, 200))]
     print(
