@@ -1,5 +1,5 @@
 from torch import Tensor
-from torch.nn import Linear, ModuleList
+from torch.nn import Linear, Module, ModuleList
 from torch_geometric.nn import GCN2Conv, SimpleConv
 from torch_geometric.typing import Adj, OptTensor
 
@@ -8,15 +8,16 @@ from pyg_ext.nn.models.graph_model import GraphModel, linear
 from pyg_ext.nn.skip import InitialConnection
 
 
-class _SpreadConv(SimpleConv):
+class _SpreadConv(Module):
     """A :class:`GCN2Conv` without weights."""
 
     def __init__(self, alpha: float):
         super().__init__()
+        self.conv = SimpleConv()
         self.initial = InitialConnection(alpha)
 
     def forward(self, x: Tensor, x_0: Tensor, *edges: Adj) -> Tensor:
-        return self.initial(super().forward(x, *edges), x_0)
+        return self.initial(self.conv(x, *edges), x_0)
 
 
 class GCNII(GraphModel):
