@@ -183,8 +183,8 @@ def test_the_zoo_has_the_published_cells(site):
             line['depth'],
             line['preset'],
             f'{float(line["published"]):.2f}',
-            f'{float(line["mean"]):.2f}',
             line['verdict'],
+            float(line['mean']),
         )
         for line in lines
     )
@@ -195,5 +195,8 @@ def test_the_zoo_has_the_published_cells(site):
         cells = [cell.get_text(' ', strip=True) for cell in line('td')]
         method, _, depth, preset, published, ours, *_, verdict, _ = cells
         mean, preset = ours.split()[0], preset.split()[0]
-        found.append((method, depth, preset, published, mean, verdict))
-    assert sorted(found) == wanted
+        found.append((method, depth, preset, published, verdict, float(mean)))
+    found = sorted(found)
+    assert [line[:-1] for line in found] == [line[:-1] for line in wanted]
+    means = [line[-1] for line in found]  # two digits of each
+    assert means == pytest.approx([line[-1] for line in wanted], abs=0.006)

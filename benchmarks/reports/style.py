@@ -44,6 +44,8 @@ NAMES = {
     'gin': 'GIN',
     'sgc': 'SGC',
     'dagnn': 'DAGNN',
+    'ss-gcnii': 'SS-GCNII',
+    'ss-dagnn': 'SS-DAGNN',
     'gprgnn': 'GPR-GNN',
     'incepgcn': 'IncepGCN',
     'deepergcn': 'DeeperGCN',

@@ -96,7 +96,10 @@ class Journal:
                 f'{self.folder / LATEST} does not fit this model: {text}'
             ) from error
         for group, own in zip(optimizer.param_groups, ours, strict=True):
-            group.update(own)  # of the recipe, whatever the file says
+            # Of the recipe, whatever the file says, but for a rate that has
+            # been halved since:
+            own['lr'] = min(own['lr'], group['lr'])
+            group.update(own)
         self.earlier = state['seconds']
         self.say(f'goes on after epoch {state["epoch"]}')
         return state['epoch'], state['best']

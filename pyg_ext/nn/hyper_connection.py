@@ -97,7 +97,9 @@ class HyperConnection(torch.nn.Module):
                 f'beside {[*out.shape]})'
             )
         along = streams @ self.weight  # [n, N]
-        length = streams.norm(dim=2).clamp(min=1e-12)  # [n, N]
+        length = streams.norm(dim=2).clamp(
+            min=torch.finfo(out.dtype).tiny
+        )  # [n, N]
         own = self.scale * (along / length).mean(0).tanh()  # [N]
         gate = self.bias.view(-1, 1) + own  # [n, N]
         mixed = self.doubly_stochastic() @ streams.flatten(1)  # [n, N * F]
