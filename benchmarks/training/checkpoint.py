@@ -70,9 +70,18 @@ class Journal:
         self.start = time.perf_counter()
 
     def begin(
-        self, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        moved: bool = False,
     ) -> tuple[int, dict[str, dict[str, Any]]]:
         """Takes up a checkpoint, if there is one.
+
+        Args:
+            model: What is trained.
+            optimizer: What trains it.
+            moved: Whether the learning rate is that of the checkpoint, since
+                training has changed it, and not that of the recipe.
 
         Returns:
             The epochs that are done, and the best of them.
@@ -96,10 +105,9 @@ class Journal:
                 f'{self.folder / LATEST} does not fit this model: {text}'
             ) from error
         for group, own in zip(optimizer.param_groups, ours, strict=True):
-            # Of the recipe, whatever the file says, but for a rate that has
-            # been halved since:
-            own['lr'] = min(own['lr'], group['lr'])
-            group.update(own)
+            if moved:
+                del own['lr']
+            group.update(own)  # of the recipe, whatever the file says
         self.earlier = state['seconds']
         self.say(f'goes on after epoch {state["epoch"]}')
         return state['epoch'], state['best']

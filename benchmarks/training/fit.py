@@ -52,7 +52,9 @@ def fit(
     decays = [group['weight_decay'] for group in groups]
     number, best = 0, {}
     if journal is not None:
-        number, best = journal.begin(model, optimizer)
+        number, best = journal.begin(
+            model, optimizer, recipe.plateau is not None
+        )
 
     def tired() -> bool:
         if not (recipe.patience and best):

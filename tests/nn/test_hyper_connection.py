@@ -90,6 +90,14 @@ def test_doubly_stochastic(size):
     assert torch.allclose(matrix.sum(1), torch.ones(4), atol=1e-3)
 
 
+def test_a_state_of_zero_in_half_types():
+    for dtype in (torch.half, torch.bfloat16, torch.float):
+        layer = HyperConnection(4, 2).to(dtype)
+        out = torch.ones(3, 4, dtype=dtype)
+        streams = torch.zeros(2, 3, 4, dtype=dtype)
+        assert layer(out, streams).isfinite().all()
+
+
 def test_states_of_zeros():
     """As of a node without features: no number that is none."""
     connection, out, states = draw(2)

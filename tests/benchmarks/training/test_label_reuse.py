@@ -161,6 +161,26 @@ def test_plateau():
     assert len({*rates}) > 4
 
 
+def test_a_halved_rate_outlives_a_stop():
+    class Stored:  # a checkpoint after epoch 1
+        def begin(self, model, optimizer, moved):
+            assert moved
+            return 1, {}
+
+        def seed(self, number):
+            pass
+
+        def end(self, *given):
+            pass
+
+    def once(optimizer):
+        return 1.0, 1.0, dict.fromkeys(graphs.SPLITS, 0.5)
+
+    recipe = Recipe(epochs=2, select='metric', plateau=3)
+    accuracy = metrics.METRICS['accuracy']
+    fit.fit(torch.nn.Linear(1, 1), once, recipe, accuracy, Stored())
+
+
 @pytest.mark.parametrize('other', [{'warmup': 4}, {'select': 'last'}])
 def test_plateau_alone(other):
     with pytest.raises(ValueError, match='plateau halves'):
