@@ -76,7 +76,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Tunes, runs what was chosen, and shows both."""
+    """Tunes, runs what was chosen, and shows both; the exit code is 1 if runs
+    failed, or all trials of a method at a depth.
+    """
     from ..interface.tune import tuned_sweep
     from ..methods import spec
     from ..reports import tables, tuned
@@ -99,4 +101,4 @@ def run(args: argparse.Namespace) -> int:
     console.print(tables.terminal(runs.tuning, tuned.COLUMNS, 'tuning'))
     for note in runs.notes:
         console.print(shown(note))
-    return screen.show(runs)
+    return max(screen.show(runs), int(runs.tuning['val'].isna().any()))

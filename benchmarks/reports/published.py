@@ -87,7 +87,8 @@ def about() -> str:
         f'within the margin ({margin}). differs: the 95 % interval lies '
         'outside of it. undecided: neither, or our runs have no spread; "runs '
         'to agree" is how many would decide it with a power of 80 % if the '
-        'means were equal. A published mean counts as exact where its '
+        'means were equal (inf: none, since the published one is too '
+        'uncertain). A published mean counts as exact where its '
         'standard deviation or its number of runs is not known.'
     )
 

@@ -109,8 +109,8 @@ def domains(
     }
     if not kept:
         raise UsageError(
-            f'space {space.name} has nothing to try of {method} (it has '
-            f'{", ".join(space.domains)})'
+            f'space {space.name} has nothing to try of {method} that it knows '
+            f'and that is not set by hand (it has {", ".join(space.domains)})'
         )
     out = [key for key in mine if key not in known]
     words = f'{method}: {", ".join(out)} left out, which it does not know'

@@ -353,11 +353,12 @@ def _index_select(x: CSRTensor, dim: int, index: Tensor) -> Any:
     if dim != 0:
         return NotImplemented
     x._check_known('index_select', x)
-    if len(index) and not 0 <= int(index.min()) <= int(index.max()) < len(x):
-        raise IndexError(
-            f'index must name rows 0 to {len(x) - 1} (got {int(index.min())} '
-            f'to {int(index.max())})'
-        )
+    if len(index):
+        low, high = map(int, index.aminmax())
+        if low < 0 or high >= len(x):
+            raise IndexError(
+                f'index must name rows 0 to {len(x) - 1} (got {low} to {high})'
+            )
     first = x.crow_indices()[index]
     number = x.crow_indices()[index + 1] - first
     crow = F.pad(number.cumsum(0), (1, 0))

@@ -17,6 +17,10 @@ class MeanConv(GraphConv):
     takes, where that is wider or sparse: the same, with less work.
     """
 
+    # Not that which PyG may have compiled for GraphConv since, with which
+    # explanations would not reach the edges of a class that inherits it.
+    propagate = MessagePassing.propagate
+
     def forward(
         self,
         x: Tensor | OptPairTensor,

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch_geometric.nn import GraphConv, SAGEConv
@@ -5,6 +8,28 @@ from torch_geometric.nn import GraphConv, SAGEConv
 from pyg_ext.nn import GraphSAGE
 from pyg_ext.nn.models.graph_sage import MeanConv
 from pyg_ext.utils import CSRTensor
+
+
+def test_explanations_after_a_layer_of_pyg():
+    """PyG compiles the class of a layer when the first one is made, so that
+    this asks a new process.
+    """
+    code = """
+import torch
+from torch_geometric.explain.algorithm.utils import set_masks
+from torch_geometric.nn import GraphConv
+from pyg_ext.nn import GraphSAGE
+
+GraphConv(5, 8)
+edges = torch.tensor([[4, 3, 0, 2, 1], [5, 4, 1, 3, 2]])
+mask = torch.nn.Parameter(torch.ones(5))
+model = GraphSAGE(5, 8, 2, 2).eval()
+set_masks(model, mask, edges, apply_sigmoid=False)
+out = model(torch.rand(6, 5), edges)[2].square().sum()
+(grad,) = torch.autograd.grad(out, mask)
+assert (grad != 0.0).tolist() == [False, False, True, False, True], grad
+"""
+    subprocess.run([sys.executable, '-c', code], check=True)
 
 
 @pytest.mark.parametrize('project', [False, True])
