@@ -93,7 +93,7 @@ def _presets(dataset: str | None) -> list[tuple[str, str]]:
     from ..data.datasets import find
     from ..recipes import presets
 
-    name = None if dataset is None else find(dataset.lower()).name
+    name = None if dataset is None else find(dataset.lower()).family
     known = map(presets.read, presets.names())
     return [
         (p.name, p.source)

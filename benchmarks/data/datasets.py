@@ -1,7 +1,7 @@
 """The registry of datasets."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from torch_geometric.data import Data
 
 from ..errors import UsageError, check_name, unknown
-from . import clouds, digits, planetoid, protocols, shchur
+from . import clouds, digits, planetoid, protocols, shchur, tasks
 from .download import DataWarning, check_address, reachable, reading
 from .folders import cache_folder, find_root
 from .graphs import Graphs, check
@@ -30,6 +30,8 @@ class Dataset:
         digest: Of the content, where somebody brings their own data: runs on
             other content are other runs.
         of_nodes: Whether labels are of nodes, where there are many graphs.
+        needs: How many layers must pass messages before the truth can be
+            known, where that is known.
     """
 
     name: str
@@ -39,6 +41,12 @@ class Dataset:
     kind: str = 'graph'
     digest: str | None = None
     of_nodes: bool = False
+    needs: Callable[[], int] | None = None
+
+    @property
+    def family(self) -> str:
+        """The name without its options: recipes are for all of them."""
+        return self.name.partition(':')[0]
 
     @property
     def many(self) -> bool:
@@ -70,11 +78,15 @@ REGISTERED: dict[str, Dataset] = {}  # what users bring
 
 
 def find(name: str) -> Dataset:
-    """A dataset by its name: built in, or registered in this process.
+    """A dataset by its name: built in, perhaps with options behind, or
+    registered in this process.
 
     Raises:
-        UsageError: If it is not known.
+        UsageError: If it is not known, or if it has no such options.
     """
+    task = tasks.parse(name)
+    if task is not None:
+        return _task(*task)
     known = {**DATASETS, **REGISTERED}
     if name not in known:
         raise unknown('dataset', name, known)
@@ -180,6 +192,18 @@ def _nodes(name: str, about: str, split: str) -> Dataset:
     return Dataset(name, f'{about} (ogb)', (f'ogb-{split}',), read)
 
 
+def _task(name: str, options: Mapping[str, int]) -> Dataset:
+    task = tasks.TASKS[name]
+    return Dataset(
+        tasks.full_name(name, options),
+        task.about,
+        (task.protocol,),
+        lambda root, mirrors: tasks.make(name, options),
+        'graphs' if task.many else 'graph',
+        needs=partial(tasks.needed_depth, name, options),
+    )
+
+
 def _arxiv_sim(root: Path | None) -> Data:
     from . import arxiv_sim
 
@@ -283,5 +307,6 @@ DATASETS = {
         _molecules('esol', '1,128 molecules: solubility in water', 'rmse'),
         _molecules('freesolv', '642 molecules: hydration energy', 'rmse'),
         _molecules('lipo', '4,200 molecules: lipophilicity', 'rmse'),
+        *(_task(name, task.options) for name, task in tasks.TASKS.items()),
     )
 }

@@ -135,6 +135,18 @@ PROTOCOLS = {
         _of_molecules('ap'),
         _of_molecules('rmse'),
         Protocol(
+            'generated',
+            'examples that were generated: 80 % to train, 10 % to validate, '
+            '10 % to test; or each class once in each part',
+            METRICS['accuracy'],
+        ),
+        Protocol(
+            'generated-rmse',
+            'graphs that were generated: 80 % to train, 10 % to validate, '
+            '10 % to test',
+            METRICS['rmse'],
+        ),
+        Protocol(
             'digits-5-per-class',
             'one fixed split: 5 labels per class to train, 500 images to '
             'validate, 1,247 to test',

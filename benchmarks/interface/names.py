@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch_geometric.data import Data
 
-from ..data import datasets, sources
+from ..data import datasets, sources, tasks
 from ..data import own as own_data
 from ..data.graphs import Graphs
 from ..errors import UsageError, find_name
@@ -124,13 +124,16 @@ def dataset_name(
     if isinstance(data, str) and name is None:
         known = [*datasets.DATASETS, *datasets.REGISTERED]
         near = [known for known in known if known.lower() == data.lower()]
-        if near or not sources.is_source(data):
+        task = tasks.parse(data)
+        if near or task or not sources.is_source(data):
             given = (split, metric, features, labels)
             if any(value is not None for value in given):
                 raise UsageError(
                     f'a split and a metric are for your own data, as are '
                     f'features and labels, and {data} has its own'
                 )
+            if task:
+                return tasks.full_name(*task)
             return find_name('dataset', data, known)
     return own_data.register(data, name, split, metric, root, features, labels)
 

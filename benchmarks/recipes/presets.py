@@ -51,8 +51,8 @@ BY_DEPTH = {
     )
 }
 USUAL = {
-    'graph': ('classic',),
-    'graphs': ('ogb', 'tu'),
+    'graph': ('classic', 'long-range'),
+    'graphs': ('ogb', 'tu', 'long-range'),
     'points': ('points',),
 }
 
@@ -124,7 +124,9 @@ def _built_in(name: str) -> Preset:
 def usual(dataset: Dataset) -> str:
     """The preset to take where none is named."""
     some = USUAL[dataset.kind]
-    return next((n for n in some if dataset.name in read(n).recipes), some[0])
+    return next(
+        (n for n in some if dataset.family in read(n).recipes), some[0]
+    )
 
 
 def register(preset: str | Path | Mapping[str, Any]) -> str:
@@ -398,7 +400,7 @@ def _recipe(
     it does not name, what it says of the usual ones, and of which.
     """
     recipes, found = read(preset).recipes, find(dataset)
-    places, wordings = [dataset, ANY], [method.words]
+    places, wordings = [dataset, found.family, ANY], [method.words]
     if found.digest is not None:
         places += LIKE[found.kind]
     if method.backbone.code is not None:
@@ -410,10 +412,10 @@ def _recipe(
             if not fits:
                 continue
             name = max(fits, key=lambda name: len(_words(name)))
-            own = place in (dataset, ANY) and some is method.words
+            own = place in places[:3] and some is method.words
             return here[name], None if own else f'{name} on {place}'
-    here = recipes.get(dataset, {})
-    others = [name for name in names() if dataset in read(name).recipes]
+    here = recipes.get(found.family, {})
+    others = [name for name in names() if found.family in read(name).recipes]
     raise UsageError(
         f'preset {preset!r} has no recipe for {method.name!r} on {dataset}: '
         + (

@@ -1,0 +1,172 @@
+"""Generated tasks of which is known how many layers they need at least.
+
+Their names may have options behind, as in ``ring-transfer:distance=16``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import yaml
+
+from ..errors import UsageError, check_name
+from ..values import check, whole
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
+
+    from .graphs import Graphs
+
+KINDS = {
+    'distance': whole(2),
+    'classes': whole(2),
+    'radius': whole(1),
+    'permutations': whole(10),
+    'chains': whole(10),
+    'graphs': whole(10),
+    'seed': whole(0),
+}
+LEAST = {'clique-path': {'distance': whole(3)}}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, its options with their defaults, and who makes it.
+
+    Args:
+        about: What it is, and where it is from.
+        options: Whole numbers.
+        place: The module and function that make the data.
+        needs: The option that says how many layers are needed; where there is
+            none, the data do.
+        protocol: What is measured.
+        many: Whether labels are of graphs.
+    """
+
+    about: str
+    options: Mapping[str, int]
+    place: tuple[str, str]
+    needs: str | None = None
+    protocol: str = 'generated'
+    many: bool = False
+
+
+def _transfer(about: str, function: str, source: str) -> Task:
+    return Task(
+        f'{about} ({source})',
+        {'distance': 5, 'classes': 5},
+        ('transfer', function),
+        'distance',
+    )
+
+
+def _distances(about: str, function: str, many: bool = False) -> Task:
+    return Task(
+        f'{about}, as a share of the largest, in random graphs of 25 to 35 '
+        f'nodes (Corso et al. 2020)',
+        {'graphs': 200, 'seed': 0},
+        ('distances', function),
+        protocol='generated-rmse',
+        many=many,
+    )
+
+
+GIOVANNI = 'Di Giovanni et al. 2023'
+TASKS = {
+    'ring-transfer': _transfer(
+        'rings: the class of the node opposite', 'ring_transfer', GIOVANNI
+    ),
+    'crossed-ring': _transfer(
+        'the same with crosses between both ways around',
+        'crossed_ring',
+        GIOVANNI,
+    ),
+    'clique-path': _transfer(
+        'from a clique: the class of the node at the end of a path',
+        'clique_path',
+        GIOVANNI,
+    ),
+    'tree-neighbors-match': Task(
+        'binary trees: the value of the leaf whose key the root has (Alon '
+        'and Yahav 2021)',
+        {'radius': 3, 'permutations': 100, 'seed': 0},
+        ('transfer', 'tree_neighbors_match'),
+        'radius',
+    ),
+    'digit-chain': Task(
+        'paths of handwritten digits: which one stands at the other end '
+        '(images of scikit-learn)',
+        {'distance': 8, 'chains': 500, 'seed': 0},
+        ('transfer', 'digit_chain'),
+        'distance',
+    ),
+    'shortest-paths': _distances(
+        'the distance of each node to a marked one', 'shortest_paths'
+    ),
+    'eccentricity': _distances(
+        'the distance of each node to the farthest', 'eccentricity'
+    ),
+    'diameter': _distances(
+        'the largest distance in a graph', 'diameter', many=True
+    ),
+}
+
+
+def parse(text: str) -> tuple[str, dict[str, int]] | None:
+    """The task that a text names, and all its options; nothing if it names
+    none.
+
+    Raises:
+        UsageError: On options that the task does not have, or that cannot be.
+    """
+    name, _, given = text.partition(':')
+    name = name.lower()
+    if name not in TASKS:
+        return None
+    options = dict(TASKS[name].options)
+    for word in filter(None, given.split(',')):
+        key, _, value = (part.strip() for part in word.partition('='))
+        check_name(f'option of {name}', key, options)
+        options[key] = yaml.safe_load(value) if value else None
+    try:
+        check(options, {**KINDS, **LEAST.get(name, {})})
+    except ValueError as error:
+        raise UsageError(f'{name}: {error}') from error
+    return name, options
+
+
+def full_name(name: str, options: Mapping[str, int]) -> str:
+    """The name with what differs from its defaults."""
+    own = [
+        f'{key}={value}'
+        for key, value in options.items()
+        if value != TASKS[name].options[key]
+    ]
+    return f'{name}:{",".join(own)}' if own else name
+
+
+def make(name: str, options: Mapping[str, int]) -> 'Data | Graphs':
+    """The data of a task, new ones in each call."""
+    return _function(*TASKS[name].place)(**options)
+
+
+def needed_depth(name: str, options: Mapping[str, int]) -> int:
+    """How many layers must pass messages before the answer can be known: the
+    distance that it has to come from at most.
+    """
+    needs = TASKS[name].needs
+    if needs is not None:
+        return options[needs]
+    return _longest(name, tuple(options.items()))
+
+
+@cache
+def _longest(name: str, options: tuple[tuple[str, int], ...]) -> int:
+    return _function('distances', 'longest')(make(name, dict(options)))
+
+
+def _function(module: str, name: str) -> Callable:
+    from importlib import import_module  # of what loads torch
+
+    return getattr(import_module(f'{__package__}.{module}'), name)
