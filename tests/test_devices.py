@@ -121,6 +121,20 @@ MEASURES = {
     'feature_correlation': lambda d: metrics.feature_correlation(d.x),
     'group_distance_ratio': lambda d: metrics.group_distance_ratio(d.x, d.y),
     'mad_gap': lambda d: metrics.mad_gap(d.x, d.edge_index, 1, 2),
+    **{
+        name: lambda d, name=name: getattr(metrics, name)(
+            d.edge_index[:, d.edge_index[0] != d.edge_index[1]]
+        )
+        for name in (
+            'balanced_forman_curvature',
+            'cheeger_bounds',
+            'commute_time',
+            'effective_resistance',
+        )
+    },
+    'jacobian_by_distance': lambda d: metrics.jacobian_by_distance(
+        lambda x, edges: x.square(), d.x, d.edge_index, 0
+    ),
     'linear_probe': lambda d: metrics.linear_probe(
         d.x, d.y, d.batch < 3, d.batch == 3
     ),

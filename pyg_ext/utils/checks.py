@@ -11,7 +11,7 @@ import torch
 import torch.fx
 from torch import Tensor
 from torch_geometric.typing import Adj, OptTensor, SparseTensor
-from torch_geometric.utils import is_sparse
+from torch_geometric.utils import coalesce, is_sparse
 from torch_geometric.utils.num_nodes import maybe_num_nodes
 
 
@@ -185,6 +185,35 @@ def check_edges(
             )
         edge_weight = _check_weight(edge_weight, signed)
     return edge_index, edge_weight, num_nodes
+
+
+def check_undirected(
+    edge_index: Tensor, edge_weight: OptTensor, num_nodes: int
+) -> None:
+    """Raises a ValueError unless each edge goes both ways, with one weight;
+    those of repeated edges add up.
+    """
+    if edge_weight is None:
+        edge_weight = torch.ones_like(edge_index[0], dtype=torch.double)
+    weight = edge_weight.detach().double()
+    there = coalesce(edge_index, weight, num_nodes)
+    back = coalesce(edge_index.flip(0), weight, num_nodes)
+    if not torch.equal(there[0], back[0]):
+        keys, others = (e[0] * num_nodes + e[1] for e, _ in (there, back))
+        lone = there[0][:, ~torch.isin(keys, others)][:, 0].tolist()
+        raise ValueError(
+            f'edge_index must hold each edge both ways (got {lone[0]} to '
+            f'{lone[1]} and not back): take to_undirected of '
+            f'torch_geometric.utils'
+        )
+    apart = ~torch.isclose(there[1], back[1], rtol=1e-6, atol=0.0)
+    if apart.any():
+        source, target = there[0][:, apart][:, 0].tolist()
+        one, other = there[1][apart][0].item(), back[1][apart][0].item()
+        raise ValueError(
+            f'edge_weight must be the same both ways (got {one:g} from '
+            f'{source} to {target} and {other:g} back)'
+        )
 
 
 def check_adj(
