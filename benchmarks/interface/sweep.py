@@ -180,7 +180,7 @@ def sweep(
         run(cells[share - 1 :: shares], store, listener=page)
         rows, left_out = together(store.read(), cells[0].row(), overrides)
         seen = None
-        if rows and not dataset.many and not joins:
+        if rows and not dataset.many and not joins and not dataset.needs:
             seen = files.reach(
                 dataset.name, given, max(row['depth'] for row in rows)
             )

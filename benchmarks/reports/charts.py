@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..runs.store import Row
 from ..training.layers import DRAWN
-from . import style
+from . import facts, style
 from .layers import LEAST, LINEAR, STATES
 from .summary import cell_text, limits, metric_of, protocol_of, usual_runs
 
@@ -70,6 +70,7 @@ def curves(
     of_seeds = alt.Chart(seeds).transform_filter(seen)
     return (
         alt.layer(
+            *_needed(summary),
             base.transform_filter('band')
             .mark_area(opacity=0.15)
             .encode(x, alt.Y('low:Q').scale(scores), alt.Y2('high:Q'), color),
@@ -165,6 +166,57 @@ def _seeds(rows: Iterable[Row]) -> pd.DataFrame:
         }
         for row in good
     ).reindex(columns=['method', 'depth', 'test'])
+
+
+def _needed(summary: pd.DataFrame) -> list['altair.Chart']:
+    """A line at the depth that is needed, where that is known."""
+    import altair as alt
+
+    needed = facts.needed_depth(summary['dataset'].iloc[0])
+    depths = summary['depth']
+    if needed is None or not depths.min() <= needed <= depths.max():
+        return []
+    place = pd.DataFrame({'needed': [needed]})
+    return [
+        alt.Chart(place)
+        .mark_rule(strokeDash=[4, 4], color='#7A7A7A')
+        .encode(alt.X('needed:Q').scale(type='log', base=2))
+    ]
+
+
+def far(summary: pd.DataFrame) -> 'altair.Chart':
+    """Below the curves, how much outputs depend on features that are as far
+    away as the answers.
+    """
+    import altair as alt
+
+    looks = style.looks(summary['method'])
+    some = summary[summary['jacobian'] > 0]
+    color = alt.Color('method:N', legend=None).scale(
+        domain=[*looks], range=[look.color for look in looks.values()]
+    )
+    line = (
+        alt.Chart(some[['method', 'depth', 'jacobian']])
+        .mark_line(point=True)
+        .encode(
+            _by_depth('depth:Q', 'depth', summary),
+            alt.Y('jacobian:Q', title='Jacobian')
+            .scale(type='log')
+            .axis(tickCount=4, format='.0e'),
+            color,
+            tooltip=[
+                alt.Tooltip('method:N'),
+                alt.Tooltip('depth:Q'),
+                alt.Tooltip('jacobian:Q', format='.2e'),
+            ],
+        )
+    )
+    return (
+        alt.layer(*_needed(summary), line)
+        .properties(width='container', height=150)
+        .configure(**CONFIG)
+        .configure_view(strokeOpacity=0)
+    )
 
 
 def reach(summary: pd.DataFrame, seen: pd.DataFrame) -> 'altair.Chart':

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..output import replacing, shown
-from . import style
+from . import facts, style
 from .summary import heading, limits, metric_of
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 UNDATED = {  # kinds of files, and what leaves the date of drawing out
@@ -26,22 +27,27 @@ def figure(
     seen: pd.DataFrame | None = None,
     changed: Sequence[str] = (),
 ) -> 'Figure':
-    """The curves, with the receptive field below if it is given; the title
-    says what was changed from the preset.
+    """The curves, with the receptive field below if it is given, or how much
+    outputs depend on what is as far away as the answers, where that is known.
+    The title says what was changed from the preset.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context({'font.size': 11}):
-        panels = 1 if seen is None else 2
+        far = 'jacobian' in summary
+        panels = 1 if seen is None and not far else 2
         out = Figure((7, 3.5 + panels), layout='constrained')
         grid = out.subplots(
             panels,
             sharex=True,
             squeeze=False,
-            height_ratios=(4, 1)[:panels],
+            height_ratios=(4, 2 if far else 1)[:panels],
         )
         axes, *below = grid[:, 0]
+        needed = facts.needed_depth(summary['dataset'].iloc[0])
+        for panel in grid[:, 0] if needed else ():
+            panel.axvline(needed, color='0.4', linewidth=1, dashes=(2, 2))
         good = summary[summary['runs'] > 0]
         for method, look in style.looks(good['method']).items():
             curve = good[good['method'] == method]
@@ -87,10 +93,14 @@ def figure(
         axes.minorticks_off()
         for low in below:
             axes.tick_params(labelbottom=True)
-            some = seen[seen['hops'] >= summary['depth'].min()]
-            low.plot(some['hops'], some['percent'], color='0.4')
-            low.set_ylim(0, 105)
-            low.set_ylabel('% of nodes\nin reach', fontsize=9)
+            if far:
+                _draw_far(low, good)
+                low.set_ylabel(f'Jacobian\n{needed} hops away', fontsize=9)
+            else:
+                some = seen[seen['hops'] >= summary['depth'].min()]
+                low.plot(some['hops'], some['percent'], color='0.4')
+                low.set_ylim(0, 105)
+                low.set_ylabel('% of nodes\nin reach', fontsize=9)
             low.grid(alpha=0.3)
             low.spines[['top', 'right']].set_visible(False)
         (below or [axes])[-1].set_xlabel('depth (layers or propagation steps)')
@@ -104,6 +114,8 @@ def figure(
             runs += ' seeds'
         if 'fixed' in good:
             runs += '; dotted: fixed recipe'
+        if needed:
+            runs += f'; dashed: the answers are {needed} hops away'
         title = textwrap.fill(shown(heading(summary, changed)), 70)
         axes.set_title(f'{title}\nmean ± std of {runs}', fontsize=10)
         axes.grid(alpha=0.3)
@@ -111,6 +123,20 @@ def figure(
         if not good.empty:
             out.legend(loc='outside right center', frameon=False)
     return out
+
+
+def _draw_far(axes: 'Axes', good: pd.DataFrame) -> None:
+    """Norms on a logarithmic scale, which those that are zero are not on."""
+    axes.set_yscale('log')
+    for method, look in style.looks(good['method']).items():
+        curve = good[(good['method'] == method) & (good['jacobian'] > 0)]
+        axes.plot(
+            curve['depth'],
+            curve['jacobian'],
+            color=look.color,
+            marker=look.marker,
+            dashes=look.dash,
+        )
 
 
 def draw(

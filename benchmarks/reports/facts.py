@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 
+import pandas as pd
+
 from ..data import datasets
 from ..errors import UsageError
 from ..methods import spec
 from ..recipes import presets
 from ..runs.store import Row
-from .summary import GONE, changes
+from ..training.layers import TARGETS
+from .summary import GONE, REACH_NODES, changes
 
 
 def about(dataset: str) -> str:
@@ -16,6 +19,41 @@ def about(dataset: str) -> str:
         return datasets.find(dataset).about
     except UsageError:
         return GONE
+
+
+def needed_depth(dataset: str) -> int | None:
+    """How far away the answers are, where that is known."""
+    try:
+        needs = datasets.find(dataset).needs
+    except UsageError:
+        return None
+    return needs and needs()
+
+
+def below(summary: pd.DataFrame, seen: pd.DataFrame | None) -> str:
+    """What else the figure of the curves shows."""
+    needed = needed_depth(summary['dataset'].iloc[0])
+    parts = []
+    if needed is not None:
+        parts.append(
+            f'Dashed: the answers are {needed} hops away. A network that '
+            f'reaches less far can only guess; one that reaches them may not '
+            f'learn it.'
+        )
+    if seen is not None:
+        parts.append(
+            f'Below the curves: the share of all nodes whose features reach '
+            f'a node in so many convolutions, the mean over at most '
+            f'{REACH_NODES} random nodes.'
+        )
+    elif 'jacobian' in summary:
+        parts.append(
+            f'Below the curves: the norm of the Jacobian of a trained '
+            f"network's outputs by features {needed} hops away, the mean over "
+            f'at most {TARGETS} nodes to train with, one run each (seed 0); '
+            f'no point where it is zero.'
+        )
+    return ' '.join(parts)
 
 
 def source(preset: str) -> str:

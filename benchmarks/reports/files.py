@@ -62,10 +62,13 @@ def _read_reach(file: Path, dataset: str) -> pd.DataFrame | None:
 
 
 def summary_of(
-    rows: list[Row], fixed: pd.DataFrame | None = None
+    rows: list[Row],
+    fixed: pd.DataFrame | None = None,
+    probed: Iterable[Row] = (),
 ) -> pd.DataFrame:
     """What :func:`write` writes, cell by cell; with the means of runs with a
-    recipe that was not tuned as ``fixed``, if they are given.
+    recipe that was not tuned as ``fixed``, if they are given, and with what
+    looks at layers saw of answers that are far away as ``jacobian``.
 
     Raises:
         UsageError: If the rows must not stand in one table, or are none.
@@ -80,6 +83,9 @@ def summary_of(
         cell = ['method', 'depth']
         means = fixed[[*cell, 'mean']].rename(columns={'mean': 'fixed'})
         summary = summary.merge(means, 'left', cell)
+    far = layers.far(_like(rows, probed))
+    if len(far):
+        summary = summary.merge(far, 'left', ['method', 'depth'])
     return summary
 
 
@@ -88,7 +94,7 @@ def write(
     folder: str | Path,
     seen: pd.DataFrame | None = None,
     left_out: Iterable[str] = (),
-    probed: Iterable[Row] = (),
+    probed: Sequence[Row] = (),
     sections: Sequence[tables.Section] = (),
     fixed: pd.DataFrame | None = None,
 ) -> list[str]:
@@ -115,7 +121,7 @@ def write(
     Raises:
         UsageError: If the rows must not stand in one table, or are none.
     """
-    summary = summary_of(rows, fixed)
+    summary = summary_of(rows, fixed, probed)
     commits = sorted({row.get('commit', 'unknown') for row in rows})
     if len(commits) > 1:
         warnings.warn(
@@ -131,7 +137,12 @@ def write(
     probed = _like(rows, probed)
     changed = changes(rows)
     more, of_layers = layers.write(probed, folder)
-    tables.write_csv(summary, folder / 'summary.csv', '%.4f')
+    exact = {
+        name: summary[name].map('{:.4g}'.format)  # may be tiny
+        for name in ('jacobian',)
+        if name in summary
+    }
+    tables.write_csv(summary.assign(**exact), folder / 'summary.csv', '%.4f')
     wide = grid(summary).rename(index=style.name_of)
     write_text(
         folder / 'table.tex', tables.latex(wide, heading(summary, changed))

@@ -1,5 +1,6 @@
 """What happens layer by layer, before and after training."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,18 @@ def frame(rows: list[Row]) -> pd.DataFrame:
         for state in STATES
         for layer in row['probe'][state]['layers']
     )
+
+
+def far(rows: Iterable[Row]) -> pd.DataFrame:
+    """One line for each run whose answers are known to be far away: how much
+    a trained output depends on features there, a norm.
+    """
+    found = [
+        (row['method'], row['depth'], row['probe']['trained']['jacobian'][-1])
+        for row in rows
+        if row['status'] == 'ok' and 'jacobian' in row['probe']['trained']
+    ]
+    return pd.DataFrame(found, columns=['method', 'depth', 'jacobian'])
 
 
 def attention(rows: list[Row]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 from ..output import escaped, shown
 from ..runs.store import Row
 from . import facts, published, tables
-from .summary import REACH_NODES, grid, protocol_of, what_cells_hold
+from .summary import grid, protocol_of, what_cells_hold
 
 
 def markdown(
@@ -41,7 +41,7 @@ def markdown(
         '',
         '![test score against depth](curve.png)',
         '',
-        *_reach_text(seen),
+        *_below_text(summary, seen),
         *_beside_text(summary),
         '## What depth counts',
         '',
@@ -65,15 +65,9 @@ def markdown(
     return '\n'.join([*lines, *more]) + '\n'
 
 
-def _reach_text(seen: pd.DataFrame | None) -> list[str]:
-    if seen is None:
-        return []
-    return [
-        f'Below the curves: the share of all nodes whose features reach a '
-        f'node in so many convolutions, the mean over at most {REACH_NODES} '
-        f'random nodes.',
-        '',
-    ]
+def _below_text(summary: pd.DataFrame, seen: pd.DataFrame | None) -> list[str]:
+    text = facts.below(summary, seen)
+    return [text, ''] if text else []
 
 
 def _beside_text(summary: pd.DataFrame) -> list[str]:

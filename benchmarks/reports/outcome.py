@@ -77,7 +77,7 @@ class Runs:
         standard deviation and 95 % interval, and the published mean if there
         is one for this recipe. Shares are in percent.
         """
-        return files.summary_of(self.rows)
+        return files.summary_of(self.rows, probed=self.probed)
 
     def table(self) -> pd.DataFrame:
         """Methods by depths; each cell is ``mean ± standard deviation``."""

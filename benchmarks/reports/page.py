@@ -15,7 +15,6 @@ from ..runs.progress import State
 from ..runs.store import Row
 from . import charts, facts, layers, published, style, tables
 from .summary import (
-    REACH_NODES,
     changes,
     grid,
     heading,
@@ -139,7 +138,13 @@ def report(
 
 EMPTY = dict.fromkeys(
     ('looks', 'wide', 'runs', 'beside', 'facts', 'failures', 'findings'), ()
-) | {'has_reach': False, 'has_fixed': False, 'about': None, 'attention': ''}
+) | {
+    'has_reach': False,
+    'below': '',
+    'has_fixed': False,
+    'about': None,
+    'attention': '',
+}
 
 
 def _of_runs(
@@ -157,6 +162,8 @@ def _of_runs(
     specs = {'curves': charts.curves(summary, rows)}
     if seen is not None:
         specs['reach'] = charts.reach(summary, seen)
+    elif 'jacobian' in summary:
+        specs['reach'] = charts.far(summary)
     return {
         'title': heading(summary, changes(rows)),
         'about': {
@@ -172,9 +179,9 @@ def _of_runs(
             'body': [(looks[m].name, [*wide.loc[m]]) for m in looks],
         },
         'units': units,
-        'has_reach': seen is not None,
+        'has_reach': 'reach' in specs,
         'has_fixed': 'fixed' in summary,
-        'reach_nodes': REACH_NODES,
+        'below': facts.below(summary, seen),
         'beside': _beside(summary, looks),
         'names': {method: look.name for method, look in looks.items()},
         'facts': facts.what_was_run(rows, left_out),

@@ -78,12 +78,14 @@ def do(
         cell.dataset, root, cell.protocol, cell.seed, mirrors, strict
     )
     given = (network, data, recipe, protocol, cell.seed, device)
-    if datasets.find(cell.dataset).many:
+    dataset = datasets.find(cell.dataset)
+    if dataset.many:
         scores = graphs.run(*given)
     elif method.unsupervised:
         scores = embedding.run(*given, journal)
     else:
-        scores = nodes.run(*given, probed, team, journal)
+        far = dataset.needs() if probed and dataset.needs else None
+        scores = nodes.run(*given, probed, team, journal, far)
     threads = torch.get_num_threads()
     return {
         **scores,

@@ -9,7 +9,12 @@ from torch import Tensor
 from torch_geometric.typing import Adj
 from torch_geometric.utils import index_to_mask
 
-from pyg_ext.metrics import OverSmoothingProbe, attention_entropy, diagnose
+from pyg_ext.metrics import (
+    OverSmoothingProbe,
+    attention_entropy,
+    diagnose,
+    jacobian_by_distance,
+)
 from pyg_ext.nn import GAT
 
 MEASURES = (
@@ -21,6 +26,7 @@ MEASURES = (
     'linear_probe',
 )
 
+TARGETS = 16  # nodes whose Jacobian is taken
 NONE = 'There is no hidden layer to look at.'
 DRAWN = ('activation', 'gradient', *MEASURES)
 
@@ -32,11 +38,13 @@ def look(
     y: Tensor,
     index: dict[str, Tensor],
     edge_index: Tensor,
+    far: int | None = None,
 ) -> dict[str, Any]:
     """The layers of a network in evaluation, with the gradients of the
-    training loss, the diagnosis in words, and the attention of a GAT. Draws
-    no random number and leaves the network as it was. One layer has no hidden
-    state, and so no row.
+    training loss, the diagnosis in words, and the attention of a GAT; where
+    the answers are :obj:`far` away, the Jacobian at each distance up to
+    there. Draws no random number and leaves the network as it was. One layer
+    has no hidden state, and so no row.
     """
     mode = model.training
     masks = {s: index_to_mask(i, len(y)) for s, i in index.items()}
@@ -44,7 +52,7 @@ def look(
         model,
         edge_index,
         MEASURES,
-        y=y,
+        y=y.clamp(min=0),  # a node without a class is in no mask
         train_mask=masks['train'],
         test_mask=masks['val'],
     )
@@ -53,12 +61,23 @@ def look(
         out = model(x, adj)
         F.cross_entropy(out[index['train']], y[index['train']]).backward()
     model.zero_grad()
-    heads = {}
+    more = {}
     if isinstance(model, GAT):
-        heads['attention'] = attention(model, x, adj)
+        more['attention'] = attention(model, x, adj)
+    if far is not None:
+        norms = jacobian_by_distance(
+            lambda x, _: model(x, adj),
+            x,
+            edge_index,
+            far,
+            min(TARGETS, len(index['train'])),
+            generator=torch.Generator().manual_seed(0),
+            targets=masks['train'],
+        )
+        more['jacobian'] = [*map(_plain, norms.tolist())]
     model.train(mode)
     if not watch.rows:
-        return {'layers': [], 'findings': [], 'words': NONE, **heads}
+        return {'layers': [], 'findings': [], 'words': NONE, **more}
     right = (out.argmax(dim=-1) == y).double()
     found = diagnose(
         watch, *(right[index[s]].mean().item() for s in ('train', 'val'))
@@ -71,7 +90,7 @@ def look(
         ],
         'findings': list(found.names),
         'words': str(found),
-        **heads,
+        **more,
     }
 
 

@@ -233,6 +233,7 @@ def run(
     probed: bool = False,
     team: Team = ALONE,
     journal: Journal | None = None,
+    far: int | None = None,
 ) -> dict[str, Any]:
     """One training from a seed: the measured part of a row of the store.
 
@@ -247,13 +248,14 @@ def run(
         team: The processes of this training. Time and memory are those of
             this one.
         journal: Where to go on from, and what to write down.
+        far: How far away the answers are, where that is known.
     """
     start = time.perf_counter()
     edges = data.edge_index
     ready = set_up(network, data, recipe, seed, device)
     states = {}
     if probed:
-        states['initial'] = layers.look(*ready.seen, edges.to(device))
+        states['initial'] = layers.look(*ready.seen, edges.to(device), far)
     metric = recipe.metric(protocol.metric)
     trained = team.wrap(ready.model)
 
@@ -281,7 +283,7 @@ def run(
 
     scores = fit(ready.plain, once, recipe, metric, journal)
     if probed:
-        states['trained'] = layers.look(*ready.seen, edges.to(device))
+        states['trained'] = layers.look(*ready.seen, edges.to(device), far)
         scores['probe'] = states
     earlier = 0.0 if journal is None else journal.earlier
     return {

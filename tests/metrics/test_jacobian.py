@@ -13,6 +13,37 @@ from tests.metrics.oracles import hops
 CHAIN = torch.tensor([[0, 1, 2], [1, 2, 3]])
 
 
+def test_targets_that_count():
+    def once(x, edge_index):
+        out = torch.zeros_like(x)
+        out[edge_index[1]] = x[edge_index[0]] * torch.tensor([[1.0], [2], [3]])
+        return out
+
+    x, last = torch.zeros(4, 1), torch.tensor([False, False, False, True])
+    found = jacobian_by_distance(once, x, CHAIN, targets=last)
+    assert found.tolist() == [0, 3, 0, 0]
+    found = jacobian_by_distance(once, x, CHAIN, 1, 1, targets=last)
+    assert found.tolist() == [0, 3]
+    draw = torch.Generator().manual_seed(0)
+    found = {
+        jacobian_by_distance(
+            once, x, CHAIN, 1, 1, generator=draw, targets=~last
+        )[1].item()
+        for _ in range(30)
+    }
+    assert {1, 2} <= found
+    assert 3 not in found
+    for wrong, words in (
+        (torch.tensor([3]), 'boolean mask'),
+        (~last & last, 'at least one node'),
+        (last[:3], r'shape \[4\]'),
+    ):
+        with pytest.raises(ValueError, match=words):
+            jacobian_by_distance(once, x, CHAIN, targets=wrong)
+    with pytest.raises(ValueError, match='num_samples'):
+        jacobian_by_distance(once, x, CHAIN, 1, 2, targets=last)
+
+
 @pytest.fixture
 def graph():
     """Directed, with a loop, a repeated edge and an isolated node."""

@@ -6,6 +6,7 @@ from benchmarks.cli import main
 from benchmarks.data import datasets
 from benchmarks.data.protocols import PROTOCOLS
 from benchmarks.errors import UsageError
+from benchmarks.interface.report import report
 from benchmarks.methods import spec
 from benchmarks.output import console
 from benchmarks.recipes import presets
@@ -224,3 +225,36 @@ def test_missing_values_are_drawn_as_gaps(tmp_path, missing):
     ]
     file = probe.draw(probe.frame(rows), 'gcn', tmp_path)
     assert (tmp_path / file).stat().st_size > 1000
+
+
+def test_answers_that_are_far_away(capsys, tmp_path):
+    code, _ = run(
+        capsys,
+        *('depth', '--dataset', 'ring-transfer:distance=2', '--probe'),
+        *('--methods', 'gcn,mlp', '--depths', '1,2,4', '--epochs', '3'),
+        *('--seeds', '1', '--jobs', '0', '--out', str(tmp_path)),
+    )
+    assert code == 0
+    lines = pd.read_csv(tmp_path / 'summary.csv').set_index('method')
+    far = lines.set_index('depth', append=True)['jacobian']
+    assert far['gcn', 1] == 0  # reaches one hop
+    assert far['gcn', 2] > 0
+    assert (far['mlp'] == 0).all()
+    rows = Store(tmp_path, 'probe.jsonl').read()
+    for row in rows:
+        for state in ('initial', 'trained'):
+            norms = row['probe'][state]['jacobian']
+            assert len(norms) == 3
+            assert norms[0] > 0 or row['method'] == 'mlp'
+    for page in ('report.md', 'report.html'):
+        text = (tmp_path / page).read_text('utf-8')
+        assert 'the answers are 2 hops away' in text
+        assert 'features 2 hops away' in text
+    assert not (tmp_path / 'receptive_field.csv').exists()
+
+    drawn = report(tmp_path).figure()
+    curves, below = drawn.axes
+    for panel in (curves, below):
+        assert [2, 2] in [[*line.get_xdata()] for line in panel.lines]
+    assert below.get_yscale() == 'log'
+    assert '2 hops away' in below.get_ylabel()
