@@ -151,8 +151,8 @@ def add_split(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         '--metric',
         metavar='NAME',
-        help='of your own data: accuracy, rocauc, ap, rmse, miou; default: '
-        'what fits the labels',
+        help='of your own data: accuracy, rocauc, ap, rmse, mae, miou; '
+        'default: what fits the labels',
     )
 
 

@@ -12,7 +12,7 @@ from ..errors import UsageError, check_name, unknown
 from . import clouds, digits, planetoid, protocols, shchur, tasks
 from .download import DataWarning, check_address, reachable, reading
 from .folders import cache_folder, find_root
-from .graphs import Graphs, check
+from .graphs import Graphs, Sizes, check
 
 
 @dataclass(frozen=True)
@@ -204,6 +204,27 @@ def _task(name: str, options: Mapping[str, int]) -> Dataset:
     )
 
 
+def _heterophilous(name: str, about: str, *sizes: int) -> Dataset:
+    def read(root: Path | None, mirrors: Sequence[str]) -> Data:
+        from .long_range import read_heterophilous
+
+        return read_heterophilous(name, Sizes(*sizes), root)
+
+    about = f'{about} (Platonov et al. 2023)'
+    return Dataset(name.lower(), about, ('platonov-50-25-25',), read)
+
+
+def _peptides(name: str, about: str, metric: str) -> Dataset:
+    def read(root: Path | None, mirrors: Sequence[str]) -> Graphs:
+        from .long_range import read_peptides
+
+        return read_peptides(name, root)
+
+    about = f'15,535 peptides: {about} (Dwivedi et al. 2022)'
+    protocols = (f'lrgb-{metric}',)
+    return Dataset(name.lower(), about, protocols, read, 'graphs')
+
+
 def _arxiv_sim(root: Path | None) -> Data:
     from . import arxiv_sim
 
@@ -307,6 +328,18 @@ DATASETS = {
         _molecules('esol', '1,128 molecules: solubility in water', 'rmse'),
         _molecules('freesolv', '642 molecules: hydration energy', 'rmse'),
         _molecules('lipo', '4,200 molecules: lipophilicity', 'rmse'),
+        _heterophilous(
+            'Roman-empire',
+            '22,662 words of an article, joined by grammar',
+            *(22662, 300, 65854, 18),
+        ),
+        _heterophilous(
+            'Amazon-ratings',
+            '24,492 products, joined where bought together: their rating',
+            *(24492, 300, 186100, 5),
+        ),
+        _peptides('Peptides-func', '10 functions', 'ap'),
+        _peptides('Peptides-struct', '11 properties of their shape', 'mae'),
         *(_task(name, task.options) for name, task in tasks.TASKS.items()),
     )
 }

@@ -112,6 +112,11 @@ def _of_ogb(name: str, like: str, out: Tensor, y: Tensor) -> float:
     return float(evaluator.eval(given)[name])
 
 
+def mae(out: Tensor, y: Tensor) -> float:
+    """The mean absolute error of what is known: the truth is NaN else."""
+    return _tasks(F.l1_loss, out, y).item()
+
+
 BINARY = partial(_tasks, F.binary_cross_entropy_with_logits)
 SQUARES = partial(_tasks, F.mse_loss)
 
@@ -129,6 +134,7 @@ METRICS = {
             'min',
             1.0,
         ),
+        Metric('mae', mae, partial(_tasks, F.l1_loss), 'min', 1.0),
     )
 }
 

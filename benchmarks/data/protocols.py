@@ -135,6 +135,23 @@ PROTOCOLS = {
         _of_molecules('ap'),
         _of_molecules('rmse'),
         Protocol(
+            'platonov-50-25-25',
+            'ten fixed splits, one for each seed, then again: half of the '
+            'nodes to train, a quarter to validate, a quarter to test '
+            '(Platonov et al. 2023)',
+            METRICS['accuracy'],
+            splits.given,
+        ),
+        *(
+            Protocol(
+                f'lrgb-{metric}',
+                'the split of the Long Range Graph Benchmark: 70 % to train, '
+                '15 % to validate, 15 % to test (Dwivedi et al. 2022)',
+                METRICS[metric],
+            )
+            for metric in ('ap', 'mae')
+        ),
+        Protocol(
             'generated',
             'examples that were generated: 80 % to train, 10 % to validate, '
             '10 % to test; or each class once in each part',

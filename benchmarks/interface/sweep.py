@@ -96,7 +96,8 @@ def sweep(
             each class to train, and others to validate and to test. By
             default the masks if there are some, else ``'60/20/20'``.
         metric: Of your own data: ``'accuracy'``, ``'rocauc'``, ``'ap'``,
-            ``'rmse'`` or ``'miou'``. By default what fits their labels.
+            ``'rmse'``, ``'mae'`` or ``'miou'``. By default what fits their
+            labels.
         features: Where the data are a file of edges: that of features of the
             nodes, whose names are in its first column.
         labels: Likewise, of their labels.
