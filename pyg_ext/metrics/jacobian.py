@@ -4,12 +4,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.typing import Adj
+from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.metrics.laplacian import adjacency, to_tensor
 from pyg_ext.metrics.per_graph import dense_features
 from pyg_ext.utils import edge_list
-from pyg_ext.utils.checks import check_count
+from pyg_ext.utils.checks import check_count, check_targets
 
 
 def jacobian_by_distance(
@@ -20,6 +20,7 @@ def jacobian_by_distance(
     num_samples: int | None = None,
     num_projections: int | None = None,
     generator: torch.Generator | None = None,
+    targets: OptTensor = None,
     **kwargs: Any,
 ) -> Tensor:
     r"""How much the output of a network at a node depends on the features of
@@ -67,20 +68,22 @@ def jacobian_by_distance(
         edge_index (torch.Tensor or SparseTensor): The edges.
         max_distance (int, optional): The largest distance; by default the
             largest that there is. (default: :obj:`None`)
-        num_samples (int, optional): Takes so many random targets; all nodes
-            if :obj:`None`. (default: :obj:`None`)
+        num_samples (int, optional): Takes so many random targets; all if
+            :obj:`None`. (default: :obj:`None`)
         num_projections (int, optional): The number of random directions;
             exact, a pass for each channel, if :obj:`None`.
             (default: :obj:`None`)
         generator (torch.Generator, optional): Where random numbers come from;
             by default PyTorch's own. (default: :obj:`None`)
+        targets (torch.Tensor, optional): The nodes whose outputs count, such
+            as those with labels; all by default. (default: :obj:`None`)
         **kwargs (optional): Further arguments of the model.
 
     Raises:
         ValueError: If :obj:`max_distance` is negative, :obj:`num_samples` not
-            between one and the number of nodes, :obj:`num_projections` less
-            than one, or if the model returns anything but floating point
-            rows, one for each node.
+            between one and the number of targets, :obj:`num_projections` less
+            than one, on :obj:`targets` that are no nodes, or if the model
+            returns anything but floating point rows, one for each node.
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`, edge indices
@@ -94,10 +97,11 @@ def jacobian_by_distance(
         check_count('max_distance', max_distance, 0)
     if num_projections is not None:
         check_count('num_projections', num_projections, 1)
-    targets = torch.arange(size)
+    targets = check_targets(targets, size)
     if num_samples is not None:
-        check_count('num_samples', num_samples, 1, size)
-        targets = torch.randperm(size, generator=generator)[:num_samples]
+        check_count('num_samples', num_samples, 1, len(targets))
+        order = torch.randperm(len(targets), generator=generator)
+        targets = targets[order[:num_samples]]
     adj = adjacency(edges.flip(0), None, size)  # against the edges
     total = np.zeros(size + 1)  # of the norms at each distance
     count = np.zeros(size + 1)

@@ -120,6 +120,11 @@ def test_samples(graph):
     assert torch.equal(some(0, num_samples=5), some(0, num_samples=5))
     assert not torch.equal(some(0, num_samples=5), some(1, num_samples=5))
     torch.testing.assert_close(some(0, num_samples=16), whole)
+    one = [some(0, targets=torch.tensor([i])) for i in range(16)]
+    away = hops(graph.edge_index, 16)
+    count = torch.stack([(away == k).sum(1) for k in range(4)], 1)
+    mean = (torch.stack(one).nan_to_num() * count).sum(0) / count.sum(0)
+    torch.testing.assert_close(mean, whole)
     # The mean of the squares has no bias, and many come near the norms.
     rough = some(0, num_projections=400)
     torch.testing.assert_close(rough, whole, rtol=0.1, atol=0.0)
@@ -195,6 +200,10 @@ def test_errors(graph):
         call(max_distance=-1)
     with pytest.raises(ValueError, match='num_samples must be at most 16'):
         call(num_samples=17)
+    with pytest.raises(ValueError, match='num_samples must be at most 2'):
+        call(num_samples=3, targets=torch.tensor([4, 5]))
+    with pytest.raises(ValueError, match='targets must name nodes from 0'):
+        call(targets=torch.tensor([16]))
     with pytest.raises(ValueError, match='num_projections must be at least 1'):
         call(num_projections=0)
     for model in (
