@@ -18,6 +18,7 @@ from torch_geometric.explain.algorithm.utils import set_masks
 
 import pyg_ext.nn
 from pyg_ext.nn import (
+    ADGN,
     DAGNN,
     GAT,
     GCN,
@@ -146,6 +147,18 @@ CASES = {
     ),
     'GCNII static': Case(
         GCNII, (5, 8, 3, 2), {'static': True}, 'GCNII(5, 2, num_layers=3)'
+    ),
+    'ADGN': Case(
+        ADGN,
+        (5, 8, 3, 2),
+        {'dropout': 0.5},
+        'ADGN(5, 2, num_layers=3, shared_weights=True)',
+    ),
+    'ADGN unshared': Case(
+        ADGN,
+        (5, 8, 3, 2),
+        {'shared_weights': False},
+        'ADGN(5, 2, num_layers=3, shared_weights=False)',
     ),
     'DenseGCNII': Case(
         DenseGCNII,
@@ -503,7 +516,7 @@ def test_reset_parameters(case):
     first = copy.deepcopy(model.state_dict())
     model.reset_parameters()
     changed = model.state_dict()
-    weights = [name for name in first if first[name].dim() > 1]
+    weights = [n for n, p in model.named_parameters() if p.dim() > 1]
     assert all(not torch.equal(first[n], changed[n]) for n in weights)
     torch.manual_seed(1)
     model.reset_parameters()

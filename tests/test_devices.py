@@ -7,7 +7,12 @@ from torch_geometric.data import Data
 
 from pyg_ext import metrics
 from pyg_ext.nn import GCN, DeepGCN, DilatedKNNConv, RevGNN
-from pyg_ext.transforms import AddRandomWalkEdges, DilatedKNNGraph
+from pyg_ext.transforms import (
+    SDRF,
+    AddRandomWalkEdges,
+    DilatedKNNGraph,
+    FoSR,
+)
 from pyg_ext.utils import (
     CSRTensor,
     dilated_knn_graph,
@@ -93,6 +98,8 @@ WALKS = {
     'random_walk': lambda d: random_walk(d.edge_index, d.edge_index[0], 3),
     'walk_topk': lambda d: walk_topk(d.edge_index, k=3),
     'AddRandomWalkEdges': AddRandomWalkEdges(),
+    'SDRF': SDRF(3),
+    'FoSR': FoSR(3),
 }
 
 

@@ -9,6 +9,7 @@ import torch
 from torch_geometric.typing import Adj, OptTensor
 
 from pyg_ext.nn import (
+    ADGN,
     DAGNN,
     GAT,
     GCN,
@@ -99,6 +100,7 @@ BACKBONES = {
         DeeperGCN, 'num_layers', BLOCKS, adjacency=plain_edges
     ),
     'gcnii': Backbone(GCNII, 'num_layers', BLOCKS),
+    'adgn': Backbone(ADGN, 'num_layers', BLOCKS),
     'gcnii-dense': Backbone(DenseGCNII, 'num_layers', BLOCKS),
     'revgcn': Backbone(RevGNN, 'num_layers', BLOCKS),
     'revgat': Backbone(

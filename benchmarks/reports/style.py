@@ -55,6 +55,7 @@ NAMES = {
     'gcnii-dense': 'GCNII (dense)',
     'deepgcn': 'DeepGCN',
     'node2vec': 'node2vec',
+    'adgn': 'A-DGN',
 }
 REMEDIES = {
     'batch': 'BatchNorm',

@@ -72,7 +72,7 @@ def look(
             far,
             min(TARGETS, len(index['train'])),
             generator=torch.Generator().manual_seed(0),
-            targets=masks['train'],
+            targets=index['train'],
         )
         more['jacobian'] = [*map(_plain, norms.tolist())]
     model.train(mode)

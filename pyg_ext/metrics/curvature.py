@@ -5,7 +5,8 @@ from torch_geometric.typing import Adj
 from pyg_ext.metrics.laplacian import to_tensor
 from pyg_ext.utils import edge_list
 from pyg_ext.utils.checks import check_undirected
-from pyg_ext.utils.curvature import balanced_forman, simple_graph
+from pyg_ext.utils.curvature import balanced_forman
+from pyg_ext.utils.simple_graph import SimpleGraph
 
 
 def balanced_forman_curvature(
@@ -55,6 +56,6 @@ def balanced_forman_curvature(
     edges, _, size = edge_list(edge_index, None, num_nodes)
     check_undirected(edges.unique(dim=1), None, size)
     first, second = edges.cpu().numpy()
-    graph = simple_graph(edges, size)
-    out = to_tensor(balanced_forman(*graph, first, second), edges.device)
+    curvature = balanced_forman(SimpleGraph(edges, size), first, second)
+    out = to_tensor(curvature, edges.device)
     return torch.where(edges[0] == edges[1], torch.nan, out)

@@ -2,10 +2,13 @@ from dataclasses import dataclass
 from math import isfinite, isinf, isnan, nan
 from typing import Any
 
+from torch import Tensor
 from torch_geometric.nn import MessagePassing
+from torch_geometric.typing import OptTensor
 
 from pyg_ext.metrics.probe import OverSmoothingProbe
 from pyg_ext.nn.models import SGC, DecoupledNet
+from pyg_ext.utils.checks import check_count
 
 FALL = 0.2  # of what the first state has is left where nodes got alike
 
@@ -62,9 +65,13 @@ def diagnose(
     gap_above: float = 0.3,
     fits_above: float = 0.9,
     uses_graph: bool | None = None,
+    jacobian: OptTensor = None,
+    distance: int | None = None,
+    squashed_below: float = 1e-2,
 ) -> Diagnosis:
     r"""Says in words what the numbers of a probe show: over-smoothing, a lost
-    or exploding gradient, features that collapse in size, or overfitting.
+    or exploding gradient, features that collapse in size, or overfitting;
+    with :obj:`jacobian`, over-squashing and under-reaching as well.
     Nothing is found in a healthy network; several may be found at once, and
     the first to stop learning need not be the first in the list.
 
@@ -84,15 +91,28 @@ def diagnose(
       a fifth of that of the first state. The three are free of size.
       Networks that learn well may go down to a hundredth in the first two,
       which is why the threshold is low.
+    * **over-squashing**: with :obj:`jacobian`, what
+      :func:`jacobian_by_distance` measures, the output depends on features
+      at the :obj:`distance` that a task needs less than
+      :obj:`squashed_below` times as much as on the node's own or those one
+      edge away, whichever is more. A gradient that is lost with depth makes
+      all of these small, and nodes that got alike depend on near and far
+      ones much the same, so that neither shows here. **Under-reaching**: it
+      does not depend on them at all.
     * **overfitting**: :obj:`train_score` is more than :obj:`gap_above` better
       than :obj:`val_score`.
 
-    Gradient, size and smoothing keep a network from learning: with a
-    :obj:`train_score` of :obj:`fits_above` or more it has learned, and they
-    are not looked for. (A trained GCNII is smoother than many a network that
-    fails.)
+    Gradient, size, smoothing and squashing keep a network from learning:
+    with a :obj:`train_score` of :obj:`fits_above` or more it has learned, and
+    they are not looked for. (A trained GCNII is smoother than many a network
+    that fails.)
 
-    The thresholds are rules of thumb; read the table beside the words.
+    The thresholds are rules of thumb; read the table beside the words. That
+    of squashing lies between small networks that learned to read a node of a
+    ring or a leaf of a tree, 2 to 6 edges away, and most that did not. At
+    random weights they may be below it and learn all the same, and where
+    thousands of nodes are at a distance, of which one counts, the mean over
+    them says little of that one.
 
     Args:
         probe (OverSmoothingProbe): What has seen a forward pass, and a
@@ -114,10 +134,26 @@ def diagnose(
             :class:`torch_geometric.nn.MessagePassing`, or is a network of
             this package that multiplies with the adjacency itself.
             (default: :obj:`None`)
+        jacobian (torch.Tensor, optional): What :func:`jacobian_by_distance`
+            returns for the trained network, with the nodes that have labels
+            as targets. (default: :obj:`None`)
+        distance (int, optional): How many edges away is what the task needs,
+            at least two; by default the largest distance in
+            :obj:`jacobian`. (default: :obj:`None`)
+        squashed_below (float, optional): See above. (default: :obj:`1e-2`)
 
     Raises:
         IndexError: If the probe has seen no such step.
+        ValueError: If :obj:`jacobian` is no vector or has no number at the
+            :obj:`distance`, or on a distance without it.
     """
+    if jacobian is not None:
+        jacobian, distance = _check_jacobian(jacobian, distance)
+    elif distance is not None:
+        raise ValueError(
+            f'distance has no effect without jacobian, what '
+            f'jacobian_by_distance returns (got {distance})'
+        )
     rows = probe.step(step)
     first, last = rows[0], rows[-1]
     if uses_graph is None:
@@ -134,6 +170,8 @@ def diagnose(
             _size(rows, activation_below),
             _smoothing(rows, smooth_below, rank_below) if uses_graph else None,
         ]
+        if jacobian is not None:
+            checks.append(_squashing(jacobian, distance, squashed_below))
     return Diagnosis(
         tuple(check for check in checks if check is not None),
         train_score if unlearned else None,
@@ -218,6 +256,57 @@ def _smoothing(
         'fewer layers, initial or residual connections, jumping knowledge, '
         'PairNorm, or dropping edges',
     )
+
+
+def _check_jacobian(
+    jacobian: Any, distance: int | None
+) -> tuple[list[float], int]:
+    if (
+        not isinstance(jacobian, Tensor)
+        or not jacobian.is_floating_point()
+        or jacobian.dim() != 1
+    ):
+        raise ValueError(
+            f'jacobian must be what jacobian_by_distance returns, a vector '
+            f'(got {type(jacobian).__name__} of shape '
+            f'{[*getattr(jacobian, "shape", [])]})'
+        )
+    values = jacobian.tolist()
+    known = [k for k, value in enumerate(values) if not isnan(value)]
+    most = max(known, default=0)
+    distance = most if distance is None else distance
+    check_count('distance', distance, 2)
+    if distance not in known:
+        raise ValueError(
+            f'jacobian must have a number at the distance of {distance} (got '
+            f'numbers up to {most})'
+        )
+    return values, distance
+
+
+def _squashing(
+    jacobian: list[float], distance: int, below: float
+) -> Finding | None:
+    near, far = max(jacobian[:2]), jacobian[distance]
+    evidence = (
+        f'the output changes by {far:.1e} with features {distance} edges '
+        f'away, and by {near:.1e} with those of the node or next to it.'
+    )
+    if far == 0.0 and near > 0.0:
+        return Finding(
+            'under-reaching',
+            evidence,
+            f'at least {distance} layers of message passing, or edges that '
+            f'lead there in fewer steps',
+        )
+    if far < below * near:
+        return Finding(
+            'over-squashing',
+            evidence,
+            'more channels, a linear or gated way through the layers, '
+            'rewiring (SDRF, FoSR), a virtual node, or longer edges',
+        )
+    return None
 
 
 def _overfitting(

@@ -9,7 +9,7 @@ from torch_geometric.typing import Adj, OptTensor
 from pyg_ext.metrics.laplacian import adjacency, to_tensor
 from pyg_ext.metrics.per_graph import dense_features
 from pyg_ext.utils import edge_list
-from pyg_ext.utils.checks import check_count, check_mask
+from pyg_ext.utils.checks import check_count, check_targets
 
 
 def jacobian_by_distance(
@@ -75,16 +75,15 @@ def jacobian_by_distance(
             (default: :obj:`None`)
         generator (torch.Generator, optional): Where random numbers come from;
             by default PyTorch's own. (default: :obj:`None`)
-        targets (torch.Tensor, optional): A mask of the nodes whose outputs
-            count, such as those that are trained on; all by default.
-            (default: :obj:`None`)
+        targets (torch.Tensor, optional): The nodes whose outputs count, such
+            as those with labels; all by default. (default: :obj:`None`)
         **kwargs (optional): Further arguments of the model.
 
     Raises:
         ValueError: If :obj:`max_distance` is negative, :obj:`num_samples` not
             between one and the number of targets, :obj:`num_projections` less
-            than one, :obj:`targets` no mask of nodes or empty, or if the
-            model returns anything but floating point rows, one for each node.
+            than one, on :obj:`targets` that are no nodes, or if the model
+            returns anything but floating point rows, one for each node.
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`, edge indices
@@ -98,15 +97,11 @@ def jacobian_by_distance(
         check_count('max_distance', max_distance, 0)
     if num_projections is not None:
         check_count('num_projections', num_projections, 1)
-    if targets is None:
-        targets = torch.arange(size)
-    else:
-        targets = check_mask('targets', targets, size).nonzero().view(-1)
+    targets = check_targets(targets, size)
     if num_samples is not None:
-        most = len(targets)
-        check_count('num_samples', num_samples, 1, most)
-        draw = torch.randperm(most, generator=generator)[:num_samples]
-        targets = targets.cpu()[draw]
+        check_count('num_samples', num_samples, 1, len(targets))
+        order = torch.randperm(len(targets), generator=generator)
+        targets = targets[order[:num_samples]]
     adj = adjacency(edges.flip(0), None, size)  # against the edges
     total = np.zeros(size + 1)  # of the norms at each distance
     count = np.zeros(size + 1)

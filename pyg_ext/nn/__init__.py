@@ -24,6 +24,7 @@ from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.hyper_connection import HyperConnection
 from pyg_ext.nn.identity_mapping import IdentityLinear, identity_mapping
 from pyg_ext.nn.models import (
+    ADGN,
     DAGNN,
     GAT,
     GCN,
@@ -57,6 +58,7 @@ from pyg_ext.nn.skip import (
 from pyg_ext.nn.virtual_node import VirtualNode
 
 __all__ = [
+    'ADGN',
     'DAGNN',
     'GAT',
     'GCN',

@@ -1,26 +1,10 @@
-"""Curvature of the edges of a simple, undirected graph, in arrays."""
-
 import numpy as np
-from torch import Tensor
 
-
-def simple_graph(
-    edge_index: Tensor, num_nodes: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where the neighbors of a node begin, and the neighbors, sorted, without
-    loops and repetitions.
-    """
-    source, target = edge_index.cpu().numpy()
-    keys = np.unique((source * num_nodes + target)[source != target])
-    source, target = np.divmod(keys, max(num_nodes, 1))
-    ptr = np.zeros(num_nodes + 1, dtype=np.int64)
-    np.cumsum(np.bincount(source, minlength=num_nodes), out=ptr[1:])
-    return ptr, target
+from pyg_ext.utils.simple_graph import SimpleGraph
 
 
 def balanced_forman(
-    ptr: np.ndarray,
-    neighbor: np.ndarray,
+    graph: SimpleGraph,
     first: np.ndarray,
     second: np.ndarray,
     one: np.ndarray | None = None,
@@ -34,8 +18,8 @@ def balanced_forman(
     none = np.full(len(first), -1)
     out = np.zeros(len(first))
     curvature_kernel.balanced_forman(
-        ptr,
-        neighbor,
+        graph.ptr,
+        graph.target,
         first,
         second,
         none if one is None else one,

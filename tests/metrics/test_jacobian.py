@@ -13,37 +13,6 @@ from tests.metrics.oracles import hops
 CHAIN = torch.tensor([[0, 1, 2], [1, 2, 3]])
 
 
-def test_targets_that_count():
-    def once(x, edge_index):
-        out = torch.zeros_like(x)
-        out[edge_index[1]] = x[edge_index[0]] * torch.tensor([[1.0], [2], [3]])
-        return out
-
-    x, last = torch.zeros(4, 1), torch.tensor([False, False, False, True])
-    found = jacobian_by_distance(once, x, CHAIN, targets=last)
-    assert found.tolist() == [0, 3, 0, 0]
-    found = jacobian_by_distance(once, x, CHAIN, 1, 1, targets=last)
-    assert found.tolist() == [0, 3]
-    draw = torch.Generator().manual_seed(0)
-    found = {
-        jacobian_by_distance(
-            once, x, CHAIN, 1, 1, generator=draw, targets=~last
-        )[1].item()
-        for _ in range(30)
-    }
-    assert {1, 2} <= found
-    assert 3 not in found
-    for wrong, words in (
-        (torch.tensor([3]), 'boolean mask'),
-        (~last & last, 'at least one node'),
-        (last[:3], r'shape \[4\]'),
-    ):
-        with pytest.raises(ValueError, match=words):
-            jacobian_by_distance(once, x, CHAIN, targets=wrong)
-    with pytest.raises(ValueError, match='num_samples'):
-        jacobian_by_distance(once, x, CHAIN, 1, 2, targets=last)
-
-
 @pytest.fixture
 def graph():
     """Directed, with a loop, a repeated edge and an isolated node."""
@@ -151,6 +120,11 @@ def test_samples(graph):
     assert torch.equal(some(0, num_samples=5), some(0, num_samples=5))
     assert not torch.equal(some(0, num_samples=5), some(1, num_samples=5))
     torch.testing.assert_close(some(0, num_samples=16), whole)
+    one = [some(0, targets=torch.tensor([i])) for i in range(16)]
+    away = hops(graph.edge_index, 16)
+    count = torch.stack([(away == k).sum(1) for k in range(4)], 1)
+    mean = (torch.stack(one).nan_to_num() * count).sum(0) / count.sum(0)
+    torch.testing.assert_close(mean, whole)
     # The mean of the squares has no bias, and many come near the norms.
     rough = some(0, num_projections=400)
     torch.testing.assert_close(rough, whole, rtol=0.1, atol=0.0)
@@ -226,6 +200,10 @@ def test_errors(graph):
         call(max_distance=-1)
     with pytest.raises(ValueError, match='num_samples must be at most 16'):
         call(num_samples=17)
+    with pytest.raises(ValueError, match='num_samples must be at most 2'):
+        call(num_samples=3, targets=torch.tensor([4, 5]))
+    with pytest.raises(ValueError, match='targets must name nodes from 0'):
+        call(targets=torch.tensor([16]))
     with pytest.raises(ValueError, match='num_projections must be at least 1'):
         call(num_projections=0)
     for model in (

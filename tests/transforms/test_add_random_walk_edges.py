@@ -324,6 +324,8 @@ def test_name_repr_and_compose(path):
     assert set(pyg_ext.transforms.__all__) == {
         'AddRandomWalkEdges',
         'DilatedKNNGraph',
+        'FoSR',
+        'SDRF',
     }
 
 

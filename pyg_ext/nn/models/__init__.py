@@ -1,5 +1,6 @@
 """Whole networks that PyG lacks."""
 
+from pyg_ext.nn.models.adgn import ADGN
 from pyg_ext.nn.models.appnp import APPNPNet
 from pyg_ext.nn.models.conv_stack import ConvStack
 from pyg_ext.nn.models.dagnn import DAGNN
@@ -22,6 +23,7 @@ from pyg_ext.nn.models.rev_gnn import RevGNN
 from pyg_ext.nn.models.sgc import SGC
 
 __all__ = [
+    'ADGN',
     'DAGNN',
     'GAT',
     'GCN',

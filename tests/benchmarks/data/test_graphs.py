@@ -106,6 +106,10 @@ def test_metrics_on_paper():
     bce = torch.nn.functional.binary_cross_entropy_with_logits
     assert METRICS['rocauc'].loss(out, y) == bce(out[:3], y[:3])
     assert METRICS['rmse'].loss(out, y) == 1.0  # of those that are known
+    mae = METRICS['mae']
+    errors = (out[:3] - y[:3]).abs().mean()
+    assert mae.score(out, y) == mae.loss(out, y) == errors
+    assert (mae.direction, mae.scale) == ('min', 1)
     assert num_outputs(torch.tensor([0, 3, 1])) == 4
     assert num_outputs(y) == 1
 
