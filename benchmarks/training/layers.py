@@ -61,7 +61,7 @@ def look(
         out = model(x, adj)
         F.cross_entropy(out[index['train']], y[index['train']]).backward()
     model.zero_grad()
-    more = {}
+    more, reach = {}, {}
     if isinstance(model, GAT):
         more['attention'] = attention(model, x, adj)
     if far is not None:
@@ -75,13 +75,14 @@ def look(
             targets=index['train'],
         )
         more['jacobian'] = [*map(_plain, norms.tolist())]
+        if far > 1:
+            reach = {'jacobian': norms, 'distance': far}
     model.train(mode)
     if not watch.rows:
         return {'layers': [], 'findings': [], 'words': NONE, **more}
     right = (out.argmax(dim=-1) == y).double()
-    found = diagnose(
-        watch, *(right[index[s]].mean().item() for s in ('train', 'val'))
-    )
+    scores = (right[index[s]].mean().item() for s in ('train', 'val'))
+    found = diagnose(watch, *scores, **reach)
     columns = ('layer', 'module', *DRAWN)
     return {
         'layers': [

@@ -230,31 +230,32 @@ def test_missing_values_are_drawn_as_gaps(tmp_path, missing):
 def test_answers_that_are_far_away(capsys, tmp_path):
     code, _ = run(
         capsys,
-        *('depth', '--dataset', 'ring-transfer:distance=2', '--probe'),
-        *('--methods', 'gcn,mlp', '--depths', '1,2,4', '--epochs', '3'),
+        *('depth', '--dataset', 'ring-transfer:distance=3', '--probe'),
+        *('--methods', 'gcn,gcn+res', '--depths', '1,2,4', '--epochs', '3'),
         *('--seeds', '1', '--jobs', '0', '--out', str(tmp_path)),
     )
     assert code == 0
     lines = pd.read_csv(tmp_path / 'summary.csv').set_index('method')
     far = lines.set_index('depth', append=True)['jacobian']
-    assert far['gcn', 1] == 0  # reaches one hop
-    assert far['gcn', 2] > 0
-    assert (far['mlp'] == 0).all()
+    assert far['gcn', 2] == 0  # reaches two hops
+    assert far['gcn', 4] > 0
     rows = Store(tmp_path, 'probe.jsonl').read()
     for row in rows:
         for state in ('initial', 'trained'):
-            norms = row['probe'][state]['jacobian']
-            assert len(norms) == 3
-            assert norms[0] > 0 or row['method'] == 'mlp'
+            seen = row['probe'][state]
+            assert len(seen['jacobian']) == 4
+            assert seen['jacobian'][0] > 0
+            short = seen['layers'] and not seen['jacobian'][3]
+            assert ('under-reaching' in seen['findings']) == bool(short)
     for page in ('report.md', 'report.html'):
         text = (tmp_path / page).read_text('utf-8')
-        assert 'the answers are 2 hops away' in text
-        assert 'features 2 hops away' in text
+        assert 'the answers are 3 hops away' in text
+        assert 'features 3 hops away' in text
     assert not (tmp_path / 'receptive_field.csv').exists()
 
     drawn = report(tmp_path).figure()
     curves, below = drawn.axes
     for panel in (curves, below):
-        assert [2, 2] in [[*line.get_xdata()] for line in panel.lines]
+        assert [3, 3] in [[*line.get_xdata()] for line in panel.lines]
     assert below.get_yscale() == 'log'
-    assert '2 hops away' in below.get_ylabel()
+    assert '3 hops away' in below.get_ylabel()
