@@ -16,7 +16,7 @@ from pyg_ext.nn import PoolNet
 from pyg_ext.transforms import AddRandomWalkEdges
 
 from .backbones import plain_edges
-from .edges import DROPS, SIMILARITIES
+from .edges import DROPS, REWIRINGS, SIMILARITIES
 from .spec import HIDDEN, Method
 
 
@@ -97,8 +97,10 @@ class Network:
         method, augment, data = self.method, self.augment, copy.copy(data)
         if method.backbone.joins_points:
             data.edge_index = None
-        if method.edges == 'walk':
+        if method.edges in ('walk', *REWIRINGS):
             augment = {'seed': seed, **augment}
+        if method.edges in REWIRINGS:
+            return REWIRINGS[method.edges](**augment)(data)
         if method.edges in SIMILARITIES:
             return AddRandomWalkEdges(method.edges, **augment)(data)
         return data

@@ -15,7 +15,7 @@ from ..errors import UsageError, check_words, find_name
 from ..values import ANY, Kind, kind_of
 from . import own
 from .backbones import Backbone, aliases
-from .edges import DROPS, EDGES, GRAPH, SIMILARITIES
+from .edges import DROPS, EDGES, GRAPH, REWIRINGS, SIMILARITIES
 from .remedies import REMEDIES
 
 # Of networks for whole graphs:
@@ -62,7 +62,7 @@ class Method:
             known = _annotations(similarity_graph)
             known |= _annotations(AddRandomWalkEdges)
         else:
-            known = _annotations(DROPS[self.edges])
+            known = _annotations({**REWIRINGS, **DROPS}[self.edges])
         return {k: kind_of(k, a) for k, a in known.items() if k not in GRAPH}
 
     @property

@@ -5,7 +5,7 @@ from torch_geometric.data import Data
 from benchmarks.errors import UsageError
 from benchmarks.methods import backbones, remedies
 from benchmarks.methods import spec as methods
-from benchmarks.methods.edges import DROPS, EDGES, SIMILARITIES
+from benchmarks.methods.edges import DROPS, EDGES, REWIRINGS, SIMILARITIES
 from benchmarks.methods.network import Network
 
 # Remedies that a GCN does not know:
@@ -121,6 +121,8 @@ def test_edges(ring, backbone, edges):
     augment = {**EDGES[edges]}
     if edges in SIMILARITIES:
         augment['k'] = 5
+    elif edges in REWIRINGS:
+        augment['num_iterations'] = 30
     network = Network(method, 2, {'hidden_channels': 8}, augment)
     data = network.prepare(ring, seed=0)
     adj = network.adjacency(data)
@@ -224,6 +226,19 @@ def test_broken_file_of_aliases(monkeypatch):
     with pytest.raises(UsageError, match=r"methods.yaml: a .*got 'gccn'"):
         methods.aliases()
     methods.aliases.cache_clear()
+
+
+@pytest.mark.parametrize('edges', REWIRINGS)
+def test_rewired_edges(ring, edges):
+    """Once, by the seed of the run; options reach the transform."""
+    method = methods.parse(f'gcn+{edges}')
+    augment = {**EDGES[edges], 'num_iterations': 3}
+    network = Network(method, 2, {'hidden_channels': 8}, augment)
+    first, again, other = (network.prepare(ring, s) for s in (0, 0, 1))
+    assert first.num_edges == ring.num_edges + 6
+    assert torch.equal(first.edge_index, again.edge_index)
+    assert not torch.equal(first.edge_index, other.edge_index)
+    assert network.redraw(first) is None
 
 
 @pytest.mark.parametrize('edges', DROPS)
