@@ -3,31 +3,43 @@
 Their names may have options behind, as in ``ring-transfer:distance=16``.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-import yaml
+from annotated_types import Interval
 
 from ..errors import UsageError, check_name
-from ..values import check, whole
+from ..values import Kind, check, whole
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
     from .graphs import Graphs
 
+
+NUMBER = re.compile(r'-?\d{1,18}')
+
+
+def _between(low: int, high: int) -> Kind:
+    return Kind(
+        f'a whole number from {low} to {high}',
+        Annotated[int, Interval(ge=low, le=high)],
+    )
+
+
 KINDS = {
-    'distance': whole(2),
-    'classes': whole(2),
-    'radius': whole(1),
-    'permutations': whole(10),
-    'chains': whole(10),
-    'graphs': whole(10),
+    'distance': _between(2, 1000),
+    'classes': _between(2, 1000),
+    'radius': _between(1, 10),
+    'permutations': _between(10, 10_000),
+    'chains': _between(10, 100_000),
+    'graphs': _between(10, 100_000),
     'seed': whole(0),
 }
-LEAST = {'clique-path': {'distance': whole(3)}}
+LEAST = {'clique-path': {'distance': _between(3, 1000)}}
 
 
 @dataclass(frozen=True)
@@ -124,11 +136,14 @@ def parse(text: str) -> tuple[str, dict[str, int]] | None:
     name = name.lower()
     if name not in TASKS:
         return None
-    options = dict(TASKS[name].options)
+    found = {}
     for word in filter(None, given.split(',')):
         key, _, value = (part.strip() for part in word.partition('='))
-        check_name(f'option of {name}', key, options)
-        options[key] = yaml.safe_load(value) if value else None
+        check_name(f'option of {name}', key, TASKS[name].options)
+        if key in found:
+            raise UsageError(f'{name}: {key} stands twice (got {given!r})')
+        found[key] = int(value) if NUMBER.fullmatch(value) else value
+    options = {**TASKS[name].options, **found}
     try:
         check(options, {**KINDS, **LEAST.get(name, {})})
     except ValueError as error:

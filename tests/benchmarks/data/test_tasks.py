@@ -30,10 +30,13 @@ def test_one_name_for_the_same_data(text, name):
     [
         ('ring-transfer:hops=3', "option of ring-transfer 'hops'"),
         ('ring-transfer:distance', 'distance must be a whole number'),
-        ('ring-transfer:distance=1', 'of at least 2 (got 1)'),
-        ('ring-transfer:distance=1.5', '(got 1.5)'),
+        ('ring-transfer:distance=1', 'from 2 to 1000 (got 1)'),
+        ('ring-transfer:distance=1.5', "(got '1.5')"),
         ('ring-transfer:distance=far', "(got 'far')"),
-        ('clique-path:distance=2', 'of at least 3 (got 2)'),
+        ('clique-path:distance=2', 'from 3 to 1000 (got 2)'),
+        ('tree-neighbors-match:radius=30', 'from 1 to 10 (got 30)'),
+        ('ring-transfer:distance=[', "(got '[')"),
+        ('ring-transfer:distance=3,distance=4', 'distance stands twice'),
         ('digit-chain:seed=-1', 'seed must be a whole number of at least 0'),
     ],
 )
