@@ -14,6 +14,7 @@ COMPILED = [
     'random_walk',
     'sorting',
 ]
+ELSEWHERE = ['metrics/test_over_squashing.py', 'transforms/test_rewiring.py']
 
 
 @pytest.mark.skipif('NUMBA_BOUNDSCHECK' in os.environ, reason='is checked now')
@@ -24,6 +25,7 @@ def test_compiled_loops_stay_inside_their_arrays():
             *(sys.executable, '-m', 'pytest', '-q', '-m', 'not cuda'),
             *('-p', 'no:cacheprovider'),
             *(str(HERE / f'test_{name}.py') for name in COMPILED),
+            *(str(HERE.parent / path) for path in ELSEWHERE),
         ],
         env={**os.environ, 'NUMBA_BOUNDSCHECK': '1'},
         cwd=HERE.parent.parent,
