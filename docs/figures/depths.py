@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.reports import style
+from benchmarks.reports.curve import figure
+from benchmarks.reports.files import summary_of
 from benchmarks.reports.intervals import interval
 from benchmarks.reports.published import reference
 from benchmarks.reports.style import COLORS
@@ -161,6 +163,12 @@ def regimes() -> Figure:
     return figure
 
 
+def far() -> Figure:
+    """The class of the node opposite in a ring, as a report draws it."""
+    probes = stored('ring-transfer-probe')
+    return figure(summary_of(stored('ring-transfer'), probed=probes))
+
+
 def molecules() -> Figure:
     """Scores of graphs, with 95 % intervals."""
     names = {
@@ -188,4 +196,5 @@ FIGURES = {
     'depth-curves': curves,
     'regimes': regimes,
     'molecules': molecules,
+    'ring-transfer': far,
 }
