@@ -163,6 +163,39 @@ def regimes() -> Figure:
     return figure
 
 
+def tuned() -> Figure:
+    """Tuned at each depth, beside a fixed recipe and published numbers."""
+    runs, fixed = (percent(stored(f'cora-{n}')) for n in ('tuned', 'classic'))
+    known = reference().query("dataset == 'cora' and preset == 'dropedge'")
+    methods = style.looks(runs['method'].unique())
+    figure, grid = panels(1, len(methods), 3.2, sharey=True)
+    for axes, (method, like) in zip(grid, methods.items(), strict=True):
+        mine, others, printed = (
+            table[table['method'] == method] for table in (runs, fixed, known)
+        )
+        curve(axes, mine, COLORS[0], 'o', half, label='tuned')
+        mean = (
+            others.groupby('depth')['test'].mean().loc[: mine['depth'].max()]
+        )
+        axes.plot(mean, ':', color='0.4', marker='.', label='fixed recipe')
+        printed = printed[printed['depth'] <= mine['depth'].max()]
+        axes.plot(
+            printed['depth'],
+            printed['mean'],
+            color=COLORS[1],
+            marker='D',
+            markerfacecolor='white',
+            linestyle='',
+            label='DropEdge, in print',
+        )
+        axes.set_title(like.name)
+        layers_below(axes, sorted(mine['depth'].unique()))
+        axes.set_xlabel('layers')
+    grid[0].set_ylabel('test accuracy, %')
+    legend(figure, grid[0], 3)
+    return figure
+
+
 def far() -> Figure:
     """The class of the node opposite in a ring, as a report draws it."""
     probes = stored('ring-transfer-probe')
@@ -197,4 +230,5 @@ FIGURES = {
     'regimes': regimes,
     'molecules': molecules,
     'ring-transfer': far,
+    'cora-tuned': tuned,
 }
