@@ -127,3 +127,21 @@ def counting_sort(order, keys, size):
         out[ptr[at]] = i
         ptr[at] += 1
     return out, ptr[:-1]
+
+
+@compiled
+def group(keys, values, size):
+    """The values of each key, which are in ``[0, size)``, in their order;
+    first where each key starts, ``[size + 1]``.
+    """
+    ptr = np.zeros(size + 2, np.int64)
+    for key in keys:
+        ptr[np.uint64(key) + np.uint64(2)] += 1
+    for key in range(2, size + 2):
+        ptr[key] += ptr[key - 1]
+    out = np.empty_like(values)
+    for i in range(len(keys)):
+        at = np.uint64(keys[i]) + np.uint64(1)
+        out[np.uint64(ptr[at])] = values[i]
+        ptr[at] += 1
+    return ptr[:-1], out

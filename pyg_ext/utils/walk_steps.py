@@ -291,11 +291,11 @@ class DiffusionRun:
         stop = np.zeros(1, np.bool_)
         workspaces: SimpleQueue[tuple] = SimpleQueue()
         for _ in range(threads):
-            floats = [np.zeros(size) for _ in range(3)]
-            places = [np.zeros(size, np.int32) for _ in range(3)]
+            mass, residuals = np.zeros(size), np.zeros(2 * size)
+            places = [np.zeros(size + 1, np.int32) for _ in range(3)]
             workspaces.put(
                 (
-                    (*floats, *places, np.zeros(size), stop),
+                    (mass, residuals, *places, np.zeros(size), stop),
                     np.empty(capacity, np.int32),
                     np.empty(capacity),
                 )
