@@ -24,6 +24,7 @@ Unsigned integers spare the checks for negative indices, a third of the time.
 import numpy as np
 
 from pyg_ext.utils.compiled import compiled
+from pyg_ext.utils.prefetch import prefetch
 from pyg_ext.utils.sorting import smallest, sort
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -31,6 +32,8 @@ ZERO, ONE = np.uint64(0), np.uint64(1)
 HALF, LOW = np.uint64(32), np.uint64(2**32 - 1)
 CHUNK = 2**16  # steps of walks between two checks whether to stop
 LANES = 16  # walks side by side
+SOON, SOONER = np.uint64(8), np.uint64(4)  # pushes ahead of one
+LINE = np.uint64(16)  # columns in a line of memory
 PUSHED = 1e-300  # a residual of nothing, which vanishes in any sum
 
 
@@ -42,7 +45,9 @@ def forward_push(seeds, graph, rule, workspace, out, alpha, eps):
     The loop over the edges of a node has no branch, which a processor could
     not foresee: what joins a list is written behind its end, and the end
     moves or does not. A residual lies beside its limit, so that an edge reads
-    one line of memory.
+    one line of memory. Where the rows are of the nodes that are next in the
+    queue is fetched ahead, then the rows; what lies behind the end of the
+    queue is some node too.
     """
     rowptr, col, prob, _, degree = graph
     mass, residuals, touched, queue, reached, _, stop = workspace
@@ -61,6 +66,12 @@ def forward_push(seeds, graph, rule, workspace, out, alpha, eps):
                 return done
             v = np.uint64(queue[head])
             head = head + ONE if head + ONE < size else ZERO
+            soon = np.uint64(queue[min(head + SOON, size - ONE)])
+            prefetch(rowptr, soon)
+            prefetch(mass, soon)
+            soon = np.uint64(queue[min(head + SOONER, size - ONE)])
+            prefetch(col, np.uint64(rowptr[soon]))
+            prefetch(col, np.uint64(rowptr[soon]) + LINE)
             pushed = state[v, 0]
             state[v, 0] = PUSHED
             if mass[v] == 0.0:

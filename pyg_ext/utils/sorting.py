@@ -140,12 +140,12 @@ def sorted_rows(row, col, size):
         ptr[np.uint64(v) + np.uint64(2)] += 1
     for v in range(2, size + 2):
         ptr[v] += ptr[v - 1]
-    out = np.empty_like(col)
+    out = np.empty(len(col), np.int32)
     for e in range(len(row)):
         at = np.uint64(row[e]) + np.uint64(1)
         out[np.uint64(ptr[at])] = col[e]
         ptr[at] += 1
-    spare, repeated = np.zeros_like(col), False
+    spare, repeated = np.zeros_like(out), False
     for v in range(size):
         first, last = ptr[v], ptr[v + 1]
         sort(out[first:last], spare, last - first)

@@ -185,7 +185,7 @@ def _plain_rows(
     """
     from pyg_ext.utils.sorting import sorted_rows
 
-    row, col = ends.int().contiguous().numpy()
+    row, col = ends.contiguous().numpy()
     rowptr, col, repeated = sorted_rows(row, col, size)
     if repeated:
         return None
