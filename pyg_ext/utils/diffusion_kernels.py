@@ -12,9 +12,10 @@ What they share:
   whose row is empty, a walk stays.
 * ``rule``: the sparsification: the most entries of a row, the least value,
   whether the seed counts, and the ``scale`` of a node's value (empty for one).
-* ``workspace``: arrays of one entry a node. ``mass``, the accumulator, and
-  residuals are zero between two seeds. The last one has one entry, which says
-  whether to stop: nobody reads the output then.
+* ``workspace``: ``mass``, the accumulator, of one entry a node, and
+  ``residuals`` of two, which are zero between two seeds; lists of nodes, with
+  room for one more than there are; and one entry which says whether to stop:
+  nobody reads the output then.
 * ``out``: entries of each row, their columns and values.
 
 Unsigned integers spare the checks for negative indices, a third of the time.
@@ -23,6 +24,7 @@ Unsigned integers spare the checks for negative indices, a third of the time.
 import numpy as np
 
 from pyg_ext.utils.compiled import compiled
+from pyg_ext.utils.prefetch import prefetch
 from pyg_ext.utils.sorting import smallest, sort
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -30,30 +32,48 @@ ZERO, ONE = np.uint64(0), np.uint64(1)
 HALF, LOW = np.uint64(32), np.uint64(2**32 - 1)
 CHUNK = 2**16  # steps of walks between two checks whether to stop
 LANES = 16  # walks side by side
+SOON, SOONER = np.uint64(8), np.uint64(4)  # pushes ahead of one
+LINE = np.uint64(16)  # columns in a line of memory
+PUSHED = 1e-300  # a residual of nothing, which vanishes in any sum
 
 
 @compiled
 def forward_push(seeds, graph, rule, workspace, out, alpha, eps):
     """Personalized PageRank: a node with a residual of ``alpha * eps`` times
     its degree or more is pushed, first in first out.
+
+    The loop over the edges of a node has no branch, which a processor could
+    not foresee: what joins a list is written behind its end, and the end
+    moves or does not. A residual lies beside its limit, so that an edge reads
+    one line of memory. Where the rows are of the nodes that are next in the
+    queue is fetched ahead, then the rows; what lies behind the end of the
+    queue is some node too.
     """
     rowptr, col, prob, _, degree = graph
-    mass, residual, _, touched, queue, reached, _, stop = workspace
-    size, start, floor = np.uint64(len(mass)), 0, alpha * eps
+    mass, residuals, touched, queue, reached, _, stop = workspace
+    size, start = np.uint64(len(queue)), 0
     weighted = len(prob) > 0
+    state = residuals.reshape((-1, 2))
+    if state[0, 1] == 0.0:  # a new workspace
+        state[:, 1] = alpha * eps * degree
     for done in range(len(seeds)):
         seed = seeds[done]
-        residual[seed] = alpha
+        state[seed, 0] = alpha
         reached[0] = queue[0] = seed
-        num, far, head, tail, waiting = 0, ONE, ZERO, ONE, 1
-        while waiting > 0:
+        num, far, head, tail = 0, ONE, ZERO, ONE
+        while head != tail:  # no node waits twice: there is room for another
             if stop[0]:
                 return done
             v = np.uint64(queue[head])
             head = head + ONE if head + ONE < size else ZERO
-            waiting -= 1
-            pushed = residual[v]
-            residual[v] = 0.0
+            soon = np.uint64(queue[min(head + SOON, size - ONE)])
+            prefetch(rowptr, soon)
+            prefetch(mass, soon)
+            soon = np.uint64(queue[min(head + SOONER, size - ONE)])
+            prefetch(col, np.uint64(rowptr[soon]))
+            prefetch(col, np.uint64(rowptr[soon]) + LINE)
+            pushed = state[v, 0]
+            state[v, 0] = PUSHED
             if mass[v] == 0.0:
                 touched[num] = v
                 num += 1
@@ -66,23 +86,19 @@ def forward_push(seeds, graph, rule, workspace, out, alpha, eps):
             share = pushed / (last - first)
             for e in range(first, last):
                 u = np.uint64(col[e])
-                before = residual[u]
-                if before == 0.0 and mass[u] == 0.0:
-                    reached[far] = u
-                    far += ONE
                 if weighted:
                     share = pushed * prob[e]
+                before, limit = state[u, 0], state[u, 1]
                 after = before + share
-                residual[u] = after
+                state[u, 0] = after
+                reached[far] = u
+                far += np.uint64(before == 0.0)
                 # What is at the limit or above is in the queue already.
-                limit = floor * degree[u]
-                if before < limit <= after:
-                    tail = tail if tail < size else ZERO
-                    queue[tail] = u
-                    tail += ONE
-                    waiting += 1
+                queue[tail] = u
+                tail += np.uint64((before < limit) & (limit <= after))
+                tail = tail if tail < size else ZERO
         for i in range(far):
-            residual[reached[i]] = 0.0
+            state[reached[i], 0] = 0.0
         start = write_row(done, seed, num, rule, workspace, out, start)
         if start < 0:
             return done
@@ -96,7 +112,8 @@ def series_push(seeds, graph, rule, workspace, out, theta, floor):
     at least ``floor[j]`` times its degree.
     """
     rowptr, col, prob, _, degree = graph
-    mass, residual, after, touched, frontier, reached, _, stop = workspace
+    mass, residuals, touched, frontier, reached, _, stop = workspace
+    residual, after = residuals[: len(mass)], residuals[len(mass) :]
     start, weighted = 0, len(prob) > 0
     for done in range(len(seeds)):
         seed = seeds[done]
@@ -146,7 +163,7 @@ def series_push(seeds, graph, rule, workspace, out, theta, floor):
 @compiled
 def dense_rows(seeds, graph, rule, workspace, out, matrix):
     """Rows of a dense matrix."""
-    mass, _, _, touched, _, _, _, stop = workspace
+    mass, _, touched, _, _, _, stop = workspace
     start = 0
     for done in range(len(seeds)):
         if stop[0]:
@@ -167,7 +184,7 @@ def write_row(done, seed, num, rule, workspace, out, start):
     ends: -1 where it does not fit.
     """
     k, threshold, loop, scale = rule
-    mass, _, _, touched, index, _, keys, _ = workspace
+    mass, _, touched, index, _, keys, _ = workspace
     counts, columns, values = out
     scaled = len(scale) > 0 and scale[seed] > 0.0
     unit = 1.0 / scale[seed] if scaled else 1.0
@@ -202,7 +219,7 @@ def monte_carlo(
     """
     rowptr, col, prob, cumsum, degree = graph
     ways = (rowptr, col.reshape((-1, 1)), prob, cumsum, degree)
-    mass, _, _, touched, _, _, _, stop = workspace
+    mass, _, touched, _, _, _, stop = workspace
     start, one = 0, 1.0 / (number * (length + 1))
     chunk = min(number, max(CHUNK // (length + 1), 1))  # walks at a time
     starts = np.empty(chunk, np.int64)
@@ -232,7 +249,7 @@ def monte_carlo(
 @compiled
 def spgemm(seeds, graph, rule, workspace, out, rows, columns):
     """Rows of a sparse matrix times its transpose, both in CSR form."""
-    mass, _, _, touched, _, _, _, stop = workspace
+    mass, _, touched, _, _, _, stop = workspace
     start = 0
     for done in range(len(seeds)):
         if stop[0]:

@@ -127,3 +127,28 @@ def counting_sort(order, keys, size):
         out[ptr[at]] = i
         ptr[at] += 1
     return out, ptr[:-1]
+
+
+@compiled
+def sorted_rows(row, col, size):
+    """The entries of a sparse matrix by rows, the columns of each in order:
+    where each row starts ``[size + 1]``, the columns ``[E]``, and whether one
+    is there twice.
+    """
+    ptr = np.zeros(size + 2, np.int64)
+    for v in row:
+        ptr[np.uint64(v) + np.uint64(2)] += 1
+    for v in range(2, size + 2):
+        ptr[v] += ptr[v - 1]
+    out = np.empty(len(col), np.int32)
+    for e in range(len(row)):
+        at = np.uint64(row[e]) + np.uint64(1)
+        out[np.uint64(ptr[at])] = col[e]
+        ptr[at] += 1
+    spare, repeated = np.zeros_like(out), False
+    for v in range(size):
+        first, last = ptr[v], ptr[v + 1]
+        sort(out[first:last], spare, last - first)
+        for e in range(first + 1, last):
+            repeated |= out[e - 1] == out[e]
+    return ptr[:-1], out, repeated

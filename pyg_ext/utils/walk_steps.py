@@ -69,8 +69,6 @@ class TransitionMatrix:
         Raises:
             ValueError: If the graph makes no sense, or has too many nodes.
         """
-        from scipy.sparse import coo_matrix
-
         check_untraced('similarity by random walks')
 
         edge_index, edge_weight, size = check_edges(
@@ -80,34 +78,13 @@ class TransitionMatrix:
             raise ValueError(
                 f'num_nodes must be at most {MAX_NODES} (got {size})'
             )
-        ends = edge_index.cpu()
-        largest, share = scale_by_row_max(ends[0], edge_weight, size)
-        entries = (share.numpy(), ends.numpy())
-        rows = coo_matrix(entries, (size, size)).tocsr()
-        total = np.asarray(rows.sum(1)).ravel()  # [N]
-        rows.data[
-            rows.data <= MIN_PROB * np.repeat(total, np.diff(rows.indptr))
-        ] = 0
-        rows.eliminate_zeros()
-        number = np.diff(rows.indptr)
-        prob = EMPTY
-        if not (rows.data == rows.data[:1]).all():
-            prob = rows.data / np.repeat(total, number)
-        unit = largest.numpy()
-        root = np.where(number > 0, np.sqrt(unit) * np.sqrt(total), 0.0)
-        unit = unit / (unit.max(initial=0.0) or 1.0)
-        degree = unit * total
-        if rows.nnz:
-            degree /= (rows.data * np.repeat(unit, number)).mean()
-        return cls(
-            rows.indptr.astype(np.int64),
-            rows.indices.astype(np.int32),
-            prob,
-            np.where(number > 0, degree.clip(MIN_PROB), 1.0),
-            root,
-            edge_index.device,
-            value_type(edge_weight),
-        )
+        ends, arrays = edge_index.cpu(), None
+        unit = _one_weight(edge_weight)
+        if unit is not None:
+            arrays = _plain_rows(ends, unit, size)
+        if arrays is None:
+            arrays = _weighted_rows(ends, edge_weight, size)
+        return cls(*arrays, edge_index.device, value_type(edge_weight))
 
     def dangling(self) -> np.ndarray:
         """Which nodes have an empty row, so that a walk stays, ``[N]``."""
@@ -190,6 +167,64 @@ class Sparsification:
         return (
             scale if self.normalization == 'sym' else scale.clip(0, 1e150) ** 2
         )
+
+
+def _one_weight(edge_weight: OptTensor) -> float | None:
+    """The weight that all edges have, if it is one and not zero."""
+    if edge_weight is None or not len(edge_weight):
+        return 1.0
+    first = edge_weight[0]
+    return float(first) if first and (edge_weight == first).all() else None
+
+
+def _plain_rows(
+    ends: Tensor, unit: float, size: int
+) -> tuple[np.ndarray, ...] | None:
+    """The arrays of a transition matrix for edges of one weight, with sorted
+    rows; nothing where one is repeated, so that weights differ.
+    """
+    from pyg_ext.utils.sorting import sorted_rows
+
+    row, col = ends.contiguous().numpy()
+    rowptr, col, repeated = sorted_rows(row, col, size)
+    if repeated:
+        return None
+    number = np.diff(rowptr)
+    root = math.sqrt(unit) * np.sqrt(number)
+    return rowptr, col, EMPTY, number.clip(1).astype(np.float64), root
+
+
+def _weighted_rows(
+    ends: Tensor, edge_weight: OptTensor, size: int
+) -> tuple[np.ndarray, ...]:
+    """The arrays of a transition matrix for any edges, with sorted rows."""
+    from scipy.sparse import coo_matrix
+
+    largest, share = scale_by_row_max(ends[0], edge_weight, size)
+    entries = (share.numpy(), ends.numpy())
+    rows = coo_matrix(entries, (size, size)).tocsr()
+    total = np.asarray(rows.sum(1)).ravel()  # [N]
+    rows.data[
+        rows.data <= MIN_PROB * np.repeat(total, np.diff(rows.indptr))
+    ] = 0
+    rows.eliminate_zeros()
+    number = np.diff(rows.indptr)
+    prob = EMPTY
+    if not (rows.data == rows.data[:1]).all():
+        prob = rows.data / np.repeat(total, number)
+    unit = largest.numpy()
+    root = np.where(number > 0, np.sqrt(unit) * np.sqrt(total), 0.0)
+    unit = unit / (unit.max(initial=0.0) or 1.0)
+    degree = unit * total
+    if rows.nnz:
+        degree /= (rows.data * np.repeat(unit, number)).mean()
+    return (
+        rows.indptr.astype(np.int64),
+        rows.indices.astype(np.int32),
+        prob,
+        np.where(number > 0, degree.clip(MIN_PROB), 1.0),
+        root,
+    )
 
 
 def scale_by_row_max(
@@ -291,11 +326,11 @@ class DiffusionRun:
         stop = np.zeros(1, np.bool_)
         workspaces: SimpleQueue[tuple] = SimpleQueue()
         for _ in range(threads):
-            floats = [np.zeros(size) for _ in range(3)]
-            places = [np.zeros(size, np.int32) for _ in range(3)]
+            mass, residuals = np.zeros(size), np.zeros(2 * size)
+            places = [np.zeros(size + 1, np.int32) for _ in range(3)]
             workspaces.put(
                 (
-                    (*floats, *places, np.zeros(size), stop),
+                    (mass, residuals, *places, np.zeros(size), stop),
                     np.empty(capacity, np.int32),
                     np.empty(capacity),
                 )

@@ -21,7 +21,7 @@ from pyg_ext.utils import (
     walk_steps,
     walk_topk,
 )
-from pyg_ext.utils.walk_steps import TransitionMatrix
+from pyg_ext.utils.walk_steps import TransitionMatrix, _weighted_rows
 
 SEEDED = {
     'ppr_topk': ppr_topk,
@@ -201,6 +201,32 @@ def test_rows_without_weight():
     nodes, taken = random_walk(edges, torch.tensor([1, 2]), 2, 0.0, weight)
     assert nodes.tolist() == [[1] * 3, [2] * 3]
     assert (taken == -1).all()
+
+
+@pytest.mark.parametrize('size', [0, 1, 6, 200])
+@pytest.mark.parametrize('repeated', [False, True])
+@pytest.mark.parametrize(
+    'weight', [None, 1.0, 0.3, 2.0**-1060, torch.tensor(3.7).half(), 0.0]
+)
+def test_one_weight(size, repeated, weight):
+    """The same bits as where weights differ, on directed edges with loops
+    and rows of nothing.
+    """
+    torch.manual_seed(0)
+    edges = torch.randint(max(size, 1), (2, 4 * size))
+    edges = edges if repeated else edges.unique(dim=1)
+    edges = edges[:, torch.randperm(edges.size(1))]
+    if weight is not None:
+        dtype = getattr(weight, 'dtype', torch.double)
+        weight = torch.full((edges.size(1),), float(weight), dtype=dtype)
+    found = TransitionMatrix.from_edges(edges, weight, size)
+    arrays = found.rowptr, found.col, found.prob, found.degree
+    arrays = (*arrays, found.sqrt_degree)
+    for one, two in zip(
+        arrays, _weighted_rows(edges, weight, size), strict=True
+    ):
+        assert one.dtype == two.dtype
+        assert np.array_equal(one, two)
 
 
 def test_sums_of_rows():
