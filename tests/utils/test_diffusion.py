@@ -1,4 +1,5 @@
 import math
+from collections import deque
 
 import numpy as np
 import pytest
@@ -82,6 +83,44 @@ def test_error_bound(kind, random_graph, eps):
     assert error.max() <= eps
     if eps < 1e-5:
         assert error.max() > 0  # it did stop early
+
+
+def plain_push(transition, seed, alpha, eps):
+    """The method as the paper has it, from one seed."""
+    mass, residual = (np.zeros(len(transition.degree)) for _ in range(2))
+    limit = alpha * eps * transition.degree
+    residual[seed], queue = alpha, deque([seed])
+    while queue:
+        v = queue.popleft()
+        pushed, residual[v] = residual[v], 0.0
+        row = slice(transition.rowptr[v], transition.rowptr[v + 1])
+        nodes = transition.col[row]
+        mass[v] += pushed if len(nodes) else pushed / alpha
+        prob = transition.prob[row]
+        for i, u in enumerate(nodes):
+            share = pushed * (1.0 - alpha)
+            share = share * prob[i] if len(prob) else share / len(nodes)
+            before, residual[u] = residual[u], residual[u] + share
+            if before < limit[u] <= residual[u]:
+                queue.append(u)
+    return mass
+
+
+@pytest.mark.parametrize('weighted', [False, True])
+@pytest.mark.parametrize('number', [0, 12, 40, 144, 400])
+@pytest.mark.parametrize('eps', [1e-1, 1e-3, 1e-9])
+def test_first_in_first_out(weighted, number, eps):
+    """Bit for bit, on directed edges: some nodes are alone, or all wait."""
+    generator = torch.Generator().manual_seed(number)
+    edges = torch.randint(12, (2, number), generator=generator)
+    edges = edges.unique(dim=1)
+    weight = torch.ones(edges.size(1)).double()
+    if weighted:
+        weight = torch.rand(len(weight), generator=generator).double()
+    transition = TransitionMatrix.from_edges(edges, weight, 12)
+    want = [plain_push(transition, seed, 0.2, eps) for seed in range(12)]
+    found = ppr_topk(edges, 0.2, eps, None, weight, 12)
+    assert np.array_equal(dense(found, 12).numpy(), np.stack(want))
 
 
 @pytest.mark.parametrize('decades', [0, 4, 10])
