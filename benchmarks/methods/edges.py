@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from torch_geometric.utils import dropout_edge, dropout_node
-
-from pyg_ext.utils import dropout_path
+from ..late import Place
 
 # What changes the edges, and its options; a recipe's `augment` goes before.
 EDGES: dict[str, dict[str, Any]] = {
@@ -21,10 +19,10 @@ SIMILARITIES = ('ppr', 'heat', 'walk')
 
 
 # What draws the edges of a step:
-DROPS = {
-    'dropedge': dropout_edge,
-    'dropnode': dropout_node,
-    'droppath': dropout_path,
+DROPS: dict[str, Place] = {
+    'dropedge': 'torch_geometric.utils:dropout_edge',
+    'dropnode': 'torch_geometric.utils:dropout_node',
+    'droppath': 'pyg_ext.utils:dropout_path',
 }
 
 
