@@ -63,7 +63,12 @@ def rows_at_a_time(channels: int) -> int:
 
 
 def blocks(x: Tensor, size: int) -> Iterator[slice]:
-    """Slices of so many rows that a block of features stays in the cache."""
+    """Slices of so many rows that a block of features stays in the cache; of
+    all rows where a gradient is to come, which each block would have of the
+    size of all.
+    """
+    if x.requires_grad and torch.is_grad_enabled():
+        return iter([slice(0, size)])
     share = 16 if x.device.type == 'cpu' else 1
     rows = max(rows_at_a_time(x.size(1)) // share, 1)
     return (slice(i, i + rows) for i in range(0, size, rows))

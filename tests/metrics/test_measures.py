@@ -191,6 +191,34 @@ def test_blocks_change_nothing(data, monkeypatch):
     assert torch.allclose(torch.stack(before), torch.stack(after))
 
 
+def nodes_of(value):
+    """How many steps a backward pass from a value has."""
+    seen, next_ones = set(), [value.grad_fn]
+    while next_ones:
+        node = next_ones.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            next_ones += [one for one, _ in node.next_functions]
+    return len(seen)
+
+
+@pytest.mark.parametrize(
+    'name', ['dirichlet_energy', 'mad', 'mad_rusch', 'rayleigh_quotient']
+)
+def test_a_gradient_takes_no_blocks(name, monkeypatch):
+    """Each would have one of the size of all features."""
+    monkeypatch.setattr('pyg_ext.metrics.blocks.BLOCK_BYTES', 1)
+    numbers = set()
+    for size in (20, 60):
+        data = made(size)
+        bare = getattr(metrics, name)(data.x, data.edge_index)
+        data.x.requires_grad_()
+        value = getattr(metrics, name)(data.x, data.edge_index)
+        assert torch.equal(value, bare)
+        numbers.add(nodes_of(value))
+    assert len(numbers) == 1
+
+
 def test_what_each_sees(data):
     """Their blind spots, as their docstrings say."""
     edges = data.edge_index
