@@ -191,6 +191,27 @@ def test_blocks_change_nothing(data, monkeypatch):
     assert torch.allclose(torch.stack(before), torch.stack(after))
 
 
+@pytest.mark.parametrize('name', ON_EDGES)
+@pytest.mark.parametrize('dtype', [torch.half, torch.float, torch.double])
+@pytest.mark.parametrize('channels', [1, 4, 7])
+def test_compiled_code_changes_nothing(name, dtype, channels, monkeypatch):
+    data = made(channels=channels).to(dtype=dtype)
+    data.edge_index = data.edge_index.repeat(1, 2)  # with double edges
+    data.edge_index[:, :2] = 0  # and loops
+    before = call(metrics, name, data)
+    monkeypatch.setattr('pyg_ext.metrics.blocks.MANY', 0)
+    monkeypatch.setattr('torch.get_num_threads', lambda: 2)
+    assert torch.allclose(before, call(metrics, name, data), rtol=1e-12)
+    equal = data.x[:1].expand(60, -1)
+    if name in ('dirichlet_energy', 'mad', 'mad_rusch'):
+        assert getattr(metrics, name)(equal, data.edge_index) == 0.0
+    none = torch.empty(2, 0, dtype=torch.long)
+    value = getattr(metrics, name)(data.x, none)
+    monkeypatch.undo()
+    other = getattr(metrics, name)(data.x, none)
+    assert value == other or (value.isnan() and other.isnan())
+
+
 def nodes_of(value):
     """How many steps a backward pass from a value has."""
     seen, next_ones = set(), [value.grad_fn]
