@@ -69,8 +69,10 @@ KNOWN = {
 
 
 def _root_mean_square(x: Tensor) -> float:
-    x, scale = in_range(x.detach().reshape(1, -1))
-    return (x.double().square().mean().sqrt() * scale).item()
+    x = x.detach() if x.is_floating_point() else x.double()
+    x, scale = in_range(x.reshape(1, -1))
+    norm = torch.linalg.vector_norm(x, dtype=torch.double)
+    return (norm / x.numel() ** 0.5 * scale).item()
 
 
 def _in_backward() -> bool:
