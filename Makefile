@@ -1,4 +1,5 @@
 # make depth   set up and draw an accuracy-versus-depth curve
+# make bench   run all speed files again and write a page of them (hours)
 # make test    set up and run the tests
 # make sparse  build torch_scatter and torch_sparse from source (long)
 # make lint    check style        make docs   build the pages
@@ -35,11 +36,17 @@ $(shell rm -f $(VENV)/stamp-*)
 endif
 endif
 
-.PHONY: depth test test-versions sparse lint docs clean
+BENCH ?= benchmarks/results
+
+.PHONY: depth bench test test-versions sparse lint docs clean
 .DELETE_ON_ERROR:
 
 depth: $(VENV)/stamp-html
 	$(BIN)/python -m benchmarks depth --dataset auto $(DEPTH) --out $(OUT)
+
+# BENCH_ARGS=--smallest BENCH=out/bench shows in minutes whether all works.
+bench: $(VENV)/stamp-test $(VENV)/stamp-wheels
+	$(BIN)/python -m benchmarks bench --out $(BENCH) $(BENCH_ARGS)
 
 test: $(VENV)/stamp-test $(VENV)/stamp-wheels
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -7,13 +7,23 @@ from functools import cached_property, reduce
 from operator import or_
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+)
 
 import yaml
 from annotated_types import Ge, Gt, Interval
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from .errors import UsageError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 class Loader(yaml.SafeLoader):
@@ -50,7 +60,7 @@ def read_file(path: Path) -> dict[str, Any]:
     return content
 
 
-STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+STRICT = {'strict': True, 'allow_inf_nan': False}  # of pydantic
 
 
 @dataclass(frozen=True)
@@ -64,13 +74,17 @@ class Kind:
         return Kind(f'{self.meant}, or {other.meant}', self.type | other.type)
 
     @cached_property
-    def adapter(self) -> TypeAdapter:
+    def adapter(self) -> 'TypeAdapter':
         """What tells whether a value is of the type."""
+        from pydantic import TypeAdapter  # no name needs it
+
         return TypeAdapter(self.type, config=STRICT)
 
 
 def check(given: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
     """Raises a ValueError for a value of another kind than that of its key."""
+    from pydantic import ValidationError
+
     for key, value in given.items():
         try:
             kinds[key].adapter.validate_python(value)

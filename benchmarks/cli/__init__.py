@@ -25,6 +25,7 @@ COMMANDS = {  # and what they do
     'verdict': 'put runs beside published numbers',
     'page': 'write the page of a lecture',
     'speed': 'time this beside its peers',
+    'bench': 'time all again, and write a page of it',
     'list': 'show all names',
 }
 

@@ -6,13 +6,10 @@ Example: `--dataset proteins --pool mean,set2set,diffpool,sag --folds 10`.
 
 import argparse
 
-from pyg_ext.nn import PoolNet
-
 from .. import words
+from ..methods.remedies import POOLS
 from ..output import console
 from . import options
-
-POOLS = (*PoolNet.READOUTS, *PoolNet.POOLINGS)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -60,18 +60,17 @@ def _datasets(dataset: str | None) -> list[tuple[str, str]]:
 
 def _methods(dataset: str | None) -> list[tuple[str, str]]:
     from .. import plugins
-    from ..methods import backbones, spec
+    from ..methods import backbones
 
     return [
         *((n, f'depth: {b.unit}') for n, b in backbones.BACKBONES.items()),
-        *((n, f'the same as {s}') for n, s in spec.aliases().items()),
+        *((n, f'the same as {s}') for n, s in backbones.aliases().items()),
         *((n, 'of another package') for n in plugins.names('methods')),
     ]
 
 
 def _remedies(dataset: str | None) -> list[tuple[str, str]]:
-    from ..methods.remedies import REMEDIES
-    from ..methods.spec import backbones_of
+    from ..methods.remedies import REMEDIES, backbones_of
 
     return [
         (
@@ -91,24 +90,26 @@ def _edges(dataset: str | None) -> list[tuple[str, str]]:
 
 def _presets(dataset: str | None) -> list[tuple[str, str]]:
     from ..data.datasets import find
-    from ..recipes import presets
+    from ..recipes import files
 
-    name = None if dataset is None else find(dataset.lower()).family
-    known = map(presets.read, presets.names())
+    known = files.contents(files.PRESETS).items()
+    if dataset is None:
+        return [(name, preset['source']) for name, preset in known]
+    data = find(dataset.lower()).family
     return [
-        (p.name, p.source)
-        if name is None
-        else (p.name, f'{", ".join(p.recipes[name])}. {p.source}')
-        for p in known
-        if name is None or name in p.recipes
+        (name, f'{", ".join(preset["recipes"][data])}. {preset["source"]}')
+        for name, preset in known
+        if data in preset['recipes']
     ]
 
 
 def _spaces(dataset: str | None) -> list[tuple[str, str]]:
-    from ..recipes import spaces
+    from ..recipes import files
 
-    known = map(spaces.read, spaces.names())
-    return [(s.name, f'{", ".join(s.domains)}. {s.source}') for s in known]
+    return [
+        (name, f'{", ".join(space["space"])}. {space["source"]}')
+        for name, space in files.contents(files.SPACES).items()
+    ]
 
 
 def _protocols(dataset: str | None) -> list[tuple[str, str]]:

@@ -8,8 +8,6 @@ from .. import words
 from ..errors import UsageError
 from ..output import console, write_text
 
-WIDE = 12  # columns that a terminal has room for
-
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command."""
@@ -48,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.table import Table
 
     from .. import environment, speed
+    from ..speed.table import cells
 
     args.device = environment.pick_device(args.device)
     environment.check_device(args.device)
@@ -55,15 +54,12 @@ def run(args: argparse.Namespace) -> int:
     rows = speed.FILES[args.file].run(args)
     if not rows:
         raise UsageError('there is nothing to measure')
-    lines = [
-        [_number(v) if isinstance(v, float) else str(v) for v in row.values()]
-        for row in rows
-    ]
-    if len(rows[0]) > WIDE:  # too many columns for a terminal: turned round
-        out = Table(title=f'speed {args.file}', show_header=False)
-        lines = zip(rows[0], *lines, strict=True)
+    turned, lines = cells(rows)
+    title = f'speed {args.file}'
+    if turned:
+        out = Table(title=title, show_header=False)
     else:
-        out = Table(*rows[0], title=f'speed {args.file}')
+        out = Table(*lines.pop(0), title=title)
     for line in lines:
         out.add_row(*line)
     console.print(out)
@@ -80,7 +76,3 @@ def run(args: argparse.Namespace) -> int:
         text = json.dumps({**stamp, 'rows': rows}, indent=1)
         write_text(Path(args.json), text + '\n')
     return 0
-
-
-def _number(value: float) -> str:
-    return f'{value:.2f}' if abs(value) >= 0.1 else f'{value:.2g}'

@@ -1,18 +1,26 @@
 """The registry of datasets."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-from torch_geometric.data import Data
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError, check_name, unknown
-from . import clouds, digits, planetoid, protocols, shchur, tasks
+from ..late import call
+from . import protocols, tasks
 from .download import DataWarning, check_address, reachable, reading
 from .folders import cache_folder, find_root
-from .graphs import Graphs, Sizes, check
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
+
+    from .graphs import Graphs
+
+Read = Callable[[Path | None, Sequence[str]], 'Data | Graphs']
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Dataset:
     name: str
     about: str
     protocols: tuple[str, ...]
-    read: Callable[[Path | None, Sequence[str]], Data | Graphs]
+    read: Read
     kind: str = 'graph'
     digest: str | None = None
     of_nodes: bool = False
@@ -123,6 +131,8 @@ def load(
     Warns:
         DataWarning: Of files that are not known to be the published ones.
     """
+    from .graphs import check
+
     dataset = find(name)
     split = protocols.find(dataset.protocol(protocol))
     for url in mirrors:
@@ -152,6 +162,8 @@ def _read_strictly(
 
 def choose(root: str | Path | None = None) -> tuple[str, str]:
     """Cora where it is there or can be had, else the digits; and why."""
+    from . import planetoid
+
     raw = planetoid.raw_folder('Cora', find_root(root))
     if not planetoid.missing('Cora', raw):
         return 'cora', f'its files are in {raw}'
@@ -165,30 +177,24 @@ def _citations(name: str, size: str) -> Dataset:
         name.lower(),
         f'citations between {size} papers (Planetoid)',
         ('planetoid-public', 'gdc-lcc', 'tunedgnn-random'),
-        partial(planetoid.read, name),
+        partial(call, '.data.planetoid:read', name),
     )
 
 
 def _shchur(name: str, about: str) -> Dataset:
-    protocols = ('shchur-20-per-class',)
-    return Dataset(name, about, protocols, partial(shchur.read, name))
+    read = partial(call, '.data.shchur:read', name)
+    return Dataset(name, about, ('shchur-20-per-class',), read)
 
 
-def _points(
-    name: str, about: str, protocol: str, read: Callable[[Path], Graphs]
-) -> Dataset:
+def _points(name: str, about: str, protocol: str, read: str) -> Dataset:
     def read_below(root: Path | None, mirrors: Sequence[str]) -> Graphs:
-        return read(root or cache_folder())
+        return call(read, root or cache_folder())
 
     return Dataset(name, about, (protocol,), read_below, 'points')
 
 
 def _nodes(name: str, about: str, split: str) -> Dataset:
-    def read(root: Path | None, mirrors: Sequence[str]) -> Data:
-        from . import ogb  # takes two seconds to load
-
-        return ogb.read_nodes(name, root, mirrors)
-
+    read = partial(call, '.data.ogb:read_nodes', name)
     return Dataset(name, f'{about} (ogb)', (f'ogb-{split}',), read)
 
 
@@ -206,9 +212,9 @@ def _task(name: str, options: Mapping[str, int]) -> Dataset:
 
 def _heterophilous(name: str, about: str, *sizes: int) -> Dataset:
     def read(root: Path | None, mirrors: Sequence[str]) -> Data:
-        from .long_range import read_heterophilous
+        from . import graphs, long_range
 
-        return read_heterophilous(name, Sizes(*sizes), root)
+        return long_range.read_heterophilous(name, graphs.Sizes(*sizes), root)
 
     about = f'{about} (Platonov et al. 2023)'
     return Dataset(name.lower(), about, ('platonov-50-25-25',), read)
@@ -216,9 +222,7 @@ def _heterophilous(name: str, about: str, *sizes: int) -> Dataset:
 
 def _peptides(name: str, about: str, metric: str) -> Dataset:
     def read(root: Path | None, mirrors: Sequence[str]) -> Graphs:
-        from .long_range import read_peptides
-
-        return read_peptides(name, root)
+        return call('.data.long_range:read_peptides', name, root)
 
     about = f'15,535 peptides: {about} (Dwivedi et al. 2022)'
     protocols = (f'lrgb-{metric}',)
@@ -242,15 +246,10 @@ def _tu(name: str, number: int, about: str) -> Dataset:
 
 
 def _molecules(name: str, about: str, metric: str = 'rocauc') -> Dataset:
-    def read(root: Path | None, mirrors: Sequence[str]) -> Graphs:
-        from . import ogb
-
-        return ogb.read_molecules(f'ogbg-mol{name}', root, mirrors)
-
+    name = f'ogbg-mol{name}'
+    read = partial(call, '.data.ogb:read_molecules', name)
     protocols = (f'ogb-scaffold-{metric}',)
-    return Dataset(
-        f'ogbg-mol{name}', f'{about} (ogb)', protocols, read, 'graphs'
-    )
+    return Dataset(name, f'{about} (ogb)', protocols, read, 'graphs')
 
 
 DATASETS = {
@@ -272,27 +271,27 @@ DATASETS = {
             '1,797 handwritten digits, each joined to its 10 nearest '
             '(scikit-learn)',
             ('digits-5-per-class',),
-            digits.read,
+            partial(call, '.data.digits:read'),
         ),
         _points(
             'geometricshapes',
             '160 clouds of 256 points on meshes of 40 shapes',
             'shapes-official',
-            clouds.shapes,
+            '.data.clouds:shapes',
         ),
         _points(
             'pointclouds',
             '100 clouds of 256 points of 4 animals and a man '
             '(PointCloudLibrary)',
             'animals-official',
-            clouds.animals,
+            '.data.clouds:animals',
         ),
         _points(
             's3dis',
             '23,585 blocks of 4,096 points in rooms of 6 areas: walls, '
             'chairs, ... (13 classes)',
             's3dis-area-5',
-            clouds.rooms,
+            '.data.clouds:rooms',
         ),
         _nodes('ogbn-arxiv', '169,343 papers that cite one another', 'time'),
         _nodes(

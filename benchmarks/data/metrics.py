@@ -1,13 +1,17 @@
 """What a metric means: its score, its direction, its loss."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from ..late import Place, find
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,11 @@ def cross_entropy(
     out: Tensor, y: Tensor, weight: Tensor | None = None
 ) -> Tensor:
     """The mean over rows, by their weights if there are some."""
+    from torch.nn.functional import cross_entropy  # slow to load
+
     if weight is None:
-        return F.cross_entropy(out, y)
-    return _mean(F.cross_entropy(out, y, reduction='none'), weight)
+        return cross_entropy(out, y)
+    return _mean(cross_entropy(out, y, reduction='none'), weight)
 
 
 def log_cross_entropy(
@@ -76,18 +82,21 @@ def log_cross_entropy(
     """The mean of log(e + cross entropy) - log e, with e = 1 - log 2, which
     outliers pull less (arXiv 2103.13355).
     """
+    from torch.nn.functional import cross_entropy
+
     shift = 1 - math.log(2)
-    each = F.cross_entropy(out, y, reduction='none')
+    each = cross_entropy(out, y, reduction='none')
     return _mean((each + shift).log(), weight) - math.log(shift)
 
 
 def _tasks(
-    function: Callable[..., Tensor],
+    loss: Place,
     out: Tensor,
     y: Tensor,
     weight: Tensor | None = None,
 ) -> Tensor:
     """The mean over rows and tasks whose truth is known: it is NaN else."""
+    function = find(loss)
     y = y.to(out.dtype)
     known = ~y.isnan()
     if weight is None:
@@ -114,11 +123,14 @@ def _of_ogb(name: str, like: str, out: Tensor, y: Tensor) -> float:
 
 def mae(out: Tensor, y: Tensor) -> float:
     """The mean absolute error of what is known: the truth is NaN else."""
-    return _tasks(F.l1_loss, out, y).item()
+    return ERRORS(out, y).item()
 
 
-BINARY = partial(_tasks, F.binary_cross_entropy_with_logits)
-SQUARES = partial(_tasks, F.mse_loss)
+BINARY = partial(
+    _tasks, 'torch.nn.functional:binary_cross_entropy_with_logits'
+)
+SQUARES = partial(_tasks, 'torch.nn.functional:mse_loss')
+ERRORS = partial(_tasks, 'torch.nn.functional:l1_loss')
 
 METRICS = {
     m.name: m
@@ -134,7 +146,7 @@ METRICS = {
             'min',
             1.0,
         ),
-        Metric('mae', mae, partial(_tasks, F.l1_loss), 'min', 1.0),
+        Metric('mae', mae, ERRORS, 'min', 1.0),
     )
 }
 
@@ -146,6 +158,6 @@ def natural(y: Tensor) -> Metric:
     if not y.is_floating_point() and y.dim() == 1:
         return METRICS['accuracy']
     known = y[~y.isnan()] if y.is_floating_point() else y
-    if bool(torch.isin(known, torch.tensor([0, 1], device=y.device)).all()):
+    if bool(((known == 0) | (known == 1)).all()):
         return METRICS['rocauc']
     return METRICS['rmse']

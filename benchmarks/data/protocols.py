@@ -1,17 +1,21 @@
 """Splits with their metrics, so that numbers can be compared."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
-
-from torch_geometric.data import Data
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, unknown
-from . import splits
-from .graphs import Graphs
+from ..late import call
 from .metrics import METRICS, Metric
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
+
+    from .graphs import Graphs
 
 Split = Callable[[Any, int], Any]  # of data, and a seed
 
@@ -66,21 +70,21 @@ PROTOCOLS = {
             'which each seed draws 20 per class to train and takes the rest '
             'to validate; all other nodes to test (Gasteiger et al. 2019)',
             METRICS['accuracy'],
-            splits.gdc,
+            partial(call, '.data.splits:gdc'),
         ),
         Protocol(
             'tunedgnn-random',
             'one random split: 20 labels per class to train, 500 nodes to '
             'validate, 1,000 to test (Luo et al. 2024)',
             METRICS['accuracy'],
-            splits.tuned,
+            partial(call, '.data.splits:tuned'),
         ),
         Protocol(
             'tu-10-fold',
             'ten folds, the seed says which one tests; of the others a tenth '
             'of each class validates, in each fold anew (Errica et al. 2020)',
             METRICS['accuracy'],
-            splits.folds,
+            partial(call, '.data.splits:folds'),
         ),
         Protocol(
             'shapes-official',
@@ -93,7 +97,7 @@ PROTOCOLS = {
             'each seed draws 20 nodes per class to train and 30 to validate; '
             'all other nodes to test (Shchur et al. 2018)',
             METRICS['accuracy'],
-            splits.shchur,
+            partial(call, '.data.splits:shchur'),
         ),
         Protocol(
             'animals-official',
@@ -140,7 +144,7 @@ PROTOCOLS = {
             'nodes to train, a quarter to validate, a quarter to test '
             '(Platonov et al. 2023)',
             METRICS['accuracy'],
-            splits.given,
+            partial(call, '.data.splits:given'),
         ),
         *(
             Protocol(
@@ -199,7 +203,7 @@ def find(name: str) -> Protocol:
                 'the masks that come with the data; of several, a seed takes '
                 'its own',
                 METRICS[metric],
-                splits.given,
+                partial(call, '.data.splits:given'),
             )
         if SHARES.fullmatch(split) or COUNTS.fullmatch(split):
             return _drawn(name, split, METRICS[metric])
@@ -223,13 +227,16 @@ def _drawn(name: str, split: str, metric: Metric) -> Protocol:
     train, val, test = sizes
     if shares:
         about = f'{train} % to train, {val} % to validate, {test} % to test'
-        draw = splits.by_shares
+        draw = '.data.splits:by_shares'
     else:
         about = (
             f'{train} of each class to train, {val} others to validate, '
             f'{test} others to test'
         )
-        draw = splits.by_counts
+        draw = '.data.splits:by_counts'
     return Protocol(
-        name, f'each seed draws {about}', metric, partial(draw, sizes=sizes)
+        name,
+        f'each seed draws {about}',
+        metric,
+        partial(call, draw, sizes=sizes),
     )

@@ -4,7 +4,7 @@ Their names may have options behind, as in ``ring-transfer:distance=16``.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Interval
 
 from ..errors import UsageError, check_name
+from ..late import Place, call
 from ..values import Kind, check, whole
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Task:
     Args:
         about: What it is, and where it is from.
         options: Whole numbers.
-        place: The module and function that make the data.
+        place: What makes the data.
         needs: The option that says how many layers are needed; where there is
             none, the data do.
         protocol: What is measured.
@@ -58,7 +59,7 @@ class Task:
 
     about: str
     options: Mapping[str, int]
-    place: tuple[str, str]
+    place: Place
     needs: str | None = None
     protocol: str = 'generated'
     many: bool = False
@@ -68,7 +69,7 @@ def _transfer(about: str, function: str, source: str) -> Task:
     return Task(
         f'{about} ({source})',
         {'distance': 5, 'classes': 5},
-        ('transfer', function),
+        f'.data.transfer:{function}',
         'distance',
     )
 
@@ -78,7 +79,7 @@ def _distances(about: str, function: str, many: bool = False) -> Task:
         f'{about}, as a share of the largest, in random graphs of 25 to 35 '
         f'nodes (Corso et al. 2020)',
         {'graphs': 200, 'seed': 0},
-        ('distances', function),
+        f'.data.distances:{function}',
         protocol='generated-rmse',
         many=many,
     )
@@ -103,14 +104,14 @@ TASKS = {
         'binary trees: the value of the leaf whose key the root has (Alon '
         'and Yahav 2021)',
         {'radius': 3, 'permutations': 100, 'seed': 0},
-        ('transfer', 'tree_neighbors_match'),
+        '.data.transfer:tree_neighbors_match',
         'radius',
     ),
     'digit-chain': Task(
         'paths of handwritten digits: which one stands at the other end '
         '(images of scikit-learn)',
         {'distance': 8, 'chains': 500, 'seed': 0},
-        ('transfer', 'digit_chain'),
+        '.data.transfer:digit_chain',
         'distance',
     ),
     'shortest-paths': _distances(
@@ -163,7 +164,7 @@ def full_name(name: str, options: Mapping[str, int]) -> str:
 
 def make(name: str, options: Mapping[str, int]) -> 'Data | Graphs':
     """The data of a task, new ones in each call."""
-    return _function(*TASKS[name].place)(**options)
+    return call(TASKS[name].place, **options)
 
 
 def needed_depth(name: str, options: Mapping[str, int]) -> int:
@@ -178,10 +179,4 @@ def needed_depth(name: str, options: Mapping[str, int]) -> int:
 
 @cache
 def _longest(name: str, options: tuple[tuple[str, int], ...]) -> int:
-    return _function('distances', 'longest')(make(name, dict(options)))
-
-
-def _function(module: str, name: str) -> Callable:
-    from importlib import import_module  # of what loads torch
-
-    return getattr(import_module(f'{__package__}.{module}'), name)
+    return call('.data.distances:longest', make(name, dict(options)))

@@ -1,68 +1,50 @@
-"""The models that specification strings begin with."""
+"""The models that specification strings begin with: what is known of them
+before they, and with them PyTorch, are imported.
+"""
 
+from __future__ import annotations
+
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-
-import torch
-from torch_geometric.typing import Adj, OptTensor
-
-from pyg_ext.nn import (
-    ADGN,
-    DAGNN,
-    GAT,
-    GCN,
-    GCNII,
-    GIN,
-    GPRGNN,
-    SGC,
-    APPNPNet,
-    DeeperGCN,
-    DeepGCN,
-    DenseGCNII,
-    GraphSAGE,
-    IncepGCN,
-    NodeMLP,
-    RevGAT,
-    RevGNN,
-)
-from pyg_ext.utils import CSRTensor, gcn_adj, mean_adj
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..late import Place, find
 from ..values import read_file
-from .node2vec import Node2Vec
 
+if TYPE_CHECKING:
+    import torch
+    from torch_geometric.typing import Adj
 
-def plain_edges(
-    edge_index: Adj, edge_weight: OptTensor, num_nodes: int
-) -> Adj:
-    """The edges as they are, without their weights."""
-    return edge_index
-
-
-def sum_adj(
-    edge_index: Adj, edge_weight: OptTensor, num_nodes: int
-) -> CSRTensor:
-    """The matrix whose product with features sums them over neighbors."""
-    if edge_weight is None:
-        edge_weight = torch.ones(edge_index.size(1))
-    size = num_nodes, num_nodes
-    return CSRTensor.from_coo(edge_index.flip(0), edge_weight, size)
+PLAIN = '.methods.adjacency:plain_edges'
 
 
 @dataclass(frozen=True)
 class Backbone:
     """A model and what depth means for it."""
 
-    model: Callable[..., torch.nn.Module]
+    place: Place  # of the model
     depth: str  # the keyword that depth sets
     unit: str
+    takes: tuple[str, ...] | None = None  # of remedies' keys; None: look
     joins_points: bool = False  # makes its own graph of nearest neighbors
-    adjacency: Callable[..., Adj] = gcn_adj  # what it takes best
+    edges: Place = 'pyg_ext.utils:gcn_adj'  # makes of them what it takes best
     sparse_features: bool = True
     transductive: bool = False  # a vector of each node it has seen
     code: str | None = None  # digest of the source of a user's own
+
+    @cached_property
+    def model(self) -> Callable[..., torch.nn.Module]:
+        """The model."""
+        return find(self.place)
+
+    @cached_property
+    def adjacency(self) -> Callable[..., Adj]:
+        """What makes of edges what the model takes best."""
+        return find(self.edges)
 
     @property
     def pools(self) -> bool:
@@ -71,60 +53,91 @@ class Backbone:
             self.joins_points or self.code
         )
 
+    def parameters(self) -> dict[str, Any]:
+        """What the model's constructor takes, and its convolutions'."""
+        known = annotations(self.model)
+        if hasattr(self.model, 'init_conv'):
+            known |= annotations(self.model.init_conv)
+        return {k: a for k, a in known.items() if k not in ('self', 'last')}
+
+
+def annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    """What a function takes."""
+    parameters = inspect.signature(function).parameters.values()
+    return {
+        p.name: p.annotation for p in parameters if p.kind != p.VAR_KEYWORD
+    }
+
 
 CONVS = 'graph convolutions, the first and last included'
 BLOCKS = 'hidden blocks'
 STEPS = 'propagation steps'
 
+# What remedies may say to a stack of convolutions:
+STACK = (
+    *('skip', 'jk', 'norm', 'lin_in', 'lin_out', 'theta', 'streams'),
+    *('virtual_node', 'skip_node', 'message_dropout'),
+)
+
+
+def _ours(
+    name: str, depth: str, unit: str, *takes: str, **kwargs: Any
+) -> Backbone:
+    """A model of this project."""
+    return Backbone(f'pyg_ext.nn:{name}', depth, unit, takes, **kwargs)
+
+
 BACKBONES = {
-    'gcn': Backbone(GCN, 'num_layers', CONVS),
-    'gat': Backbone(GAT, 'num_layers', CONVS, adjacency=plain_edges),
-    'sage': Backbone(
-        GraphSAGE,
+    'gcn': _ours('GCN', 'num_layers', CONVS, *STACK),
+    'gat': _ours('GAT', 'num_layers', CONVS, *STACK, 'v2', edges=PLAIN),
+    'sage': _ours(
+        'GraphSAGE',
         'num_layers',
         CONVS,
-        adjacency=mean_adj,
+        *(*STACK, 'aggr', 'project'),
+        edges='pyg_ext.utils:mean_adj',
     ),
-    'gin': Backbone(
-        GIN,
+    'gin': _ours(
+        'GIN',
         'num_layers',
         CONVS,
-        adjacency=sum_adj,
+        *STACK,
+        edges='.methods.adjacency:sum_adj',
         sparse_features=False,
     ),
-    'mlp': Backbone(NodeMLP, 'num_layers', 'linear layers (no graph)'),
-    'incepgcn': Backbone(
-        IncepGCN, 'num_layers', 'graph convolutions on the longest path'
+    'mlp': _ours('NodeMLP', 'num_layers', 'linear layers (no graph)', *STACK),
+    'incepgcn': _ours(
+        'IncepGCN', 'num_layers', 'graph convolutions on the longest path'
     ),
-    'deepergcn': Backbone(
-        DeeperGCN, 'num_layers', BLOCKS, adjacency=plain_edges
+    'deepergcn': _ours(
+        'DeeperGCN', 'num_layers', BLOCKS, 'norm', 'aggr', edges=PLAIN
     ),
-    'gcnii': Backbone(GCNII, 'num_layers', BLOCKS),
-    'adgn': Backbone(ADGN, 'num_layers', BLOCKS),
-    'gcnii-dense': Backbone(DenseGCNII, 'num_layers', BLOCKS),
-    'revgcn': Backbone(RevGNN, 'num_layers', BLOCKS),
-    'revgat': Backbone(
-        RevGAT,
-        'num_layers',
-        CONVS,
-        adjacency=plain_edges,
-        sparse_features=False,
+    'gcnii': _ours(
+        'GCNII', 'num_layers', BLOCKS, 'shared_weights', 'static', 'theta'
     ),
-    'appnp': Backbone(APPNPNet, 'K', STEPS),
-    'dagnn': Backbone(DAGNN, 'K', STEPS),
-    'gprgnn': Backbone(GPRGNN, 'K', STEPS),
-    'sgc': Backbone(SGC, 'K', STEPS, sparse_features=False),
+    'adgn': _ours('ADGN', 'num_layers', BLOCKS, 'shared_weights'),
+    'gcnii-dense': _ours('DenseGCNII', 'num_layers', BLOCKS),
+    'revgcn': _ours('RevGNN', 'num_layers', BLOCKS, 'norm', 'jk'),
+    'revgat': _ours(
+        'RevGAT', 'num_layers', CONVS, edges=PLAIN, sparse_features=False
+    ),
+    'appnp': _ours('APPNPNet', 'K', STEPS),
+    'dagnn': _ours('DAGNN', 'K', STEPS, 'static'),
+    'gprgnn': _ours('GPRGNN', 'K', STEPS),
+    'sgc': _ours('SGC', 'K', STEPS, sparse_features=False),
     'node2vec': Backbone(
-        Node2Vec,
+        '.methods.node2vec:Node2Vec',
         'window',
         'steps between the nodes of a pair',
-        adjacency=plain_edges,
+        (),
+        edges=PLAIN,
         transductive=True,
     ),
-    'deepgcn': Backbone(
-        DeepGCN,
+    'deepgcn': _ours(
+        'DeepGCN',
         'num_layers',
         'graph convolutions',
+        *('skip', 'norm', 'dilated'),
         joins_points=True,
     ),
 }

@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from torch_geometric.utils import dropout_edge, dropout_node
-
-from pyg_ext.transforms import SDRF, FoSR
-from pyg_ext.utils import dropout_path
+from ..late import Place
 
 # What changes the edges, and its options; a recipe's `augment` goes before.
 EDGES: dict[str, dict[str, Any]] = {
@@ -24,14 +21,17 @@ SIMILARITIES = ('ppr', 'heat', 'walk')
 
 
 # What rewires bottlenecks, once:
-REWIRINGS = {'sdrf': SDRF, 'fosr': FoSR}
+REWIRINGS: dict[str, Place] = {
+    'sdrf': 'pyg_ext.transforms:SDRF',
+    'fosr': 'pyg_ext.transforms:FoSR',
+}
 
 
 # What draws the edges of a step:
-DROPS = {
-    'dropedge': dropout_edge,
-    'dropnode': dropout_node,
-    'droppath': dropout_path,
+DROPS: dict[str, Place] = {
+    'dropedge': 'torch_geometric.utils:dropout_edge',
+    'dropnode': 'torch_geometric.utils:dropout_node',
+    'droppath': 'pyg_ext.utils:dropout_path',
 }
 
 

@@ -15,7 +15,8 @@ from torch_geometric.typing import Adj
 from pyg_ext.nn import PoolNet
 from pyg_ext.transforms import AddRandomWalkEdges
 
-from .backbones import plain_edges
+from ..late import find
+from .adjacency import plain_edges
 from .edges import DROPS, REWIRINGS, SIMILARITIES
 from .spec import HIDDEN, Method
 
@@ -100,7 +101,7 @@ class Network:
         if method.edges in ('walk', *REWIRINGS):
             augment = {'seed': seed, **augment}
         if method.edges in REWIRINGS:
-            return REWIRINGS[method.edges](**augment)(data)
+            return find(REWIRINGS[method.edges])(**augment)(data)
         if method.edges in SIMILARITIES:
             return AddRandomWalkEdges(method.edges, **augment)(data)
         return data
@@ -143,9 +144,9 @@ class Network:
 
     def redraw(self, data: Data) -> Callable[[], Adj] | None:
         """What gives the edges of a training step, where they change."""
-        drop = DROPS.get(self.method.edges)
-        if drop is None:
+        if self.method.edges not in DROPS:
             return None
+        drop = find(DROPS[self.method.edges])
         if self.options.get('cached'):
             raise ValueError(
                 'cached=True keeps what the first edges gave, so that no '

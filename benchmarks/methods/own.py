@@ -13,7 +13,7 @@ from pyg_ext.nn import ConvStack
 from .. import code, plugins
 from ..errors import UsageError
 from . import source
-from .backbones import BACKBONES, CONVS, Backbone, aliases, plain_edges
+from .backbones import BACKBONES, CONVS, PLAIN, Backbone, aliases
 
 UNIT = 'what its third argument counts'
 SIZES = ('in_channels', 'hidden_channels', 'num_layers', 'out_channels')
@@ -97,7 +97,7 @@ def _backbone(model: Callable[..., torch.nn.Module]) -> Backbone:
         model if stack else Sized(model),
         'num_layers',
         CONVS if stack else UNIT,
-        adjacency=plain_edges,
+        edges=PLAIN,
         sparse_features=False,
         code=code,
     )

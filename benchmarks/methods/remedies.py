@@ -3,7 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyg_ext.nn import NORMS, PoolNet
+from .backbones import BACKBONES, Backbone
+
+# Of pyg_ext, which is not imported for its names (a test compares them):
+NORMS = (
+    *('batch', 'layer', 'pair', 'pair-si', 'pair-scs', 'node', 'mean'),
+    *('group', 'comb', 'message'),
+)
+READOUTS = ('mean', 'sum', 'max', 'attention', 'set2set')
+POOLS = (*READOUTS, 'topk', 'sag', 'diffpool')
 
 
 @dataclass(frozen=True)
@@ -35,11 +43,24 @@ REMEDIES = {
     'virtual': Remedy({'virtual_node': True, 'lin_in': True, 'lin_out': True}),
     'skipnode': Remedy(default={'skip_node': 0.5}),
     'dropmessage': Remedy(default={'message_dropout': 0.5}),
-    **{
-        f'pool-{pool}': Remedy({'pool': pool})
-        for pool in (*PoolNet.READOUTS, *PoolNet.POOLINGS)
-    },
+    **{f'pool-{pool}': Remedy({'pool': pool}) for pool in POOLS},
     'pool': Remedy({'aggr': 'max', 'project': True}),
     'lstm': Remedy({'aggr': 'lstm', 'project': False}),
     'unsupervised': Remedy(),  # trained by pairs of nodes, without labels
 }
+
+
+def backbones_of(remedy: str) -> list[str]:
+    """The built-in backbones that know a remedy."""
+    return [n for n, b in BACKBONES.items() if knows(b, remedy)]
+
+
+def knows(backbone: Backbone, remedy: str) -> bool:
+    """Whether a remedy can be added to a backbone."""
+    if remedy == 'unsupervised':  # which needs a graph, and goes by itself
+        return not (backbone.joins_points or backbone.transductive)
+    asks = {*REMEDIES[remedy].fixed, *REMEDIES[remedy].default}
+    if backbone.pools:
+        asks -= {'pool'}
+    known = backbone.takes
+    return asks <= {*(backbone.parameters() if known is None else known)}

@@ -1,22 +1,19 @@
-import inspect
 import itertools
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-
-import torch
 
 from pyg_ext.nn import ConvStack, PoolNet
 from pyg_ext.transforms import AddRandomWalkEdges
 from pyg_ext.utils import similarity_graph
 
 from ..errors import UsageError, check_words, find_name
+from ..late import find
 from ..values import ANY, Kind, kind_of
 from . import own
-from .backbones import Backbone, aliases
+from .backbones import Backbone, aliases, annotations
 from .edges import DROPS, EDGES, GRAPH, REWIRINGS, SIMILARITIES
-from .remedies import REMEDIES
+from .remedies import REMEDIES, knows
 
 # Of networks for whole graphs:
 POOLED = {
@@ -46,11 +43,11 @@ class Method:
         """What a recipe may set on the model."""
         data = {'in_channels', 'out_channels', 'edge_dim'}
         fixed = {*data, self.backbone.depth, *self.keywords}
-        known = _parameters(self.backbone.model)
+        known = self.backbone.parameters()
         if 'pool' in self.keywords:
             known |= POOLED
         if self.backbone.code is not None:  # of its own arguments, anything
-            usual = _annotations(ConvStack)
+            usual = annotations(ConvStack)
             known = {k: usual.get(k, ANY) for k in known}
         return {k: kind_of(k, a) for k, a in known.items() if k not in fixed}
 
@@ -59,10 +56,10 @@ class Method:
         if self.edges is None:
             return {}
         if self.edges in SIMILARITIES:
-            known = _annotations(similarity_graph)
-            known |= _annotations(AddRandomWalkEdges)
+            known = annotations(similarity_graph)
+            known |= annotations(AddRandomWalkEdges)
         else:
-            known = _annotations({**REWIRINGS, **DROPS}[self.edges])
+            known = annotations(find({**REWIRINGS, **DROPS}[self.edges]))
         return {k: kind_of(k, a) for k, a in known.items() if k not in GRAPH}
 
     @property
@@ -73,35 +70,7 @@ class Method:
     @property
     def sees_edges(self) -> bool:
         """Whether the model can take features of edges."""
-        return 'edge_dim' in _parameters(self.backbone.model)
-
-
-def _parameters(model: Callable[..., torch.nn.Module]) -> dict[str, Any]:
-    """What a model's constructor takes, and its convolutions'."""
-    known = _annotations(model)
-    if hasattr(model, 'init_conv'):
-        known |= _annotations(model.init_conv)
-    return {k: a for k, a in known.items() if k not in ('self', 'last')}
-
-
-def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
-    parameters = inspect.signature(function).parameters.values()
-    return {
-        p.name: p.annotation for p in parameters if p.kind != p.VAR_KEYWORD
-    }
-
-
-def backbones_of(remedy: str) -> list[str]:
-    """The backbones that know a remedy."""
-    return [n for n, b in own.known().items() if _knows(b, remedy)]
-
-
-def _knows(backbone: Backbone, remedy: str) -> bool:
-    if remedy == 'unsupervised':  # which needs a graph, and goes by itself
-        return not (backbone.joins_points or backbone.transductive)
-    asks = {*REMEDIES[remedy].fixed, *REMEDIES[remedy].default}
-    known = {*_parameters(backbone.model)}
-    return asks <= (known | {*POOLED} if backbone.pools else known)
+        return 'edge_dim' in self.backbone.parameters()
 
 
 def expand(text: str) -> list[str]:
@@ -150,7 +119,7 @@ def parse(spec: str) -> Method:
         for part in (*more, *rest)
     ]
     remedies = [remedy for remedy in remedies if remedy != 'none']
-    known = _parameters(backbones[name].model)
+    known = backbones[name].parameters()
     keywords: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     if 'hidden_channels' in known:
@@ -173,7 +142,7 @@ def parse(spec: str) -> Method:
             edges = remedy
             continue
         fixed, default = REMEDIES[remedy].fixed, REMEDIES[remedy].default
-        if not _knows(backbones[name], remedy):
+        if not knows(backbones[name], remedy):
             raise UsageError(f'{name} has no remedy {remedy!r} ({spec})')
         clash = any(
             keywords.get(key, value) != value for key, value in fixed.items()

@@ -20,6 +20,7 @@ from ..methods.network import Network
 from ..methods.spec import Method, parse
 from ..output import write_text
 from ..values import KEYS, Kind, check, read_file, whole
+from . import files
 from .recipe import (
     BATCHES,
     OBJECTIVE,
@@ -30,7 +31,7 @@ from .recipe import (
 )
 from .recipe import KINDS as RECIPE
 
-FOLDER = Path(__file__).with_name('presets')
+FOLDER = files.PRESETS
 NOTHING = Data(edge_index=torch.empty(2, 0).long(), num_nodes=1)
 BATCH_KEYS = {key for keys in BATCHES.values() for key in keys}
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Recipe)}
@@ -100,7 +101,7 @@ REGISTERED: dict[str, Preset] = {}
 
 def names() -> list[str]:
     """The names of all built-in presets."""
-    return sorted(path.stem for path in FOLDER.glob('*.yaml'))
+    return files.names(FOLDER)
 
 
 def read(name: str) -> Preset:

@@ -13,10 +13,10 @@ from ..errors import UsageError, find_name, unknown
 from ..methods import own, spec
 from ..methods.edges import EDGES
 from ..values import read_file
-from . import presets
+from . import files, presets
 from .recipe import KINDS, OBJECTIVE_KINDS
 
-FOLDER = Path(__file__).with_name('spaces')
+FOLDER = files.SPACES
 MEANT = (
     'a list of values, or {low: 0.1, high: 0.9} with log: true or a step, if '
     'you like'
@@ -94,7 +94,7 @@ class Content(BaseModel):
 
 def names() -> list[str]:
     """The names of all built-in spaces."""
-    return sorted(path.stem for path in FOLDER.glob('*.yaml'))
+    return files.names(FOLDER)
 
 
 @cache

@@ -8,8 +8,12 @@ from torch_geometric.typing import OptTensor
 from torch_geometric.utils import scatter
 
 from pyg_ext.metrics.graphs import Graphs
+from pyg_ext.metrics.shared import shared
+from pyg_ext.utils.checks import has_values
+from pyg_ext.utils.threads import in_threads
 
 BLOCK_BYTES = 2**24  # of temporary values at a time
+MANY = 2**18  # values of edges for which it pays to load compiled code
 
 
 def largest(x: Tensor, dim: int) -> Tensor:
@@ -48,6 +52,7 @@ def varies(spread: Tensor, mean: Tensor, dtype: torch.dtype) -> Tensor:
     return spread > torch.finfo(dtype).eps * mean.abs()
 
 
+@shared
 def augmented_degree(
     edge_index: Tensor, edge_weight: OptTensor, size: int
 ) -> Tensor:
@@ -63,7 +68,12 @@ def rows_at_a_time(channels: int) -> int:
 
 
 def blocks(x: Tensor, size: int) -> Iterator[slice]:
-    """Slices of so many rows that a block of features stays in the cache."""
+    """Slices of so many rows that a block of features stays in the cache; of
+    all rows where a gradient is to come, which each block would have of the
+    size of all.
+    """
+    if x.requires_grad and torch.is_grad_enabled():
+        return iter([slice(0, size)])
     share = 16 if x.device.type == 'cpu' else 1
     rows = max(rows_at_a_time(x.size(1)) // share, 1)
     return (slice(i, i + rows) for i in range(0, size, rows))
@@ -75,6 +85,8 @@ def squared_differences(
     r"""The squared distance along each edge in float64,
     :math:`(|\mathcal{E}|)`, of rows times :obj:`scale` if given.
     """
+    if edge_index.size(1) * x.size(1) >= MANY and _bare(x, scale):
+        return _compiled_differences(x.detach(), edge_index, scale)
     # Small results among large temporaries would break up the memory, so all
     # have their place from the start.
     out = x.new_empty(edge_index.size(1), dtype=torch.double)
@@ -88,6 +100,41 @@ def squared_differences(
     return out
 
 
+def _bare(*tensors: OptTensor) -> bool:
+    """Whether compiled code can take tensors: on the CPU, with values, and
+    without a gradient.
+    """
+    given = [tensor for tensor in tensors if tensor is not None]
+    within = torch._C._are_functorch_transforms_active()
+    grad = torch.is_grad_enabled()
+    return (
+        has_values(*given)
+        and not within
+        and all(t.device.type == 'cpu' for t in given)
+        and not (grad and any(t.requires_grad for t in given))
+    )
+
+
+def _compiled_differences(
+    x: Tensor, edge_index: Tensor, scale: OptTensor
+) -> Tensor:
+    from pyg_ext.metrics import edge_kernel  # loads numba
+
+    if x.dtype not in (torch.float, torch.double):
+        x = x.float()  # of half precision
+    if scale is None:
+        scale = x.new_ones(len(x), dtype=torch.double)
+    out = x.new_empty(edge_index.size(1), dtype=torch.double)
+    ends = (vector.contiguous().numpy() for vector in edge_index)
+    in_threads(
+        edge_kernel.squared_differences,
+        (*ends, out.numpy()),
+        (x.contiguous().numpy(), scale.detach().contiguous().numpy()),
+    )
+    return out
+
+
+@shared
 def row_norms(x: Tensor) -> Tensor:
     """The length of each row in float64, ``[N]``."""
     norm = x.new_empty(len(x), dtype=torch.double)
@@ -96,6 +143,7 @@ def row_norms(x: Tensor) -> Tensor:
     return norm
 
 
+@shared
 def unit_scale(x: Tensor) -> tuple[Tensor, Tensor]:
     """Features in range, and what makes each of their rows of length one, and
     is zero for a row of zeros, in float64, ``[N]``.

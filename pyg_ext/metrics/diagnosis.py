@@ -8,9 +8,14 @@ from torch_geometric.typing import OptTensor
 
 from pyg_ext.metrics.probe import OverSmoothingProbe
 from pyg_ext.nn.models import SGC, DecoupledNet
-from pyg_ext.utils.checks import check_count
+from pyg_ext.utils.checks import check_count, check_real
 
 FALL = 0.2  # of what the first state has is left where nodes got alike
+
+DEEPER = (
+    'residual, initial or dense connections, jumping knowledge, a norm ahead '
+    'of each layer, or no weight decay before it learns'
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,8 @@ def diagnose(
       edge away, whichever is more. A gradient that is lost with depth makes
       all of these small, and nodes that got alike depend on near and far
       ones much the same, so that neither shows here. **Under-reaching**: it
-      does not depend on them at all.
+      does not depend on them at all. (If it depends on none of these, that
+      is a vanishing gradient; if they are infinite, nothing is said.)
     * **overfitting**: :obj:`train_score` is more than :obj:`gap_above` better
       than :obj:`val_score`.
 
@@ -144,9 +150,20 @@ def diagnose(
 
     Raises:
         IndexError: If the probe has seen no such step.
-        ValueError: If :obj:`jacobian` is no vector or has no number at the
-            :obj:`distance`, or on a distance without it.
+        ValueError: If a threshold is no number, if :obj:`jacobian` is no
+            vector of norms or has no number at the :obj:`distance`, or on a
+            distance without it.
     """
+    for name, value in (
+        ('smooth_below', smooth_below),
+        ('rank_below', rank_below),
+        ('gradient_below', gradient_below),
+        ('activation_below', activation_below),
+        ('gap_above', gap_above),
+        ('fits_above', fits_above),
+        ('squashed_below', squashed_below),
+    ):
+        check_real(name, value)
     if jacobian is not None:
         jacobian, distance = _check_jacobian(jacobian, distance)
     elif distance is not None:
@@ -172,10 +189,8 @@ def diagnose(
         ]
         if jacobian is not None:
             checks.append(_squashing(jacobian, distance, squashed_below))
-    return Diagnosis(
-        tuple(check for check in checks if check is not None),
-        train_score if unlearned else None,
-    )
+    found = {check.name: check for check in checks if check is not None}
+    return Diagnosis(tuple(found.values()), train_score if unlearned else None)
 
 
 def _not_finite(rows: list[dict[str, Any]]) -> Finding | None:
@@ -207,8 +222,7 @@ def _gradient(
         return Finding(
             'vanishing gradient',
             evidence,
-            'residual, initial or dense connections, jumping knowledge, a '
-            'norm ahead of each layer, or no weight decay before it learns',
+            DEEPER,
         )
     if infinite or start * below > end:
         return Finding(
@@ -266,20 +280,30 @@ def _check_jacobian(
         or not jacobian.is_floating_point()
         or jacobian.dim() != 1
     ):
+        kind = getattr(jacobian, 'dtype', type(jacobian).__name__)
         raise ValueError(
             f'jacobian must be what jacobian_by_distance returns, a vector '
-            f'(got {type(jacobian).__name__} of shape '
+            f'of floating point numbers (got {kind} of shape '
             f'{[*getattr(jacobian, "shape", [])]})'
         )
     values = jacobian.tolist()
+    if any(value < 0.0 for value in values):
+        raise ValueError(
+            f'jacobian must hold norms, at least zero (got {min(values)})'
+        )
     known = [k for k, value in enumerate(values) if not isnan(value)]
-    most = max(known, default=0)
-    distance = most if distance is None else distance
+    if distance is None:
+        distance = max(known, default=0)
+        if distance < 2:
+            raise ValueError(
+                f'jacobian must have a number at a distance of 2 or more '
+                f'(got {values})'
+            )
     check_count('distance', distance, 2)
     if distance not in known:
         raise ValueError(
             f'jacobian must have a number at the distance of {distance} (got '
-            f'numbers up to {most})'
+            f'{values})'
         )
     return values, distance
 
@@ -287,12 +311,22 @@ def _check_jacobian(
 def _squashing(
     jacobian: list[float], distance: int, below: float
 ) -> Finding | None:
-    near, far = max(jacobian[:2]), jacobian[distance]
+    near = max((v for v in jacobian[:2] if not isnan(v)), default=nan)
+    far = jacobian[distance]
+    if not isfinite(near) or isinf(far):
+        return None  # nothing to compare, or too large to
+    if near == 0.0 and far == 0.0:
+        return Finding(
+            'vanishing gradient',
+            f'the output changes neither with features of the node and next '
+            f'to it nor with those {distance} edges away.',
+            DEEPER,
+        )
     evidence = (
         f'the output changes by {far:.1e} with features {distance} edges '
         f'away, and by {near:.1e} with those of the node or next to it.'
     )
-    if far == 0.0 and near > 0.0:
+    if far == 0.0:
         return Finding(
             'under-reaching',
             evidence,

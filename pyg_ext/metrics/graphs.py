@@ -33,6 +33,8 @@ class Graphs:
         """What a function gives for each graph: one value, ``[G]``, or a
         tuple of some. A tensor of all nodes is split into their rows.
         """
+        if len(self) == 1:  # the tensors themselves, which may be shared
+            values = [[v] if isinstance(v, Tensor) else v for v in values]
         sizes = self.sizes.tolist()
         split = [
             v.split(sizes) if isinstance(v, Tensor) else v for v in values

@@ -83,15 +83,21 @@ def jacobian_by_distance(
         ValueError: If :obj:`max_distance` is negative, :obj:`num_samples` not
             between one and the number of targets, :obj:`num_projections` less
             than one, on :obj:`targets` that are no nodes, or if the model
-            returns anything but floating point rows, one for each node.
+            is none, or returns anything but floating point rows with a
+            gradient, one for each node.
 
     Shapes:
         - **input:** node features :math:`(|\mathcal{V}|, F)`, edge indices
           :math:`(2, |\mathcal{E}|)` or a sparse adjacency
         - **output:** float64, :math:`(K + 1)` for distances from zero to
-          :math:`K`; NaN at a distance of no pair
+          :math:`K`; NaN at a distance of no pair, and at all if features
+          are not finite
     """
-    x = dense_features(x).detach().requires_grad_()
+    if not callable(model):
+        raise ValueError(
+            f'model must be called as model(x, edge_index) (got {model!r})'
+        )
+    x = dense_features(x)
     edges, _, size = edge_list(edge_index, None, len(x))
     if max_distance is not None:
         check_count('max_distance', max_distance, 0)
@@ -105,7 +111,8 @@ def jacobian_by_distance(
     adj = adjacency(edges.flip(0), None, size)  # against the edges
     total = np.zeros(size + 1)  # of the norms at each distance
     count = np.zeros(size + 1)
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
+        x = x.detach().clone().requires_grad_()
         out = _check_output(model(x, edge_index, **kwargs), size)
         for target in targets.tolist():
             norms = _norms(out[target], x, num_projections, generator)
@@ -117,7 +124,8 @@ def jacobian_by_distance(
         max_distance = max(int((count > 0).sum()) - 1, 0)
     mean = np.full(max_distance + 1, np.nan)
     there = np.flatnonzero(count[: max_distance + 1])
-    mean[there] = total[there] / count[there]
+    if x.isfinite().all():
+        mean[there] = total[there] / count[there]
     return to_tensor(mean, x.device)
 
 
@@ -135,6 +143,11 @@ def _check_output(out: Any, size: int) -> Tensor:
             f'{size} nodes (got {kind} of shape '
             f'{[*getattr(out, "shape", [])]})'
         )
+    if not out.requires_grad:
+        raise ValueError(
+            'the output of the model must have a gradient (got one that is '
+            'detached, was computed under no_grad, or is a constant)'
+        )
     return out.flatten(1) if out.dim() > 1 else out.view(-1, 1)
 
 
@@ -148,8 +161,6 @@ def _norms(
     features, ``[N]``.
     """
     squares = x.new_zeros(len(x), dtype=torch.double)
-    if not row.requires_grad:  # it does not depend on the features
-        return squares.cpu().numpy()
     directions = torch.eye(len(row))
     if num_projections is not None:
         directions = torch.randn(

@@ -14,10 +14,12 @@ from pyg_ext.metrics.blocks import (
 from pyg_ext.metrics.components import components
 from pyg_ext.metrics.graphs import Graphs
 from pyg_ext.metrics.per_graph import per_graph
+from pyg_ext.metrics.shared import shared
 from pyg_ext.utils import CSRTensor
 from pyg_ext.utils.checks import check_count
 
 
+@shared
 def _cosine_distances(x: Tensor, edge_index: Tensor) -> Tensor:
     x, scale = unit_scale(x)
     return squared_differences(x, edge_index, scale) / 2

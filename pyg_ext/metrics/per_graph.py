@@ -10,6 +10,7 @@ from torch_geometric.utils import is_sparse
 
 from pyg_ext.metrics.blocks import largest
 from pyg_ext.metrics.graphs import Graphs
+from pyg_ext.metrics.shared import shared
 from pyg_ext.utils import edge_list
 from pyg_ext.utils.checks import check_count, check_features, check_vector
 
@@ -43,7 +44,7 @@ def per_graph(measure: Callable) -> Callable:
         if 'y' in given:
             given['y'] = check_vector('y', given['y'], len(x))
         if edges is not None and given['edge_index'] is not edges.default:
-            given['edge_index'], weight, _ = edge_list(
+            given['edge_index'], weight, _ = _edges(
                 given['edge_index'], given.get('edge_weight'), len(x)
             )
             if 'edge_weight' in given:
@@ -78,7 +79,7 @@ def check_graphs(
     if batch is None:
         if batch_size is not None:
             raise ValueError(f'batch_size needs batch (got {batch_size})')
-        return x.new_zeros(len(x), dtype=torch.long), 1
+        return _one_graph(x), 1
     if batch_size is not None:
         check_count('batch_size', batch_size, 0)
     batch = check_vector('batch', batch, len(x), batch_size, 'graphs')
@@ -106,14 +107,7 @@ def _values(
     x = given['x']
     if x.numel() == 0:
         return [nan_of(x).repeat(batch_size)] * 2
-    present, index, sizes = batch.unique_consecutive(
-        return_inverse=True, return_counts=True
-    )
-    graphs = Graphs(index, sizes)
-    infinite = ~largest(x, 1).isfinite().view(-1)
-    valid = graphs.sum(infinite.double()) == 0.0
-    if not valid.all():
-        given['x'] = x.masked_fill(~valid[index].view(-1, 1), 0.0)
+    given['x'], graphs, present, valid = _finite(x, batch)
     values = measure(**given, graphs=graphs)
     values = values if isinstance(values, tuple) else (values,)
     valid = valid & ~values[0].isnan()
@@ -122,6 +116,31 @@ def _values(
         nothing.index_put((present,), value.where(valid, torch.nan))
         for value in values
     ]
+
+
+_edges = shared(edge_list)
+
+
+@shared
+def _one_graph(x: Tensor) -> Tensor:
+    """The graph of each node, where there is one only."""
+    return x.new_zeros(len(x), dtype=torch.long)
+
+
+@shared
+def _finite(x: Tensor, batch: Tensor) -> tuple[Tensor, Graphs, Tensor, Tensor]:
+    """Features that are zero in graphs where some are not finite; graphs, the
+    numbers of those that have nodes, and whether all of theirs are finite.
+    """
+    present, index, sizes = batch.unique_consecutive(
+        return_inverse=True, return_counts=True
+    )
+    graphs = Graphs(index, sizes)
+    infinite = ~largest(x, 1).isfinite().view(-1)
+    valid = graphs.sum(infinite.double()) == 0.0
+    if not valid.all():
+        x = x.masked_fill(~valid[index].view(-1, 1), 0.0)
+    return x, graphs, present, valid
 
 
 def _sort(given: dict[str, Any], batch: Tensor) -> Tensor:

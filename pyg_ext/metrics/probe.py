@@ -24,6 +24,7 @@ from pyg_ext.metrics.pair_distances import (
     smv,
 )
 from pyg_ext.metrics.rank import effective_rank, numerical_rank
+from pyg_ext.metrics.shared import sharing
 from pyg_ext.metrics.smooth_distance import smooth_distance
 from pyg_ext.nn.hidden_state import HiddenState
 from pyg_ext.nn.reversible import ReversibleSequential
@@ -68,8 +69,10 @@ KNOWN = {
 
 
 def _root_mean_square(x: Tensor) -> float:
-    x, scale = in_range(x.detach().double().reshape(1, -1))
-    return (x.square().mean().sqrt() * scale).item()
+    x = x.detach() if x.is_floating_point() else x.double()
+    x, scale = in_range(x.reshape(1, -1))
+    norm = torch.linalg.vector_norm(x, dtype=torch.double)
+    return (norm / x.numel() ** 0.5 * scale).item()
 
 
 def _in_backward() -> bool:
@@ -284,12 +287,16 @@ class OverSmoothingProbe:
         }
         self._now.append(row)
         self.rows.append(row)
-        kind = state.device.type
-        with torch.no_grad(), torch.autocast(kind, enabled=False):
+        kind, state = state.device.type, state.detach()
+        with (
+            sharing(),
+            torch.no_grad(),
+            torch.autocast(kind, enabled=False),
+        ):
             for measure, function in self.measures.items():
                 other = edges if 'edge_index' in function.keywords else {}
                 try:
-                    row[measure] = float(function(state.detach(), **other))
+                    row[measure] = float(function(state, **other))
                 except Exception as error:
                     if hasattr(error, 'add_note'):  # Python 3.11
                         error.add_note(

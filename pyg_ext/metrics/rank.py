@@ -4,8 +4,10 @@ from torch import Tensor
 from pyg_ext.metrics.blocks import in_range, rows_at_a_time
 from pyg_ext.metrics.graphs import Graphs
 from pyg_ext.metrics.per_graph import per_graph
+from pyg_ext.metrics.shared import shared
 
 
+@shared
 def _singular_values(x: Tensor) -> Tensor:
     """In float64, by triangular factors of blocks of rows."""
     factor = x.new_zeros(0, x.size(1), dtype=torch.double)

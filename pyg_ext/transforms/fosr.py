@@ -30,13 +30,15 @@ class FoSR(Rewiring):
         \rangle}{\sum_i d_i} \sqrt{\mathbf{d}} \right), \qquad \mathbf{x}
         \leftarrow \frac{\mathbf{x}}{{\| \mathbf{x} \|}_2}.
 
-    It joins components as well, but isolated nodes last, whose entry of
-    :math:`\mathbf{x}` is zero. It ends early where all nodes are joined.
+    It joins components of a graph as well, but isolated nodes last, whose
+    entry of :math:`\mathbf{x}` is zero. It ends early where all nodes are
+    joined.
 
     The paper hands new edges to a relational network, as a type of their own;
     they are the last ones of :obj:`data.edge_index`. What is kept of edges
     and their attributes is as in :class:`SDRF`. Each graph of a
-    :class:`~torch_geometric.data.Batch` is treated by itself.
+    :class:`~torch_geometric.data.Batch`, or of a vector :obj:`data.batch`, is
+    treated by itself.
 
     An iteration takes :math:`O(|\mathcal{V}| \log |\mathcal{V}| +
     |\mathcal{E}|)`.

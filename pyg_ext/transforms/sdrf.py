@@ -33,8 +33,8 @@ class SDRF(Rewiring):
     there, has one dimension and fractions) have no part in it, and are 1 for
     a new edge; all other attributes of edges are kept as in
     :class:`AddRandomWalkEdges`, with zeros for a new one. Loops stay and
-    count nowhere. Each graph of a :class:`~torch_geometric.data.Batch` is
-    treated by itself.
+    count nowhere. Each graph of a :class:`~torch_geometric.data.Batch`, or
+    of a vector :obj:`data.batch`, is treated by itself.
 
     Curvatures are computed again where an edge changed them only. An
     iteration takes the product of the degrees of both ends, times what one

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 
-def compiled(loop: Callable) -> Callable:
+def compiled(loop: Callable, reorder: bool = False) -> Callable:
     """Compiles a loop over arrays, which checks no index and may run beside
     other threads.
 
@@ -15,16 +15,22 @@ def compiled(loop: Callable) -> Callable:
     these sources: numba by itself does not see that a function which a loop
     calls has changed in another file. Where no folder can be written, each
     process compiles anew.
+
+    Args:
+        loop: The loop.
+        reorder: Whether sums may be in another order, so that one instruction
+            adds several numbers; no other rounding changes.
     """
     from numba import config, njit  # slow to load
 
     given = config.CACHE_DIR
+    options = {'nogil': True, 'fastmath': {'reassoc'} if reorder else False}
     folder = _folder(given, bool(config.BOUNDSCHECK))
     if folder is None:
-        return njit(nogil=True)(loop)
+        return njit(**options)(loop)
     config.CACHE_DIR = str(folder)
     try:
-        return njit(nogil=True, cache=True)(loop)
+        return njit(**options, cache=True)(loop)
     finally:
         config.CACHE_DIR = given
 

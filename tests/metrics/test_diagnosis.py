@@ -263,7 +263,13 @@ def test_squashing_of_numbers(cora):
     assert say([1.0, 0.1, 0.02], squashed_below=0.1) == ('over-squashing',)
     assert say([1.0, 0.1, 0.02, float('nan')]) == ()
     assert say([1.0, 0.1, 0.0]) == ('under-reaching',)
-    assert say([0.0, 0.0, 0.0]) == ()  # nothing arrives from anywhere
+    assert say([float('nan'), 0.1, 9e-4]) == ('over-squashing',)
+    assert say([0.1, float('nan'), 9e-4]) == ('over-squashing',)
+    inf = float('inf')
+    for values in ([inf, 1.0, 1.0], [1.0, inf, 1.0], [1.0, 1.0, inf]):
+        assert say(values) == ()  # no share can be told
+    # Nothing arrives from anywhere:
+    assert say([0.0, 0.0, 0.0]) == ('vanishing gradient',)
 
 
 def test_errors_of_squashing(cora):
@@ -275,10 +281,19 @@ def test_errors_of_squashing(cora):
         diagnose(probe, distance=3)
     with pytest.raises(ValueError, match='number at the distance of 2'):
         diagnose(probe, jacobian=some, distance=2)
-    with pytest.raises(ValueError, match=r'numbers up to 3'):
+    with pytest.raises(ValueError, match='number at the distance of 4'):
         diagnose(probe, jacobian=some, distance=4)
     with pytest.raises(ValueError, match='distance must be at least 2'):
-        diagnose(probe, jacobian=some[:2])
+        diagnose(probe, jacobian=some, distance=1)
+    for number in range(3):
+        with pytest.raises(ValueError, match='at a distance of 2 or more'):
+            diagnose(probe, jacobian=some[:number])
+    with pytest.raises(ValueError, match=r'at least zero \(got -0.5\)'):
+        diagnose(probe, jacobian=some - 1.0)
+    with pytest.raises(ValueError, match='squashed_below must be a number'):
+        diagnose(probe, jacobian=some, squashed_below='a')
+    with pytest.raises(ValueError, match='gap_above must be a number'):
+        diagnose(probe, gap_above=None)
     for wrong in (some.view(2, 2), [1.0, 2.0, 3.0], some.long()):
         with pytest.raises(ValueError, match='jacobian must be what'):
             diagnose(probe, jacobian=wrong)

@@ -147,11 +147,41 @@ def test_dtype_and_kinds_of_edges(graph):
 
 
 def test_output_that_does_not_depend_on_features():
+    bias = torch.ones(2, requires_grad=True)
+
     def constant(x, edge_index):
-        return torch.ones(len(x), 2)
+        return bias.expand(len(x), 2)
 
     found = jacobian_by_distance(constant, torch.ones(4, 3), CHAIN)
     assert found.tolist() == [0, 0, 0, 0]
+
+
+def test_without_gradients(graph):
+    """Under inference mode as ever; of a network that is, nothing is said."""
+    torch.manual_seed(0)
+    model, edges = GCN(graph.num_features, 4, 2, 3), graph.edge_index
+    x = graph.x.float()
+    expected = jacobian_by_distance(model, x, edges)
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            assert torch.equal(jacobian_by_distance(model, x, edges), expected)
+            made = x + 0.0
+            found = jacobian_by_distance(model, made, edges)
+            assert torch.equal(found, expected)
+    for asleep in (
+        lambda x, edges: model(x, edges).detach(),
+        torch.no_grad()(model.forward),
+    ):
+        with pytest.raises(ValueError, match='must have a gradient'):
+            jacobian_by_distance(asleep, x, edges)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_features_that_are_not_finite(graph, value):
+    x = graph.x.clone()
+    x[3, 0] = value
+    found = jacobian_by_distance(lambda x, _: 2.0 * x, x, graph.edge_index)
+    assert found.isnan().all()
 
 
 def test_small_graphs():
@@ -214,5 +244,7 @@ def test_errors(graph):
     ):
         with pytest.raises(ValueError, match='one for each of the 16 nodes'):
             call(model)
+    with pytest.raises(ValueError, match=r'called as model\(x, edge_index\)'):
+        call(None)
     with pytest.raises(ValueError, match='nodes from 0 to 3'):
         jacobian_by_distance(lambda x, _: x, graph.x[:4], graph.edge_index)

@@ -191,6 +191,56 @@ def test_blocks_change_nothing(data, monkeypatch):
     assert torch.allclose(torch.stack(before), torch.stack(after))
 
 
+@pytest.mark.parametrize('name', ON_EDGES)
+@pytest.mark.parametrize('dtype', [torch.half, torch.float, torch.double])
+@pytest.mark.parametrize('channels', [1, 4, 7])
+def test_compiled_code_changes_nothing(name, dtype, channels, monkeypatch):
+    data = made(channels=channels)
+    data.x = data.x.to(dtype)
+    data.edge_index = data.edge_index.repeat(1, 2)  # with double edges
+    data.edge_index[:, :2] = 0  # and loops
+    before = call(metrics, name, data)
+    monkeypatch.setattr('pyg_ext.metrics.blocks.MANY', 0)
+    monkeypatch.setattr('torch.get_num_threads', lambda: 2)
+    assert torch.allclose(before, call(metrics, name, data), rtol=1e-12)
+    equal = data.x[:1].expand(60, -1)
+    if name in ('dirichlet_energy', 'mad', 'mad_rusch'):
+        assert getattr(metrics, name)(equal, data.edge_index) == 0.0
+    none = torch.empty(2, 0, dtype=torch.long)
+    value = getattr(metrics, name)(data.x, none)
+    monkeypatch.undo()
+    other = getattr(metrics, name)(data.x, none)
+    assert value == other or (value.isnan() and other.isnan())
+
+
+def nodes_of(value):
+    """How many steps a backward pass from a value has."""
+    seen, next_ones = set(), [value.grad_fn]
+    while next_ones:
+        node = next_ones.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            next_ones += [one for one, _ in node.next_functions]
+    return len(seen)
+
+
+@pytest.mark.parametrize(
+    'name', ['dirichlet_energy', 'mad', 'mad_rusch', 'rayleigh_quotient']
+)
+def test_a_gradient_takes_no_blocks(name, monkeypatch):
+    """Each would have one of the size of all features."""
+    monkeypatch.setattr('pyg_ext.metrics.blocks.BLOCK_BYTES', 1)
+    numbers = set()
+    for size in (20, 60):
+        data = made(size)
+        bare = getattr(metrics, name)(data.x, data.edge_index)
+        data.x.requires_grad_()
+        value = getattr(metrics, name)(data.x, data.edge_index)
+        assert torch.equal(value, bare)
+        numbers.add(nodes_of(value))
+    assert len(numbers) == 1
+
+
 def test_what_each_sees(data):
     """Their blind spots, as their docstrings say."""
     edges = data.edge_index

@@ -1,5 +1,6 @@
 import copy
 import gc
+import inspect
 import sys
 import weakref
 
@@ -13,7 +14,8 @@ from torch_geometric.nn import GCN as StockGCN
 from torch_geometric.nn import GCNConv
 
 from pyg_ext import metrics
-from pyg_ext.metrics import OverSmoothingProbe, linear_probe
+from pyg_ext.metrics import OverSmoothingProbe, linear_probe, shared
+from pyg_ext.metrics.probe import DEFAULT
 from pyg_ext.nn import (
     DAGNN,
     GCN,
@@ -27,6 +29,34 @@ from pyg_ext.nn import (
     RevGNN,
 )
 from pyg_ext.utils import gcn_adj
+
+
+def test_measures_share_what_they_compute_alike(graph, monkeypatch):
+    """And give what each gives alone, to the last bit."""
+    states, calls = [], []
+    decompose = torch.linalg.svdvals
+    monkeypatch.setattr(
+        torch.linalg, 'svdvals', lambda x: calls.append(x) or decompose(x)
+    )
+    model = GCN(5, 8, 4, 2, norm='batch').double()
+    for module in model.modules():
+        if isinstance(module, HiddenState):
+            module.register_forward_hook(
+                lambda module, inputs, out: states.append(out.detach())
+            )
+    x = graph.x.double()
+    names = [*DEFAULT, 'mad_rusch', 'smooth_distance', 'feature_correlation']
+    with OverSmoothingProbe(model, graph.edge_index, names) as probe:
+        model(x, graph.edge_index)
+    assert len(calls) == len(states) == 3
+    for row, state in zip(probe.rows, states, strict=True):
+        for name in names:
+            measure = getattr(metrics, name)
+            asked = inspect.signature(measure).parameters
+            given = [graph.edge_index] if 'edge_index' in asked else []
+            assert row[name] == measure(state, *given).item()
+    assert shared.MEMO.get() is None
+
 
 COUNTS = [
     (GCN(5, 8, 4, 2), 3),

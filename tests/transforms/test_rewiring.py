@@ -294,6 +294,31 @@ def test_batch(transform):
 
 
 @pytest.mark.parametrize('transform', BOTH)
+@pytest.mark.parametrize('sort', [True, False])
+def test_graphs_of_a_vector(transform, sort):
+    """Components that are graphs are not joined, in whatever order."""
+    rings = [nx.cycle_graph(8), nx.cycle_graph(5), nx.empty_graph(1)]
+    whole = from_networkx(nx.disjoint_union_all(rings))
+    batch = torch.tensor([0] * 8 + [2] * 5 + [3])  # no node is of graph 1
+    order = torch.arange(14)
+    if not sort:
+        order = torch.randperm(14, generator=torch.Generator().manual_seed(0))
+    place = order.argsort()
+    data = Data(edge_index=place[whole.edge_index], batch=batch[order])
+    change = transform(4, seed=0)
+    found = change(data).edge_index
+    assert (data.batch[found[0]] == data.batch[found[1]]).all()
+    alone = [change(from_networkx(ring)).edge_index for ring in rings]
+    alone = torch.cat([alone[0], alone[1] + 8], dim=1)
+    if sort:
+        assert pairs(found) == pairs(alone)
+    assert found.size(1) > whole.num_edges
+    data.batch[order == 0] = 2
+    with pytest.raises(ValueError, match='join nodes of one graph'):
+        change(data)
+
+
+@pytest.mark.parametrize('transform', BOTH)
 def test_small_graphs(transform):
     change = transform(3, seed=0)
     for data in (

@@ -1,3 +1,5 @@
+import math
+
 from torch import Tensor
 from torch.nn import Linear, ModuleList
 from torch_geometric.nn import AntiSymmetricConv, GCNConv
@@ -48,7 +50,7 @@ class ADGN(GraphModel):
 
     Raises:
         ValueError: If :obj:`epsilon` is not above zero, or :obj:`gamma` below
-            zero, and as in :class:`GraphModel`.
+            zero, or one infinite, and as in :class:`GraphModel`.
 
     Shapes are those of :class:`GraphModel`.
     """
@@ -72,10 +74,14 @@ class ADGN(GraphModel):
             *(in_channels, hidden_channels, num_layers, out_channels, dropout),
             **kwargs,
         )
-        if not check_real('epsilon', epsilon) > 0.0:
-            raise ValueError(f'epsilon must be above zero (got {epsilon})')
-        if not check_real('gamma', gamma) >= 0.0:
-            raise ValueError(f'gamma must be at least zero (got {gamma})')
+        if not 0.0 < check_real('epsilon', epsilon) < math.inf:
+            raise ValueError(
+                f'epsilon must be finite and above zero (got {epsilon})'
+            )
+        if not 0.0 <= check_real('gamma', gamma) < math.inf:
+            raise ValueError(
+                f'gamma must be finite and at least zero (got {gamma})'
+            )
         self.shared_weights = shared_weights
         self.state = HiddenState()
         self.lin_in = linear(in_channels, hidden_channels)

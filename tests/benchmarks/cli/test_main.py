@@ -203,6 +203,39 @@ def test_list(capsys):
         assert name in text
 
 
+def python(code):
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_list_loads_no_torch(tmp_path):
+    """Nor what another package brings, whose names it shows."""
+    brought = tmp_path / 'other-1.dist-info'
+    brought.mkdir()
+    (brought / 'METADATA').write_text('Name: other\nVersion: 1\n')
+    (brought / 'entry_points.txt').write_text(
+        '[pyg_ext.datasets]\ntheir-data = other:data\n'
+        '[pyg_ext.methods]\ntheir-net = other:Net\n'
+    )
+    text = python(
+        'import sys\n'
+        f'sys.path.append({str(tmp_path)!r})\n'
+        'from benchmarks.cli import main\n'
+        'assert main(["list"]) == 0\n'
+        'assert main(["list", "presets", "--dataset", "cora"]) == 0\n'
+        'print({"torch", "numpy", "pyg_ext", "other"} & {*sys.modules})'
+    )
+    for name in ('gcnii', '+pool-sag', 'their-data', 'their-net'):
+        assert name in text
+    assert text.endswith('set()\n')
+
+
 WRONG = {
     'depth': [
         ('--depths', '', "as in 2,4,8 (got '')"),

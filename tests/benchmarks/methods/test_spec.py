@@ -1,12 +1,15 @@
+import inspect
+
 import pytest
 import torch
 from torch_geometric.data import Data
 
 from benchmarks.errors import UsageError
-from benchmarks.methods import backbones, remedies
+from benchmarks.methods import adjacency, backbones, remedies
 from benchmarks.methods import spec as methods
 from benchmarks.methods.edges import DROPS, EDGES, REWIRINGS, SIMILARITIES
 from benchmarks.methods.network import Network
+from pyg_ext.nn import NORMS, PoolNet
 
 # Remedies that a GCN does not know:
 OTHERS = ('dilated', 'unshared', 'static', 'pool', 'lstm', 'v2')
@@ -21,6 +24,20 @@ SPECS = [
     'mlp+initial+pair',
     'gat+gate+skipnode',
 ]
+
+
+def test_names_are_those_of_the_package():
+    assert (*NORMS,) == remedies.NORMS
+    assert remedies.READOUTS == PoolNet.READOUTS
+    assert (*PoolNet.READOUTS, *PoolNet.POOLINGS) == remedies.POOLS
+
+
+@pytest.mark.parametrize('name', backbones.BACKBONES)
+def test_what_remedies_may_say_is_what_models_take(name):
+    backbone = backbones.BACKBONES[name]
+    assert inspect.isclass(backbone.model)
+    said = {k for r in remedies.REMEDIES.values() for k in r.fixed | r.default}
+    assert {*backbone.takes} == said & {*backbone.parameters()}
 
 
 @pytest.mark.parametrize('spec', SPECS)
@@ -258,7 +275,7 @@ def test_dropped_edges(ring, edges):
 
 
 def test_sums_over_neighbors(ring):
-    adj = backbones.sum_adj(ring.edge_index, None, 20)
+    adj = adjacency.sum_adj(ring.edge_index, None, 20)
     assert torch.equal(adj.to_dense().sum(1), torch.full((20,), 2.0))
 
 

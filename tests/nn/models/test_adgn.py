@@ -76,8 +76,11 @@ def test_specification():
 def test_errors():
     with pytest.raises(ValueError, match=r'at least 1 \(got 0\)'):
         ADGN(5, 8, 0, 2)
-    for epsilon in (0.0, -1.0, float('nan')):
-        with pytest.raises(ValueError, match='epsilon must be above zero'):
+    for epsilon in (0.0, -1.0, float('nan'), float('inf')):
+        with pytest.raises(
+            ValueError, match='epsilon must be finite'
+        ):
             ADGN(5, 8, 2, 2, epsilon=epsilon)
-    with pytest.raises(ValueError, match='gamma must be at least zero'):
-        ADGN(5, 8, 2, 2, gamma=-0.1)
+    for gamma in (-0.1, float('nan'), float('inf')):
+        with pytest.raises(ValueError, match='gamma must be finite and at'):
+            ADGN(5, 8, 2, 2, gamma=gamma)
