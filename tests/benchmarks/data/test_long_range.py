@@ -41,7 +41,7 @@ def test_heterophilous(heterophilous, monkeypatch):
     data = made.read_heterophilous('Roman-empire', small, heterophilous)
     assert is_undirected(data.edge_index)
     assert data.train_mask.shape == (40, 10)
-    monkeypatch.setattr(datasets, 'Sizes', lambda *_: small)
+    monkeypatch.setattr('benchmarks.data.graphs.Sizes', lambda *_: small)
     splits = [
         split_of(datasets.load('roman-empire', heterophilous, seed=seed))
         for seed in (0, 1, 10)
