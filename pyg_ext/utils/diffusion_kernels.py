@@ -32,7 +32,7 @@ ZERO, ONE = np.uint64(0), np.uint64(1)
 HALF, LOW = np.uint64(32), np.uint64(2**32 - 1)
 CHUNK = 2**16  # steps of walks between two checks whether to stop
 LANES = 16  # walks side by side
-SOON, SOONER = np.uint64(8), np.uint64(4)  # pushes ahead of one
+LATER, SOON, SOONER = np.uint64(16), np.uint64(8), np.uint64(4)  # ahead
 LINE = np.uint64(16)  # columns in a line of memory
 PUSHED = 1e-300  # a residual of nothing, which vanishes in any sum
 
@@ -110,6 +110,10 @@ def series_push(seeds, graph, rule, workspace, out, theta, floor):
     """A power series of the transition matrix, step by step: after step
     ``j`` a node gets ``theta[j]`` times its residual, and pushes it if that is
     at least ``floor[j]`` times its degree.
+
+    As in :func:`forward_push`, what joins a list is written behind its end.
+    First those that push are told from the others, most of them in late
+    steps; only their rows are fetched ahead.
     """
     rowptr, col, prob, _, degree = graph
     mass, residuals, touched, frontier, reached, _, stop = workspace
@@ -122,24 +126,39 @@ def series_push(seeds, graph, rule, workspace, out, theta, floor):
         for j in range(len(theta)):
             if stop[0]:
                 return done
-            size = ZERO
+            coefficient = theta[j]
+            low = floor[j] if j + 1 < len(theta) else np.inf
+            count = ZERO
             for i in range(active):
+                soon = np.uint64(frontier[min(i + LATER, active - ONE)])
+                prefetch(residual, soon)
+                prefetch(mass, soon)
+                prefetch(degree, soon)
+                v = np.uint64(frontier[i])
+                value, held = residual[v], mass[v]
+                gain = coefficient * value
+                touched[num] = v
+                num += (held == 0.0) & (gain > 0.0)
+                mass[v] = held + gain
+                pushes = value >= low * degree[v]
+                residual[v] = value if pushes else 0.0
+                frontier[count] = v
+                count += np.uint64(pushes)
+            active = ZERO
+            for i in range(count):
+                soon = np.uint64(frontier[min(i + SOON, count - ONE)])
+                prefetch(rowptr, soon)
+                soon = np.uint64(frontier[min(i + SOONER, count - ONE)])
+                prefetch(col, np.uint64(rowptr[soon]))
+                prefetch(col, np.uint64(rowptr[soon]) + LINE)
                 v = np.uint64(frontier[i])
                 value = residual[v]
                 residual[v] = 0.0
-                gain = theta[j] * value
-                if gain > 0.0:
-                    if mass[v] == 0.0:
-                        touched[num] = v
-                        num += 1
-                    mass[v] += gain
-                if j + 1 == len(theta) or value < floor[j] * degree[v]:
-                    continue
                 first, last = np.uint64(rowptr[v]), np.uint64(rowptr[v + ONE])
                 if first == last:
                     if after[v] == 0.0:
-                        reached[size] = v
-                        size += ONE
+                        reached[active] = v
+                        active += ONE
                     after[v] += value
                     continue
                 share = value / (last - first)
@@ -147,13 +166,12 @@ def series_push(seeds, graph, rule, workspace, out, theta, floor):
                     u = np.uint64(col[e])
                     if weighted:
                         share = value * prob[e]
-                    if after[u] == 0.0:
-                        reached[size] = u
-                        size += ONE
-                    after[u] += share
+                    before = after[u]
+                    reached[active] = u
+                    active += np.uint64(before == 0.0)
+                    after[u] = before + share
             residual, after = after, residual
             frontier, reached = reached, frontier
-            active = size
         start = write_row(done, seed, num, rule, workspace, out, start)
         if start < 0:
             return done

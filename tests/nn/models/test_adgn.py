@@ -77,9 +77,7 @@ def test_errors():
     with pytest.raises(ValueError, match=r'at least 1 \(got 0\)'):
         ADGN(5, 8, 0, 2)
     for epsilon in (0.0, -1.0, float('nan'), float('inf')):
-        with pytest.raises(
-            ValueError, match='epsilon must be finite'
-        ):
+        with pytest.raises(ValueError, match='epsilon must be finite'):
             ADGN(5, 8, 2, 2, epsilon=epsilon)
     for gamma in (-0.1, float('nan'), float('inf')):
         with pytest.raises(ValueError, match='gamma must be finite and at'):
