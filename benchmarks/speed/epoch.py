@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch_geometric import EdgeIndex
 from torch_geometric.nn import GCNConv
 from torch_geometric.transforms import ToSparseTensor
 from torch_geometric.typing import WITH_TORCH_SPARSE, Adj
@@ -24,6 +25,8 @@ from ..training import nodes
 from .measure import interleave
 
 HIDDEN, DROPOUT = 64, 0.5
+# Of PyG; compiled needs a C++ compiler, and up to minutes ahead of all:
+PEERS = ('edge_index', 'EdgeIndex', 'SparseTensor', 'compiled')
 
 
 class StockGCN(torch.nn.Module):
@@ -52,6 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--depths', default='2,8,32,64', type=words.depths)
     parser.add_argument('--repeats', default=9, type=words.repeats)
+    parser.add_argument(
+        '--peers',
+        default='edge_index,EdgeIndex,SparseTensor',
+        type=words.names('peer', PEERS),
+        metavar='NAME,...',
+        help=f'of {", ".join(PEERS)} (default: %(default)s)',
+    )
     parser.add_argument(
         '--root', type=words.folder, help='folder with the data'
     )
@@ -82,20 +92,25 @@ def measure(name: str, depth: int, args: argparse.Namespace) -> dict[str, Any]:
     edge_index = data.edge_index.to(args.device)
     num_classes = int(y.max()) + 1
 
-    def stock() -> StockGCN:
-        return StockGCN(data.num_features, depth, num_classes).to(args.device)
-
     ours = GCN(data.num_features, HIDDEN, depth, num_classes, DROPOUT)
-    inputs = {
-        'ours': (ours.to(args.device), shared, adj),
-        'edge_index': (stock(), dense, edge_index),
-    }
-    if WITH_TORCH_SPARSE:
-        adj_t = ToSparseTensor()(data.clone()).adj_t.to(args.device)
-        inputs['SparseTensor'] = (stock(), dense, adj_t)
+    inputs = {'ours': (ours.to(args.device), shared, adj)}
+    for peer in args.peers:
+        edges: Adj = edge_index
+        if peer == 'EdgeIndex':
+            size = data.num_nodes, data.num_nodes
+            edges = EdgeIndex(edge_index, sparse_size=size, is_undirected=True)
+            edges = edges.sort_by('col').values
+        elif peer == 'SparseTensor':
+            if not WITH_TORCH_SPARSE:
+                continue
+            edges = ToSparseTensor()(data.clone()).adj_t.to(args.device)
+        model = StockGCN(data.num_features, depth, num_classes)
+        inputs[peer] = (model.to(args.device), dense, edges)
     for model, _, _ in inputs.values():
         model.load_state_dict(ours.state_dict())
     check(inputs, y, index['train'])
+    if 'compiled' in inputs:
+        inputs['compiled'][0].compile()
 
     seconds = interleave(
         {
