@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.dataset is not None and args.kind not in ('presets', 'protocols'):
         raise errors.UsageError(
-            f'--dataset is for list presets and list protocols (got '
-            f'{args.kind})'
+            f'--dataset is for presets and protocols, as in list presets '
+            f'--dataset {args.dataset} (got list {args.kind or "of all"})'
         )
     for kind in KINDS if args.kind is None else (args.kind,):
         out = Table(kind, 'what it is', title_justify='left')

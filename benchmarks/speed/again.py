@@ -88,9 +88,7 @@ def rerun(out: Path, names: Iterable[str], smallest: bool = False) -> None:
     """
     failed = []
     for name in names:
-        environment, words = words_of(name)
-        if smallest:
-            words += SMALLEST[words[0]].split()
+        environment, words = words_of(name, smallest)
         file = out / f'speed-{name}.json'
         done = subprocess.run(
             [sys.executable, '-m', PACKAGE, 'speed', *words, '--json', file],
@@ -99,34 +97,44 @@ def rerun(out: Path, names: Iterable[str], smallest: bool = False) -> None:
         if done.returncode < 0:
             raise UsageError(f'{name} was stopped')
         failed += [name] * (done.returncode != 0)
-    write_text(out / PAGE, page(out))
+    write_text(out / PAGE, page(out, smallest))
     if failed:
         raise UsageError(f'these failed: {", ".join(failed)}')
 
 
-def words_of(name: str) -> tuple[dict[str, str], list[str]]:
+def words_of(
+    name: str, smallest: bool = False
+) -> tuple[dict[str, str], list[str]]:
     """The variables and the arguments of a run."""
     words = RUNS[name].split()
     ahead = [word for word in words if word[:1].isupper()]
-    return dict(w.split('=') for w in ahead), words[len(ahead) :]
+    words = words[len(ahead) :]
+    if smallest:
+        words += SMALLEST[words[0]].split()
+    return dict(w.split('=') for w in ahead), words
 
 
-def page(folder: Path) -> str:
+def page(folder: Path, smallest: bool = False) -> str:
     """All results in a folder as a page of Markdown."""
     parts = [
         '# All speed files\n\nWritten by `make bench` from the files beside '
         'it, which say with what options each was run.'
     ]
-    for name, run in RUNS.items():
+    for name in RUNS:
         file = folder / f'speed-{name}.json'
         if file.exists():
-            parts.append(_part(name, run, json.loads(file.read_text('utf-8'))))
+            found = json.loads(file.read_text('utf-8'))
+            parts.append(_part(name, *words_of(name, smallest), found))
     return '\n\n'.join(parts) + '\n'
 
 
-def _part(name: str, run: str, found: dict[str, Any]) -> str:
+def _part(
+    name: str,
+    variables: dict[str, str],
+    words: list[str],
+    found: dict[str, Any],
+) -> str:
     versions = ', '.join(f'{k} {v}' for k, v in found['versions'].items())
-    variables, words = words_of(name)
     ahead = ''.join(f'{key}={value} ' for key, value in variables.items())
     command = f'{ahead}python -m benchmarks speed {" ".join(words)}'
     return (

@@ -24,8 +24,8 @@ def test_all_results_can_be_had_again():
 @pytest.mark.parametrize('name', again.RUNS)
 def test_runs_are_commands(name):
     environment, words = again.words_of(name)
-    for more in ([], again.SMALLEST[words[0]].split()):
-        call = ['speed', *words, *more]
+    for smallest in (False, True):
+        call = ['speed', *again.words_of(name, smallest)[1]]
         args = cli._parser(cli._command(call), call).parse_args(call)
         assert args.file == words[0]
     assert all(key.startswith('MALLOC_') for key in environment)
@@ -74,7 +74,8 @@ def test_the_smallest_sizes_replace_no_results(capsys, tmp_path):
     call = ['bench', '--only', 'drift', '--smallest', '--out', str(tmp_path)]
     assert cli.main(call) == 0
     text = (tmp_path / again.PAGE).read_text('utf-8')
-    assert '`python -m benchmarks speed drift`' in text
+    command = f'`python -m benchmarks speed drift {again.SMALLEST["drift"]}`'
+    assert command in text
     assert '| layer | 8 |' in text
     assert cli.main(call) == 2
     assert 'would replace speed-drift.json' in capsys.readouterr().out
