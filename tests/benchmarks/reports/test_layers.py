@@ -249,13 +249,48 @@ def test_answers_that_are_far_away(capsys, tmp_path):
             assert ('under-reaching' in seen['findings']) == bool(short)
     for page in ('report.md', 'report.html'):
         text = (tmp_path / page).read_text('utf-8')
-        assert 'the answers are 3 hops away' in text
+        text = ' '.join(text.replace('&#39;', "'").split())
+        assert "the answers are 3 hops away along the graph's own" in text
+        assert 'can only guess (right in 20 %), unless other edges' in text
+        assert 'Gray and dotted: the score of who guesses.' in text
+        assert 'Points in one another have the same mean.' in text
         assert 'features 3 hops away' in text
     assert not (tmp_path / 'receptive_field.csv').exists()
 
     drawn = report(tmp_path).figure()
     curves, below = drawn.axes
+    top, side = (axes for axes in curves.child_axes)
+    assert [t.get_text() for t in top.get_xticklabels()] == ['3 hops']
+    assert [t.get_text() for t in side.get_yticklabels()] == ['guess']
+    assert [20, 20] in [[*line.get_ydata()] for line in curves.lines]
+    title = ' '.join(curves.get_title().split())
+    assert '1 run each; dashed: the answers are 3 hops away along' in title
+    assert '±' not in title
     for panel in (curves, below):
         assert [3, 3] in [[*line.get_xdata()] for line in panel.lines]
     assert below.get_yscale() == 'log'
     assert '3 hops away' in below.get_ylabel()
+
+
+def test_answers_that_are_at_most_so_far_away(capsys, tmp_path):
+    code, text = run(
+        capsys,
+        *('depth', '--dataset', 'eccentricity:graphs=10', '--methods', 'gcn'),
+        *('--depths', '1,2', '--epochs', '2', '--seeds', '2', '--jobs', '0'),
+        *('--out', str(tmp_path)),
+    )
+    assert code == 0
+    needed = datasets.find('eccentricity:graphs=10').needs()
+    far = f"answers are up to {needed} hops away along the graph's own edges"
+    assert f'The {far}. A network' in ' '.join(text.split())
+    page = (tmp_path / 'report.md').read_text('utf-8')
+    assert f'Dashed: the {far}. A network that reaches less far can ' in page
+    assert 'can know the nearer ones alone, unless other edges' in page
+    assert 'guess' not in page
+    assert 'Points in one another' not in page
+    figure = report(tmp_path).figure()
+    title = ' '.join(figure.axes[0].get_title().split())
+    assert title.endswith(f'mean ± std of 2 seeds; dashed: the {far}')
+    [top] = figure.axes[0].child_axes
+    [label] = top.get_xticklabels()
+    assert label.get_text() == f'up to {needed} hops'
