@@ -179,6 +179,64 @@ def test_attention_in_a_report(tmp_path, row):
     assert 'attention.csv' not in names
 
 
+def test_figures_that_are_no_longer_of_the_report_go(capsys, tmp_path, row):
+    layer = {'layer': 0, **dict.fromkeys(DRAWN, 0.5)}
+    seen = {'layers': [layer], 'findings': []}
+    heads = {**seen, 'attention': [[0.5]]}
+    methods = {'gcn': seen, 'gcn+layer': seen, 'gat': heads}
+    stored, probes = Store(tmp_path), Store(tmp_path, 'probe.jsonl')
+    for method, state in methods.items():
+        stored.append(row(method=method))
+        looked = dict.fromkeys(probe.STATES, state)
+        probes.append(row(method=method, probe=looked))
+    stored.append(row(method='mlp'))
+
+    def names(*methods):
+        given = ['--methods', ','.join(methods)] if methods else []
+        code, text = run(capsys, 'report', '--out', str(tmp_path), *given)
+        assert not code, text
+        return {
+            file.name
+            for file in tmp_path.iterdir()
+            if 'probe' in file.name or 'attention' in file.name
+            if file.suffix in ('.png', '.csv')
+        }
+
+    every = {
+        *('probe.csv', 'probe-gcn.png', 'probe-gcn+layer.png'),
+        *('probe-gat.png', 'attention.csv', 'attention-gat.png'),
+    }
+    mine = {'probe-mine.png', 'attention-mine.csv', 'old probe-gcn.png'}
+    for name in mine:  # of somebody else
+        (tmp_path / name).write_text('mine')
+    assert names() == every | mine
+    some = {'probe.csv', 'probe-gcn.png', 'probe-gcn+layer.png'}
+    assert names('gcn', 'gcn+layer') == some | mine
+    assert names('gcn') == {'probe.csv', 'probe-gcn.png'} | mine
+    assert names('mlp') == mine
+    for name in mine:
+        assert (tmp_path / name).read_text() == 'mine'
+
+
+def test_nothing_goes_if_the_page_is_not_of_a_report(capsys, tmp_path, row):
+    Store(tmp_path).append(row())
+    kept = tmp_path / 'probe-gcn.png'
+    kept.write_text('mine')
+    (tmp_path.parent / 'probe-x.png').write_text('mine')
+    for page in (
+        'See probe-gcn.png, ![layers of gcn](probe-gcn.png), and more',
+        '![layers of gcn](../probe-x.png)\n![layers of x](curve.png)\n',
+        '![layers of gcn](probe-/../probe-gcn.png)\n',
+    ):
+        (tmp_path / 'report.md').write_text(page)
+        assert run(capsys, 'report', '--out', str(tmp_path))[0] == 0
+        assert kept.read_text() == 'mine'
+        assert (tmp_path.parent / 'probe-x.png').exists()
+        assert (tmp_path / 'curve.png').exists()
+    (tmp_path / 'report.md').write_bytes(b'\xff')
+    assert run(capsys, 'report', '--out', str(tmp_path))[0] == 0
+
+
 def test_networks_without_a_hidden_layer(capsys, tmp_path):
     command = (*COMMAND[:3], '--methods', 'gat,gcn,mlp', '--depths', '1,2')
     code, _ = run(
