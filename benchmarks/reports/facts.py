@@ -58,7 +58,7 @@ def far(dataset: str) -> str:
     words, luck = away(dataset), guess(dataset)
     if not words:
         return ''
-    limit = 'can know the nearer ones alone'
+    limit = 'can know only the nearer ones'
     if _found(dataset).exact:
         right = f' (right in {luck:.3g} %)' if luck else ''
         limit = f'can only guess{right}'

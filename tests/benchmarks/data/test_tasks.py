@@ -1,5 +1,8 @@
 """Names of generated tasks, and what they say."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -89,6 +92,7 @@ def test_size_of_random_graphs_at_most(name, graphs):
             '30.6 GB; at most 1.0 GB',
         ),
         ('Tree-Neighbors-Match:radius=7', '3,264,000 nodes with 256'),
+        ('tree-neighbors-match:radius=7,permutations=24', '1.0 GB'),
         ('ring-transfer:classes=1000,distance=1000', '6,000,000 nodes'),
         ('crossed-ring:classes=1000,distance=1000', '23,976,000 edges'),
         ('clique-path:classes=100,distance=1000', '299,700,000 edges'),
@@ -115,7 +119,7 @@ def test_what_is_too_large_is_refused_ahead_of_any_work(
     'text',
     [
         'tree-neighbors-match:radius=6',
-        'tree-neighbors-match:radius=7,permutations=10',
+        'tree-neighbors-match:radius=7,permutations=23',
         'tree-neighbors-match:permutations=10000',
         'digit-chain:chains=100000',
         'digit-chain:distance=1000',
@@ -183,3 +187,23 @@ def test_data_are_as_the_registry_says(name):
         data.x.zero_()
         assert load_dataset(name).x.any()  # what was read is one's own
     assert datasets.find('cora').needs is None
+
+
+def test_the_page_has_all_options_with_their_limits():
+    page = Path(__file__).parents[3] / 'docs/howto/depth-needed.md'
+    text = ' '.join(page.read_text('utf-8').split())
+    [limits] = re.findall(r'Options are whole numbers: (.*?)\. ', text)
+    found = {}
+    for some, least, most in re.findall(
+        r'((?:`\w+`(?: and )?)+) from (\d+)(?: to (\d+))?', limits
+    ):
+        for name in re.findall(r'\w+', some.replace(' and ', ' ')):
+            found[name] = (int(least), most and int(most))
+    assert {*found} == {*tasks.KINDS}
+    for name, (least, most) in found.items():
+        meant = f'from {least} to {most}' if most else f'at least {least}'
+        assert tasks.KINDS[name].meant.endswith(meant)
+    assert '(`clique-path`: from 3)' in limits
+    for name, task in tasks.TASKS.items():
+        assert f'| `{name}` |' in text
+        assert {*task.options} <= {*found}

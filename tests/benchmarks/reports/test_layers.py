@@ -343,7 +343,7 @@ def test_answers_that_are_at_most_so_far_away(capsys, tmp_path):
     assert f'The {far}. A network' in ' '.join(text.split())
     page = (tmp_path / 'report.md').read_text('utf-8')
     assert f'Dashed: the {far}. A network that reaches less far can ' in page
-    assert 'can know the nearer ones alone, unless other edges' in page
+    assert 'can know only the nearer ones, unless other edges' in page
     assert 'guess' not in page
     assert 'Points in one another' not in page
     figure = report(tmp_path).figure()
