@@ -4,7 +4,7 @@ import html
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,22 @@ def write_text(path: Path, text: str) -> None:
     """Replaces a text file."""
     with replacing(path) as part:
         part.write_text(text, encoding='utf-8', errors='backslashreplace')
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Removes files; those that are gone or are folders are let be.
+
+    Raises:
+        UsageError: If one cannot be removed.
+    """
+    for path in paths:
+        try:
+            if path.is_file():
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f'{path} cannot be removed: {reason(error)}'
+            ) from error
 
 
 console = Screen()  # the one that commands and bars write to

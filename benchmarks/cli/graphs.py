@@ -1,5 +1,6 @@
 """Trains methods with each readout or pooling at each depth, in each fold of a
 cross-validation, and reports the depth that validation chooses in each fold.
+Where the data have one split, each fold is a run on it with another seed.
 
 Example: `--dataset proteins --pool mean,set2set,diffpool,sag --folds 10`.
 """
@@ -44,7 +45,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help='graph convolutions, in all (default: %(default)s)',
     )
     options.add_recipe(command)
-    options.add_runs(command, 10, '--folds')
+    options.add_runs(
+        command,
+        10,
+        '--folds',
+        ', in place of --seeds; on data with one split, such as those of '
+        'ogb, they are the seeds of runs on it',
+    )
     options.add_place(command)
 
 

@@ -1,6 +1,7 @@
 """Arguments that several commands have."""
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from .. import words
@@ -34,17 +35,29 @@ def add_recipe(command: argparse.ArgumentParser) -> None:
 
 
 def add_runs(
-    command: argparse.ArgumentParser, seeds: int, name: str = '--seeds'
+    command: argparse.ArgumentParser,
+    seeds: int,
+    name: str = '--seeds',
+    about: str = '',
 ) -> None:
-    """Which seeds, where they are run, and how many at a time."""
+    """Which seeds, perhaps under another name with a word about it, where
+    they are run, and how many at a time.
+    """
     command.add_argument(
         name,
         dest='seeds',
         default=seeds,
         type=words.seeds,
         metavar='N',
-        help=f'{name[2:]} 0 to N-1 (default: %(default)s)',
+        help=f'{name[2:]} 0 to N-1{about} (default: %(default)s)',
     )
+    if name != '--seeds':
+        command.add_argument(
+            '--seeds',
+            type=_named(name),
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS,
+        )
     command.add_argument(
         '--jobs',
         type=words.whole(0, 1024),
@@ -70,6 +83,17 @@ def add_runs(
         action='store_true',
         help='do runs again that the store holds as failed',
     )
+
+
+def _named(name: str) -> Callable[[str], None]:
+    """Says what another name of an argument is here."""
+
+    def refuse(text: str) -> None:
+        raise argparse.ArgumentTypeError(
+            f'here they are called {name} (got {text!r})'
+        )
+
+    return refuse
 
 
 def add_place(command: argparse.ArgumentParser) -> None:

@@ -19,6 +19,8 @@ def show(runs: Runs) -> int:
         The exit code: 1 if runs failed.
     """
     console.print(_table(runs.summary(), changes(runs.rows)))
+    if far := facts.far(runs.rows[0]['dataset']):
+        console.print(f'{far[0].upper()}{far[1:]}')
     for words in facts.own_words(runs.rows):
         console.print(shown(words))
     for words in runs.left_out:

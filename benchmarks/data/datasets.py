@@ -38,8 +38,11 @@ class Dataset:
         digest: Of the content, where somebody brings their own data: runs on
             other content are other runs.
         of_nodes: Whether labels are of nodes, where there are many graphs.
-        needs: How many layers must pass messages before the truth can be
-            known, where that is known.
+        needs: How many layers must pass messages along the edges of the data
+            before the whole truth can be known, where that is known.
+        exact: Whether all of the truth is that far away, and none nearer.
+        guess: The score of who guesses among classes that are alike in
+            number, where they are known to be.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Dataset:
     digest: str | None = None
     of_nodes: bool = False
     needs: Callable[[], int] | None = None
+    exact: bool = True
+    guess: float | None = None
 
     @property
     def family(self) -> str:
@@ -207,6 +212,8 @@ def _task(name: str, options: Mapping[str, int]) -> Dataset:
         lambda root, mirrors: tasks.make(name, options),
         'graphs' if task.many else 'graph',
         needs=partial(tasks.needed_depth, name, options),
+        exact=task.needs is not None,
+        guess=task.classes and 1 / task.classes(options),
     )
 
 

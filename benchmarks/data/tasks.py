@@ -4,7 +4,7 @@ Their names may have options behind, as in ``ring-transfer:distance=16``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,7 @@ from annotated_types import Interval
 from ..errors import UsageError, check_name
 from ..late import Place, call
 from ..values import Kind, check, whole
+from . import sizes
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -51,8 +52,11 @@ class Task:
         about: What it is, and where it is from.
         options: Whole numbers.
         place: What makes the data.
-        needs: The option that says how many layers are needed; where there is
-            none, the data do.
+        size: Of them, by the options.
+        needs: The option that says how far away all answers are, and so how
+            many layers are needed; where there is none, distances vary, and
+            the data have the longest.
+        classes: How many answers there are to guess from, by the options.
         protocol: What is measured.
         many: Whether labels are of graphs.
     """
@@ -60,7 +64,9 @@ class Task:
     about: str
     options: Mapping[str, int]
     place: Place
+    size: Callable[..., sizes.Size]
     needs: str | None = None
+    classes: Callable[[Mapping[str, int]], int] | None = None
     protocol: str = 'generated'
     many: bool = False
 
@@ -70,7 +76,9 @@ def _transfer(about: str, function: str, source: str) -> Task:
         f'{about} ({source})',
         {'distance': 5, 'classes': 5},
         f'.data.transfer:{function}',
+        getattr(sizes, function),
         'distance',
+        lambda options: options['classes'],
     )
 
 
@@ -80,6 +88,7 @@ def _distances(about: str, function: str, many: bool = False) -> Task:
         f'nodes (Corso et al. 2020)',
         {'graphs': 200, 'seed': 0},
         f'.data.distances:{function}',
+        sizes.random_graphs,
         protocol='generated-rmse',
         many=many,
     )
@@ -105,14 +114,18 @@ TASKS = {
         'and Yahav 2021)',
         {'radius': 3, 'permutations': 100, 'seed': 0},
         '.data.transfer:tree_neighbors_match',
+        sizes.tree_neighbors_match,
         'radius',
+        lambda options: 2 ** options['radius'],
     ),
     'digit-chain': Task(
         'paths of handwritten digits: which one stands at the other end '
         '(images of scikit-learn)',
         {'distance': 8, 'chains': 500, 'seed': 0},
         '.data.transfer:digit_chain',
+        sizes.digit_chain,
         'distance',
+        lambda options: 10,
     ),
     'shortest-paths': _distances(
         'the distance of each node to a marked one', 'shortest_paths'
@@ -131,7 +144,8 @@ def parse(text: str) -> tuple[str, dict[str, int]] | None:
     none.
 
     Raises:
-        UsageError: On options that the task does not have, or that cannot be.
+        UsageError: On options that the task does not have, or that cannot be,
+            or that would make too much.
     """
     name, _, given = text.partition(':')
     name = name.lower()
@@ -149,6 +163,7 @@ def parse(text: str) -> tuple[str, dict[str, int]] | None:
         check(options, {**KINDS, **LEAST.get(name, {})})
     except ValueError as error:
         raise UsageError(f'{name}: {error}') from error
+    TASKS[name].size(**options).check(full_name(name, options))
     return name, options
 
 
@@ -168,8 +183,8 @@ def make(name: str, options: Mapping[str, int]) -> 'Data | Graphs':
 
 
 def needed_depth(name: str, options: Mapping[str, int]) -> int:
-    """How many layers must pass messages before the answer can be known: the
-    distance that it has to come from at most.
+    """How many layers must pass messages along the edges before all answers
+    can be known: the distance that they have to come from at most.
     """
     needs = TASKS[name].needs
     if needs is not None:

@@ -12,12 +12,21 @@ from ..runs.store import Row
 from ..training.layers import DRAWN
 from . import facts, style
 from .layers import LEAST, LINEAR, STATES
-from .summary import cell_text, limits, metric_of, protocol_of, usual_runs
+from .summary import (
+    cell_text,
+    limits,
+    metric_of,
+    nested,
+    protocol_of,
+    usual_runs,
+)
 
 if TYPE_CHECKING:
     import altair
 
 HEIGHT = 380
+MARKER = 60  # square pixels
+GRAY = '#7A7A7A'
 AXIS = {
     'minExtent': 34,  # so that charts stand below each other
     'labelFontSize': 12,
@@ -47,7 +56,8 @@ def curves(
     methods = [*looks]
     x = _by_depth('depth:Q', 'depth (layers or propagation steps)', summary)
     title = f'test {metric_of(summary).title}'
-    scores = alt.Scale(domain=limits(summary), nice=False)
+    luck = facts.guess(summary['dataset'].iloc[0])
+    scores = alt.Scale(domain=limits(summary, luck), nice=False)
     y = alt.Y('mean:Q', title=title, scale=scores)
     color = alt.Color('method:N', legend=None).scale(
         domain=methods, range=[look.color for look in looks.values()]
@@ -70,7 +80,8 @@ def curves(
     of_seeds = alt.Chart(seeds).transform_filter(seen)
     return (
         alt.layer(
-            *_needed(summary),
+            *_needed(summary, named=True),
+            *_guess(luck, scores),
             base.transform_filter('band')
             .mark_area(opacity=0.15)
             .encode(x, alt.Y('low:Q').scale(scores), alt.Y2('high:Q'), color),
@@ -84,8 +95,10 @@ def curves(
             of_seeds.transform_filter('dots')
             .mark_circle(size=14, opacity=0.6)
             .encode(x, alt.Y('test:Q').scale(scores), color),
-            base.mark_point(size=60, filled=True, opacity=1).encode(
-                x, y, color, shape, tooltip=tooltip
+            base.mark_point(filled=True, opacity=1).encode(
+                *(x, y, color, shape),
+                size=alt.Size('size:Q', scale=None, legend=None),
+                tooltip=tooltip,
             ),
         )
         .add_params(
@@ -126,10 +139,14 @@ def _lines(summary: pd.DataFrame) -> pd.DataFrame:
             if pd.isna(line['published'])
             else f'{line["published"]:.2f} ({line["paper"]})',
             'verdict': '' if pd.isna(line['published']) else line['verdict'],
+            'size': MARKER * wide**2,
         }
-        for _, line in summary.iterrows()
+        for (_, line), wide in zip(
+            summary.iterrows(), nested(summary), strict=True
+        )
     ]
-    columns = ('method', 'mean', 'low', 'high', 'published', 'fixed', *TOLD)
+    drawn = ('mean', 'low', 'high', 'published', 'fixed', 'size')
+    columns = ('method', *drawn, *TOLD)
     return pd.DataFrame(told, columns=columns)
 
 
@@ -168,20 +185,36 @@ def _seeds(rows: Iterable[Row]) -> pd.DataFrame:
     ).reindex(columns=['method', 'depth', 'test'])
 
 
-def _needed(summary: pd.DataFrame) -> list['altair.Chart']:
-    """A line at the depth that is needed, where that is known."""
+def _needed(
+    summary: pd.DataFrame, named: bool = False
+) -> list['altair.Chart']:
+    """A line at the depth that is needed, where that is known, perhaps with
+    the words for it above.
+    """
     import altair as alt
 
-    needed = facts.needed_depth(summary['dataset'].iloc[0])
-    depths = summary['depth']
+    dataset, depths = summary['dataset'].iloc[0], summary['depth']
+    needed = facts.needed_depth(dataset)
     if needed is None or not depths.min() <= needed <= depths.max():
         return []
-    place = pd.DataFrame({'needed': [needed]})
-    return [
-        alt.Chart(place)
-        .mark_rule(strokeDash=[4, 4], color='#7A7A7A')
-        .encode(alt.X('needed:Q').scale(type='log', base=2))
-    ]
+    base = alt.Chart(pd.DataFrame({'needed': [needed]}))
+    x = alt.X('needed:Q').scale(type='log', base=2)
+    line = base.mark_rule(strokeDash=[4, 4], color=GRAY).encode(x)
+    text = base.mark_text(dy=-8, color=GRAY, text=facts.hops(dataset))
+    return [line, text.encode(x, y=alt.value(0))] if named else [line]
+
+
+def _guess(luck: float | None, scores: 'altair.Scale') -> list['altair.Chart']:
+    """A line at the score of who guesses, where that is known."""
+    import altair as alt
+
+    if luck is None:
+        return []
+    base = alt.Chart(pd.DataFrame({'guess': [luck]}))
+    y = alt.Y('guess:Q').scale(scores)
+    line = base.mark_rule(strokeDash=[1, 3], color=GRAY).encode(y)
+    text = base.mark_text(align='right', dy=-7, color=GRAY, text='guess')
+    return [line, text.encode(y, x=alt.value('width'))]
 
 
 def far(summary: pd.DataFrame) -> 'altair.Chart':
@@ -227,7 +260,7 @@ def reach(summary: pd.DataFrame, seen: pd.DataFrame) -> 'altair.Chart':
     some = seen[seen['hops'].between(depths.min(), depths.max())]
     return (
         alt.Chart(some[['hops', 'percent']])
-        .mark_line(point=True, color='#7A7A7A')
+        .mark_line(point=True, color=GRAY)
         .encode(
             _by_depth('hops:Q', 'convolutions', summary),
             alt.Y('percent:Q', title='% of nodes in reach').scale(

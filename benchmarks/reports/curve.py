@@ -9,12 +9,19 @@ import pandas as pd
 
 from ..output import replacing, shown
 from . import facts, style
-from .summary import heading, limits, metric_of
+from .summary import (
+    heading,
+    limits,
+    metric_of,
+    nested,
+    what_curves_hold,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MARKER = 6  # points wide
 UNDATED = {  # kinds of files, and what leaves the date of drawing out
     'png': None,
     'svg': {'Date': None},
@@ -45,10 +52,11 @@ def figure(
             height_ratios=(4, 2 if far else 1)[:panels],
         )
         axes, *below = grid[:, 0]
-        needed = facts.needed_depth(summary['dataset'].iloc[0])
+        dataset = summary['dataset'].iloc[0]
+        needed, luck = facts.needed_depth(dataset), facts.guess(dataset)
         for panel in grid[:, 0] if needed else ():
             panel.axvline(needed, color='0.4', linewidth=1, dashes=(2, 2))
-        good = summary[summary['runs'] > 0]
+        good = summary.assign(wide=nested(summary))[summary['runs'] > 0]
         for method, look in style.looks(good['method']).items():
             curve = good[good['method'] == method]
             axes.plot(
@@ -59,6 +67,15 @@ def figure(
                 dashes=look.dash,
                 label=look.name,
             )
+            for wide, points in curve[curve['wide'] > 1].groupby('wide'):
+                axes.plot(
+                    points['depth'],
+                    points['mean'],
+                    color=look.color,
+                    marker=look.marker,
+                    markersize=wide * MARKER,
+                    linestyle='',
+                )
             known = curve[curve['verified'] == 'yes']
             axes.plot(
                 known['depth'],
@@ -104,25 +121,45 @@ def figure(
             low.grid(alpha=0.3)
             low.spines[['top', 'right']].set_visible(False)
         (below or [axes])[-1].set_xlabel('depth (layers or propagation steps)')
-        axes.set_ylim(limits(summary))
+        axes.set_ylim(limits(summary, luck))
         axes.set_ylabel(f'test {metric_of(summary).title}')
-        low, high = good['runs'].min(), good['runs'].max()
-        runs = f'{low}' if low == high else f'{low} to {high}'
+        _mark(axes, needed, facts.hops(dataset), luck)
+        about = what_curves_hold(summary)
         if (good['verified'] == 'yes').any():
-            runs += ' seeds; hollow: published, where verified'
-        else:
-            runs += ' seeds'
+            about += '; hollow: published, where verified'
         if 'fixed' in good:
-            runs += '; dotted: fixed recipe'
+            about += '; dotted: fixed recipe'
         if needed:
-            runs += f'; dashed: the answers are {needed} hops away'
-        title = textwrap.fill(shown(heading(summary, changed)), 70)
-        axes.set_title(f'{title}\nmean ± std of {runs}', fontsize=10)
+            about += f'; dashed: {facts.away(dataset)}'
+        if (good['wide'] > 1).any():
+            about += '; points in one another: the same mean'
+        lines = (shown(heading(summary, changed)), about)
+        title = '\n'.join(textwrap.fill(line, 70) for line in lines)
+        axes.set_title(title, fontsize=10)
         axes.grid(alpha=0.3)
         axes.spines[['top', 'right']].set_visible(False)
         if not good.empty:
             out.legend(loc='outside right center', frameon=False)
     return out
+
+
+def _mark(
+    axes: 'Axes', needed: int | None, hops: str, luck: float | None
+) -> None:
+    """The depth that is needed, in words, and the score of who guesses, at
+    the sides where the axes have no numbers.
+    """
+    if needed:
+        top = axes.secondary_xaxis('top')
+        top.set_xticks([needed], [hops], fontsize=9, color='0.4')
+        top.minorticks_off()
+        top.spines['top'].set_visible(False)
+    if luck:
+        axes.axhline(luck, color='0.4', linewidth=1, linestyle=':', zorder=1)
+        side = axes.secondary_yaxis('right')
+        side.set_yticks([luck], ['guess'], fontsize=9, color='0.4')
+        side.minorticks_off()
+        side.spines['right'].set_visible(False)
 
 
 def _draw_far(axes: 'Axes', good: pd.DataFrame) -> None:

@@ -10,36 +10,75 @@ from ..methods import spec
 from ..recipes import presets
 from ..runs.store import Row
 from ..training.layers import TARGETS
-from .summary import GONE, REACH_NODES, changes
+from .summary import GONE, REACH_NODES, changes, nested
+
+
+def _found(dataset: str) -> datasets.Dataset | None:
+    try:
+        return datasets.find(dataset)
+    except UsageError:
+        return None
 
 
 def about(dataset: str) -> str:
     """What a dataset is."""
-    try:
-        return datasets.find(dataset).about
-    except UsageError:
-        return GONE
+    found = _found(dataset)
+    return found.about if found else GONE
 
 
 def needed_depth(dataset: str) -> int | None:
-    """How far away the answers are, where that is known."""
-    try:
-        needs = datasets.find(dataset).needs
-    except UsageError:
-        return None
-    return needs and needs()
+    """How far away the answers are at most, where that is known."""
+    found = _found(dataset)
+    return found and found.needs and found.needs()
+
+
+def guess(dataset: str) -> float | None:
+    """The score of who guesses, in percent, where it is known."""
+    found = _found(dataset)
+    return found and found.guess and 100 * found.guess
+
+
+def hops(dataset: str) -> str:
+    """How far away the answers are, in words, if it is known."""
+    needed = needed_depth(dataset)
+    if needed is None:
+        return ''
+    most = '' if _found(dataset).exact else 'up to '
+    return f'{most}{needed} hop{"s" * (needed > 1)}'
+
+
+def away(dataset: str) -> str:
+    """The same as a clause."""
+    far = hops(dataset)
+    return far and f"the answers are {far} away along the graph's own edges"
+
+
+def far(dataset: str) -> str:
+    """What that means for networks."""
+    words, luck = away(dataset), guess(dataset)
+    if not words:
+        return ''
+    limit = 'can know only the nearer ones'
+    if _found(dataset).exact:
+        right = f' (right in {luck:.3g} %)' if luck else ''
+        limit = f'can only guess{right}'
+    return (
+        f'{words}. A network that reaches less far {limit}, unless other '
+        f'edges or a virtual node shorten the way; one that reaches them may '
+        f'not learn it.'
+    )
 
 
 def below(summary: pd.DataFrame, seen: pd.DataFrame | None) -> str:
     """What else the figure of the curves shows."""
-    needed = needed_depth(summary['dataset'].iloc[0])
-    parts = []
+    dataset = summary['dataset'].iloc[0]
+    needed, parts = needed_depth(dataset), []
     if needed is not None:
-        parts.append(
-            f'Dashed: the answers are {needed} hops away. A network that '
-            f'reaches less far can only guess; one that reaches them may not '
-            f'learn it.'
-        )
+        parts.append(f'Dashed: {far(dataset)}')
+    if guess(dataset):
+        parts.append('Gray and dotted: the score of who guesses.')
+    if (nested(summary) > 1).any():
+        parts.append('Points in one another have the same mean.')
     if seen is not None:
         parts.append(
             f'Below the curves: the share of all nodes whose features reach '

@@ -1,5 +1,6 @@
 """The folder of a report: tables, figures, pages."""
 
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch_geometric.data import Data
 from pyg_ext.metrics import receptive_field
 
 from ..errors import reason
-from ..output import make_folder, write_text
+from ..output import make_folder, remove, write_text
 from ..runs.identity import key
 from ..runs.progress import Listener, State
 from ..runs.store import Row
@@ -28,7 +29,13 @@ from .summary import (
     summarize,
 )
 
-HTML = 'report.html'
+MARKDOWN, HTML = 'report.md', 'report.html'
+# Of a method in an earlier report, with the table beside them:
+SHOWN = re.compile(
+    r'^!\[(?:layers|attention) of .*\]'
+    r'\(((probe|attention)-[^/\\()\n]+\.png)\)$',
+    re.M,
+)
 REACH = 'receptive_field.csv'
 REACH_COLUMNS = 'dataset', 'hops', 'percent'
 
@@ -104,8 +111,9 @@ def write(
     ``curve.pdf``, ``report.md``, ``report.html`` where the libraries for it
     are installed, and ``receptive_field.csv`` if it is given; else that of the
     folder is drawn, if there is one. Of runs whose layers were looked at,
-    there are ``probe.csv`` and a figure for each method. A file that cannot
-    be written is what it was.
+    there are ``probe.csv`` and a figure for each method; those that an earlier
+    ``report.md`` of the folder shows and this one does not are removed. A file
+    that cannot be written is what it was.
 
     Args:
         rows: The runs.
@@ -136,6 +144,7 @@ def write(
         seen = _read_reach(file, summary['dataset'].iloc[0])
     probed = _like(rows, probed)
     changed = changes(rows)
+    before = _of_layers(folder / MARKDOWN)
     more, of_layers = layers.write(probed, folder)
     exact = {
         name: summary[name].map('{:.4g}'.format)  # may be tiny
@@ -150,15 +159,25 @@ def write(
     curves = curve.draw(summary, folder, seen, changed)
     more = [*(line for part in sections for line in part.markdown()), *more]
     text = markdown(summary, rows, seen, left_out, more)
-    write_text(folder / 'report.md', text)
-    pages = ['report.md']
+    write_text(folder / MARKDOWN, text)
+    pages = [MARKDOWN]
     if page.can_be_made():
         html = page.report(
             summary, rows, seen, left_out, probed, sections=sections
         )
         write_text(folder / HTML, html)
         pages.append(HTML)
+    remove(folder / name for name in before - {*of_layers})
     return ['summary.csv', 'table.tex', *curves, *pages, *of_layers]
+
+
+def _of_layers(page: Path) -> set[str]:
+    """The figures of layers that a page shows, and their tables."""
+    try:
+        shown = SHOWN.findall(page.read_text('utf-8'))
+    except (OSError, ValueError):  # there is none, or it is no page
+        return set()
+    return {name for file, kind in shown for name in (file, f'{kind}.csv')}
 
 
 def live(folder: str | Path) -> Listener:

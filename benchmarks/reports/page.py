@@ -142,6 +142,7 @@ EMPTY = dict.fromkeys(
     'has_reach': False,
     'below': '',
     'has_fixed': False,
+    'has_spread': False,
     'about': None,
     'attention': '',
 }
@@ -181,6 +182,7 @@ def _of_runs(
         'units': units,
         'has_reach': 'reach' in specs,
         'has_fixed': 'fixed' in summary,
+        'has_spread': summary['std'].notna().any(),
         'below': facts.below(summary, seen),
         'beside': _beside(summary, looks),
         'names': {method: look.name for method, look in looks.items()},

@@ -214,10 +214,27 @@ def metric_of(summary: pd.DataFrame) -> Metric:
 
 def what_cells_hold(summary: pd.DataFrame) -> str:
     """A table's cells in words."""
-    return (
-        f'test {metric_of(summary).title}, mean ± standard deviation of '
-        f'{usual_runs(summary)} runs (or of as many as stand in brackets)'
-    )
+    usual, runs = usual_runs(summary), summary['runs']
+    spread = 'mean ± standard deviation of'
+    if runs.max() <= 1:
+        text = what_curves_hold(summary)
+    elif usual == 1:
+        text = f'1 run, or {spread} as many as stand in brackets'
+    else:
+        text = f'{spread} {usual} runs (or of as many as stand in brackets)'
+    return f'test {metric_of(summary).title}, {text}'
+
+
+def what_curves_hold(summary: pd.DataFrame) -> str:
+    """A figure's points and bands in words."""
+    runs = summary['runs'][summary['runs'] > 0]
+    if runs.empty:
+        return 'no run went well'
+    low, high = runs.min(), runs.max()
+    if high == 1:
+        return '1 run each'
+    several = f'{high}' if low == high else f'{low} to {high}'
+    return f'mean ± std of {several} seeds'
 
 
 def heading(summary: pd.DataFrame, changed: Sequence[str] = ()) -> str:
@@ -272,9 +289,24 @@ def grid(summary: pd.DataFrame) -> pd.DataFrame:
     return wide.loc[summary['method'].unique()].fillna('')
 
 
-def limits(summary: pd.DataFrame) -> list[float]:
-    """Where the axis of scores begins and ends: around all of them, and never
-    so close that less than 5 points, or a tenth of them, fill it.
+ROOM = 0.03  # of an axis, for the half of a marker on its end
+WIDER, WIDEST = 0.6, 3.0  # what each marker, and all of them, add to one
+
+
+def nested(summary: pd.DataFrame) -> pd.Series:
+    """How many times as wide as usual each point is drawn, so that those
+    with the same mean, which come later, lie within it.
+    """
+    good = summary[summary['runs'] > 0]
+    same = good.groupby(['depth', good['mean'].round(6)])
+    later = same.cumcount(ascending=False).reindex(summary.index, fill_value=0)
+    return 1 + later * min(WIDER, WIDEST / max(later.max(), 1))
+
+
+def limits(summary: pd.DataFrame, besides: float | None = None) -> list[float]:
+    """Where the axis of scores begins and ends: around all of them, and a
+    further one, and never so close that less than 5 points, or a tenth of
+    them, fill it.
     """
     good = summary[summary['runs'] > 0]
     spread = good['std'].fillna(0.0)
@@ -285,9 +317,14 @@ def limits(summary: pd.DataFrame) -> list[float]:
     ends = pd.concat(ends).dropna()
     if ends.empty:
         return [0.0, 1.0]
-    low, high = float(ends.min()), float(ends.max())
+    if besides is not None:
+        ends = [*ends, besides]
+    low, high = float(min(ends)), float(max(ends))
     percent = metric_of(summary).scale == 100
     least = 5.0 if percent else 0.1 * max(abs(low), abs(high), 1e-9)
     pad = max(0.05 * (high - low), (least - (high - low)) / 2)
     low, high = low - pad, high + pad
-    return [max(low, 0.0), min(high, 100.0)] if percent else [low, high]
+    room = ROOM * (high - low)
+    if percent:
+        return [max(low, -room), min(high, 100.0 + room)]
+    return [low, high]

@@ -617,6 +617,19 @@ def test_graphs(capsys, tmp_path, root):
     assert 'unknown pooling' in text
 
 
+def test_seeds_of_graphs_are_folds(capsys):
+    command = ('graphs', '--dataset', 'mutag', '--out', 'out')
+    code, text = run(capsys, *command, '--seeds', '3')
+    assert code == 2
+    assert "--seeds: here they are called --folds (got '3')" in text
+    with pytest.raises(SystemExit) as stop:
+        main(['graphs', '--help'])
+    assert stop.value.code == 0
+    text = ' '.join(capsys.readouterr().out.split())
+    assert '--folds N folds 0 to N-1, in place of --seeds; on data' in text
+    assert '--seeds N' not in text
+
+
 @pytest.mark.parametrize(
     ('dataset', 'method', 'message'),
     [

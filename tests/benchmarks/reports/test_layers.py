@@ -179,6 +179,64 @@ def test_attention_in_a_report(tmp_path, row):
     assert 'attention.csv' not in names
 
 
+def test_figures_that_are_no_longer_of_the_report_go(capsys, tmp_path, row):
+    layer = {'layer': 0, **dict.fromkeys(DRAWN, 0.5)}
+    seen = {'layers': [layer], 'findings': []}
+    heads = {**seen, 'attention': [[0.5]]}
+    methods = {'gcn': seen, 'gcn+layer': seen, 'gat': heads}
+    stored, probes = Store(tmp_path), Store(tmp_path, 'probe.jsonl')
+    for method, state in methods.items():
+        stored.append(row(method=method))
+        looked = dict.fromkeys(probe.STATES, state)
+        probes.append(row(method=method, probe=looked))
+    stored.append(row(method='mlp'))
+
+    def names(*methods):
+        given = ['--methods', ','.join(methods)] if methods else []
+        code, text = run(capsys, 'report', '--out', str(tmp_path), *given)
+        assert not code, text
+        return {
+            file.name
+            for file in tmp_path.iterdir()
+            if 'probe' in file.name or 'attention' in file.name
+            if file.suffix in ('.png', '.csv')
+        }
+
+    every = {
+        *('probe.csv', 'probe-gcn.png', 'probe-gcn+layer.png'),
+        *('probe-gat.png', 'attention.csv', 'attention-gat.png'),
+    }
+    mine = {'probe-mine.png', 'attention-mine.csv', 'old probe-gcn.png'}
+    for name in mine:  # of somebody else
+        (tmp_path / name).write_text('mine')
+    assert names() == every | mine
+    some = {'probe.csv', 'probe-gcn.png', 'probe-gcn+layer.png'}
+    assert names('gcn', 'gcn+layer') == some | mine
+    assert names('gcn') == {'probe.csv', 'probe-gcn.png'} | mine
+    assert names('mlp') == mine
+    for name in mine:
+        assert (tmp_path / name).read_text() == 'mine'
+
+
+def test_nothing_goes_if_the_page_is_not_of_a_report(capsys, tmp_path, row):
+    Store(tmp_path).append(row())
+    kept = tmp_path / 'probe-gcn.png'
+    kept.write_text('mine')
+    (tmp_path.parent / 'probe-x.png').write_text('mine')
+    for page in (
+        'See probe-gcn.png, ![layers of gcn](probe-gcn.png), and more',
+        '![layers of gcn](../probe-x.png)\n![layers of x](curve.png)\n',
+        '![layers of gcn](probe-/../probe-gcn.png)\n',
+    ):
+        (tmp_path / 'report.md').write_text(page)
+        assert run(capsys, 'report', '--out', str(tmp_path))[0] == 0
+        assert kept.read_text() == 'mine'
+        assert (tmp_path.parent / 'probe-x.png').exists()
+        assert (tmp_path / 'curve.png').exists()
+    (tmp_path / 'report.md').write_bytes(b'\xff')
+    assert run(capsys, 'report', '--out', str(tmp_path))[0] == 0
+
+
 def test_networks_without_a_hidden_layer(capsys, tmp_path):
     command = (*COMMAND[:3], '--methods', 'gat,gcn,mlp', '--depths', '1,2')
     code, _ = run(
@@ -249,13 +307,48 @@ def test_answers_that_are_far_away(capsys, tmp_path):
             assert ('under-reaching' in seen['findings']) == bool(short)
     for page in ('report.md', 'report.html'):
         text = (tmp_path / page).read_text('utf-8')
-        assert 'the answers are 3 hops away' in text
+        text = ' '.join(text.replace('&#39;', "'").split())
+        assert "the answers are 3 hops away along the graph's own" in text
+        assert 'can only guess (right in 20 %), unless other edges' in text
+        assert 'Gray and dotted: the score of who guesses.' in text
+        assert 'Points in one another have the same mean.' in text
         assert 'features 3 hops away' in text
     assert not (tmp_path / 'receptive_field.csv').exists()
 
     drawn = report(tmp_path).figure()
     curves, below = drawn.axes
+    top, side = (axes for axes in curves.child_axes)
+    assert [t.get_text() for t in top.get_xticklabels()] == ['3 hops']
+    assert [t.get_text() for t in side.get_yticklabels()] == ['guess']
+    assert [20, 20] in [[*line.get_ydata()] for line in curves.lines]
+    title = ' '.join(curves.get_title().split())
+    assert '1 run each; dashed: the answers are 3 hops away along' in title
+    assert '±' not in title
     for panel in (curves, below):
         assert [3, 3] in [[*line.get_xdata()] for line in panel.lines]
     assert below.get_yscale() == 'log'
     assert '3 hops away' in below.get_ylabel()
+
+
+def test_answers_that_are_at_most_so_far_away(capsys, tmp_path):
+    code, text = run(
+        capsys,
+        *('depth', '--dataset', 'eccentricity:graphs=10', '--methods', 'gcn'),
+        *('--depths', '1,2', '--epochs', '2', '--seeds', '2', '--jobs', '0'),
+        *('--out', str(tmp_path)),
+    )
+    assert code == 0
+    needed = datasets.find('eccentricity:graphs=10').needs()
+    far = f"answers are up to {needed} hops away along the graph's own edges"
+    assert f'The {far}. A network' in ' '.join(text.split())
+    page = (tmp_path / 'report.md').read_text('utf-8')
+    assert f'Dashed: the {far}. A network that reaches less far can ' in page
+    assert 'can know only the nearer ones, unless other edges' in page
+    assert 'guess' not in page
+    assert 'Points in one another' not in page
+    figure = report(tmp_path).figure()
+    title = ' '.join(figure.axes[0].get_title().split())
+    assert title.endswith(f'mean ± std of 2 seeds; dashed: the {far}')
+    [top] = figure.axes[0].child_axes
+    [label] = top.get_xticklabels()
+    assert label.get_text() == f'up to {needed} hops'
