@@ -202,6 +202,13 @@ def far() -> Figure:
     return figure(summary_of(stored('ring-transfer'), probed=probes))
 
 
+def rewired() -> Figure:
+    """The class of the node at the end of a path, with edges added or not."""
+    shown = ('gcn', 'gcn+batch', 'gin', 'gin+virtual', 'gin+sdrf', 'gin+fosr')
+    rows = stored('clique-path') + stored('clique-path-rewired')
+    return figure(summary_of([r for r in rows if r['method'] in shown]))
+
+
 def molecules() -> Figure:
     """Scores of graphs, with 95 % intervals."""
     names = {
@@ -230,5 +237,6 @@ FIGURES = {
     'regimes': regimes,
     'molecules': molecules,
     'ring-transfer': far,
+    'clique-path': rewired,
     'cora-tuned': tuned,
 }
