@@ -1,15 +1,18 @@
-"""Dropout and the sparse product beside PyTorch's, forward and backward."""
+"""Dropout and the sparse product beside PyTorch's, forward and backward, and
+beside a plain copy of as many bytes as they read and write at least.
+"""
 
 import argparse
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pyg_ext.utils import dropout, gcn_adj
+from pyg_ext.utils import CSRTensor, dropout, gcn_adj
 
 from .. import words
 from ..data import datasets
@@ -73,6 +76,19 @@ def measure(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
             step(lambda h: plain @ h),
         ),
     }
+    back = 2  # what goes forward goes backward
+    stored = features.plain() if isinstance(features, CSRTensor) else features
+    values = stored.values() if stored.layout != torch.strided else stored
+    bytes_of = {
+        'dropout of hidden states': back * 2 * hidden.nbytes,
+        'dropout of features': 2 * values.nbytes,
+        'product with the adjacency': back
+        * (
+            2 * hidden.nbytes
+            + plain.values().nbytes
+            + plain.col_indices().nbytes
+        ),
+    }
     grads = []
     for function in parts['product with the adjacency']:
         function()
@@ -82,14 +98,23 @@ def measure(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
 
     rows = []
     for part, (ours, torchs) in parts.items():
-        seconds = interleave({'ours': ours, 'torch': torchs}, args.repeats)
+        source = torch.empty(bytes_of[part] // 2, dtype=torch.uint8).to(
+            hidden.device
+        )
+        target = torch.empty_like(source)
+        copy = partial(target.copy_, source)
+        seconds = interleave(
+            {'ours': ours, 'torch': torchs, 'copy': copy}, args.repeats
+        )
         rows.append(
             {
                 'dataset': name,
                 'part': part,
                 'ours ms': 1000 * seconds['ours'],
                 'torch ms': 1000 * seconds['torch'],
+                'copy ms': 1000 * seconds['copy'],
                 'torch / ours': seconds['torch'] / seconds['ours'],
+                'ours / copy': seconds['ours'] / seconds['copy'],
             }
         )
     return rows

@@ -211,7 +211,7 @@ class CSRTensor(Tensor):
             _csr(
                 transpose.crow_indices(),
                 transpose.col_indices(),
-                value[self._order],
+                value.index_select(0, self._order),  # faster than [...]
                 transpose.size(),
             ),
             self._order,
