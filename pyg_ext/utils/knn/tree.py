@@ -8,8 +8,14 @@ holds up to seven dimensions, where terms are added one after the other.
 import numpy as np
 
 from pyg_ext.utils.compiled import compiled
-from pyg_ext.utils.knn.kernels import inlined, keep, measure, shrink
-from pyg_ext.utils.sorting import smallest
+from pyg_ext.utils.knn.kernels import (
+    inlined,
+    keep,
+    last_bits,
+    measure,
+    shrink,
+)
+from pyg_ext.utils.sorting import nth, smallest
 
 LEAF = 64  # most points of a leaf
 SMALL_LEAF = 32  # likewise, for a few neighbors
@@ -26,12 +32,13 @@ def build(x, leaf):
     last.
 
     Args:
-        x: Points in float64, ``[N, F]``.
+        x: Points, ``[N, F]``.
         leaf: The most points of a leaf.
 
     Returns:
-        The points' indices, leaf by leaf; the place among those where each
-        node starts and stops; the corners of each node's box, ``[nodes, F]``.
+        The points leaf by leaf in float64, ``[F, N]``, and the tree: their
+        indices; the place among those where each node starts and stops; the
+        corners of each node's box, ``[nodes, F]``.
     """
     num, dims = x.shape
     depth = 0
@@ -41,40 +48,58 @@ def build(x, leaf):
     order = np.arange(num)
     start, stop = np.zeros(nodes, np.int64), np.zeros(nodes, np.int64)
     low, high = np.empty((nodes, dims)), np.empty((nodes, dims))
-    keys = np.empty(num)
-    stop[0] = num
+    stop[0], mask = num, np.int64(last_bits(num))
     for node in range(nodes // 2):
         first, last = start[node], stop[node]
-        step = max((last - first) // SAMPLE, 1)
-        _corners(x, order[first:last:step], low[node], high[node])
+        part, size = order[first:last], last - first
+        rows = part[:: max(size // SAMPLE, 1)]
+        _corners(x, rows, mask, low[node], high[node])
         side = np.argmax(high[node] - low[node])
-        for p in range(first, last):
-            keys[p] = x[order[p], side]
+        _pack(x, side, low[node, side], mask, part)
         middle = (first + last) // 2
-        part = slice(first, last)
-        smallest(keys[part], order[part], middle - first, last - first)
+        nth(part, middle - first, size)
         start[2 * node + 1], stop[2 * node + 1] = first, middle
         start[2 * node + 2], stop[2 * node + 2] = middle, last
+    order &= mask
+    points = np.empty((dims, num))
+    for p in range(num):
+        for f in range(dims):
+            points[f, p] = x[order[p], f]
     for node in range(nodes // 2, nodes):
-        part = order[start[node] : stop[node]]
-        _corners(x, part, low[node], high[node])
+        rows = order[start[node] : stop[node]]
+        _corners(x, rows, mask, low[node], high[node])
     for node in range(nodes // 2 - 1, -1, -1):
         for f in range(dims):
             one, other = 2 * node + 1, 2 * node + 2
             low[node, f] = min(low[one, f], low[other, f])
             high[node, f] = max(high[one, f], high[other, f])
-    return order, start, stop, low, high
+    return points, (order, start, stop, low, high)
 
 
 @compiled
-def _corners(x, rows, low, high):
-    """The corners of the box of some points."""
+def _corners(x, rows, mask, low, high):
+    """The corners of the box of some points, whose indices are in the last
+    bits of whole numbers.
+    """
     for f in range(x.shape[1]):
         least, most = np.inf, -np.inf
         for row in rows:
-            value = x[row, f]
+            value = np.float64(x[row & mask, f])
             least, most = min(least, value), max(most, value)
         low[f], high[f] = least, most
+
+
+@compiled
+def _pack(x, side, base, mask, order):
+    """Puts ahead of each index how far its point is from ``base`` along a
+    side, as whole numbers that sort likewise, but for their last bits: these
+    are enough to halve a box.
+    """
+    for p in range(len(order)):
+        row = order[p] & mask
+        key = np.float64(x[row, side] - base).view(np.int64)
+        key ^= (key >> 63) & np.int64(2**63 - 1)  # negative ones ascend too
+        order[p] = (key & ~mask) | row
 
 
 @inlined
