@@ -19,6 +19,7 @@ from pyg_ext.utils.threads import in_threads
 BYTES = 2**21  # of points whose hashes are computed at a time
 BYTES_ON_DEVICE = 2**26  # likewise beyond the CPU
 GRAPH = 0x9E3779B97F4A7C1  # apart from the hashes of the next graph
+SPREAD = 0x9E3779B97F4A7C15  # from last bits of a hash to the first
 CROWD = 8  # points at one place that are no trouble
 
 
@@ -47,12 +48,7 @@ def crowded(x: Tensor, ends: np.ndarray, k: int) -> np.ndarray:
     sizes = np.diff(ends)
     graph = np.arange(len(sizes)).repeat(sizes)
     hashes = _hashes(x, graph)
-    if hashes.device.type == 'cpu':  # where numpy sorts faster
-        order = torch.from_numpy(np.sort(hashes.numpy()))
-    else:
-        order = hashes.sort().values
-    later = order[CROWD:]
-    if not bool((later == order[: len(later)]).any()):
+    if not _many_alike(hashes):
         return np.zeros(len(sizes), bool)
     hashes = hashes.cpu().numpy()
     order = hashes.argsort()
@@ -109,20 +105,64 @@ def _rows(x: Tensor, index: np.ndarray) -> Tensor:
     return x[torch.from_numpy(index).to(x.device)]
 
 
+def _many_alike(hashes: Tensor) -> bool:
+    """Whether more than a few hashes are the same, as far as can be told
+    without sorting them where that takes long: chance may say so too.
+    """
+    if hashes.device.type == 'cpu':
+        return _fill(hashes.numpy(), CROWD)
+    order = hashes.sort().values
+    later = order[CROWD:]
+    return bool((later == order[: len(later)]).any())
+
+
+@compiled
+def _fill(hashes, most):
+    """Whether one of many cells, two or more for each hash, gets more than
+    so many.
+    """
+    bits = 1
+    while len(hashes) > 1 << (bits - 1):
+        bits += 1
+    cells, shift = np.zeros(1 << bits, np.uint8), np.uint64(64 - bits)
+    for h in hashes:
+        cell = (np.uint64(h) * np.uint64(SPREAD)) >> shift
+        cells[cell] += 1
+        if cells[cell] > most:
+            return True
+    return False
+
+
 def _hashes(x: Tensor, graph: np.ndarray) -> Tensor:
     """Whole numbers that are the same for points at one place of a graph."""
     draw = np.random.default_rng(0)
     odd = 2 * draw.integers(2**62, size=x.size(1)) + 1
-    weight = torch.from_numpy(odd).to(x.device)
     wide = x.dtype == torch.double
-    out = torch.empty(len(x), dtype=torch.long, device=x.device)
+    bits = x.view(torch.long if wide else torch.int)
+    out = torch.from_numpy(graph * GRAPH).to(x.device)
+    if x.device.type == 'cpu':
+        _hash(bits.numpy(), odd, 32 if wide else 16, out.numpy())
+        return out
+    weight = torch.from_numpy(odd).to(x.device)
     for part in _parts(x):
-        bits = x[part] + 0.0  # zero has one sign
-        bits = bits.view(torch.long if wide else torch.int).long()
+        some = (x[part] + 0.0).view(bits.dtype).long()  # zero has one sign
         # The last bits of round numbers are zero, and would stay so:
-        bits = (bits ^ (bits >> (32 if wide else 16))) * weight
-        out[part] = (bits ^ (bits >> 32)).sum(1)
-    return out.add_(torch.from_numpy(graph * GRAPH).to(x.device))
+        some = (some ^ (some >> (32 if wide else 16))) * weight
+        out[part] += (some ^ (some >> 32)).sum(1)
+    return out
+
+
+@compiled
+def _hash(bits, weight, shift, out):
+    """Adds what :func:`_hashes` says for each row."""
+    negative = np.iinfo(bits.dtype).min  # zero
+    for r in range(len(bits)):
+        for f in range(bits.shape[1]):
+            value = np.int64(bits[r, f])
+            if value == negative:
+                value = np.int64(0)
+            value = (value ^ (value >> shift)) * weight[f]
+            out[r] += value ^ (value >> 32)
 
 
 def _parts(x: Tensor) -> Iterator[slice]:

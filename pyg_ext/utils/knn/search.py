@@ -67,14 +67,8 @@ def by_tree(task: Task) -> None:
     """All from a k-d tree of exact arithmetic."""
     few = task.index.size(1) <= tree.FEW
     leaf = tree.SMALL_LEAF if few else tree.LEAF
-
-    def build(points: Tensor) -> tuple[np.ndarray, tuple]:
-        points = points.double().numpy()
-        built = tree.build(points, leaf)
-        return np.ascontiguousarray(points[built[0]].T), built
-
-    tree_x = build(task.x)
-    tree_y = tree_x if task.same else build(task.y)
+    tree_x = tree.build(task.x.numpy(), leaf)
+    tree_y = tree_x if task.same else tree.build(task.y.numpy(), leaf)
     starts = tree_y[1][1]
     leaves = np.arange(len(starts) // 2, len(starts))
     if few:

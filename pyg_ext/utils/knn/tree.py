@@ -8,13 +8,21 @@ holds up to seven dimensions, where terms are added one after the other.
 import numpy as np
 
 from pyg_ext.utils.compiled import compiled
-from pyg_ext.utils.knn.kernels import inlined, keep, measure, shrink
-from pyg_ext.utils.sorting import smallest
+from pyg_ext.utils.knn.kernels import (
+    inlined,
+    keep,
+    last_bits,
+    measure,
+    shrink,
+)
+from pyg_ext.utils.sorting import nth, smallest
 
 LEAF = 64  # most points of a leaf
 SMALL_LEAF = 32  # likewise, for a few neighbors
 SAMPLE = 64  # points, or twice as many, that show the widest side of a node
 FEW = 12  # most neighbors that are kept in order
+LANES = 16  # numbers that are compared at a time; divides a small leaf
+LAST = np.int64(2**63 - 1)  # greater than what stands for a distance
 FRONT = 32  # most nodes of a front
 
 
@@ -26,12 +34,13 @@ def build(x, leaf):
     last.
 
     Args:
-        x: Points in float64, ``[N, F]``.
+        x: Points, ``[N, F]``.
         leaf: The most points of a leaf.
 
     Returns:
-        The points' indices, leaf by leaf; the place among those where each
-        node starts and stops; the corners of each node's box, ``[nodes, F]``.
+        The points leaf by leaf in float64, ``[F, N]``, and the tree: their
+        indices; the place among those where each node starts and stops; the
+        corners of each node's box, ``[nodes, F]``.
     """
     num, dims = x.shape
     depth = 0
@@ -41,40 +50,58 @@ def build(x, leaf):
     order = np.arange(num)
     start, stop = np.zeros(nodes, np.int64), np.zeros(nodes, np.int64)
     low, high = np.empty((nodes, dims)), np.empty((nodes, dims))
-    keys = np.empty(num)
-    stop[0] = num
+    stop[0], mask = num, np.int64(last_bits(num))
     for node in range(nodes // 2):
         first, last = start[node], stop[node]
-        step = max((last - first) // SAMPLE, 1)
-        _corners(x, order[first:last:step], low[node], high[node])
+        part, size = order[first:last], last - first
+        rows = part[:: max(size // SAMPLE, 1)]
+        _corners(x, rows, mask, low[node], high[node])
         side = np.argmax(high[node] - low[node])
-        for p in range(first, last):
-            keys[p] = x[order[p], side]
+        _pack(x, side, low[node, side], mask, part)
         middle = (first + last) // 2
-        part = slice(first, last)
-        smallest(keys[part], order[part], middle - first, last - first)
+        nth(part, middle - first, size)
         start[2 * node + 1], stop[2 * node + 1] = first, middle
         start[2 * node + 2], stop[2 * node + 2] = middle, last
+    order &= mask
+    points = np.empty((dims, num))
+    for p in range(num):
+        for f in range(dims):
+            points[f, p] = x[order[p], f]
     for node in range(nodes // 2, nodes):
-        part = order[start[node] : stop[node]]
-        _corners(x, part, low[node], high[node])
+        rows = order[start[node] : stop[node]]
+        _corners(x, rows, mask, low[node], high[node])
     for node in range(nodes // 2 - 1, -1, -1):
         for f in range(dims):
             one, other = 2 * node + 1, 2 * node + 2
             low[node, f] = min(low[one, f], low[other, f])
             high[node, f] = max(high[one, f], high[other, f])
-    return order, start, stop, low, high
+    return points, (order, start, stop, low, high)
 
 
 @compiled
-def _corners(x, rows, low, high):
-    """The corners of the box of some points."""
+def _corners(x, rows, mask, low, high):
+    """The corners of the box of some points, whose indices are in the last
+    bits of whole numbers.
+    """
     for f in range(x.shape[1]):
         least, most = np.inf, -np.inf
         for row in rows:
-            value = x[row, f]
+            value = np.float64(x[row & mask, f])
             least, most = min(least, value), max(most, value)
         low[f], high[f] = least, most
+
+
+@compiled
+def _pack(x, side, base, mask, order):
+    """Puts ahead of each index how far its point is from ``base`` along a
+    side, as whole numbers that sort likewise, but for their last bits: these
+    are enough to halve a box.
+    """
+    for p in range(len(order)):
+        row = order[p] & mask
+        key = np.float64(x[row, side] - base).view(np.int64)
+        key ^= (key >> 63) & np.int64(2**63 - 1)  # negative ones ascend too
+        order[p] = (key & ~mask) | row
 
 
 @inlined
@@ -250,8 +277,9 @@ def query_few(
 ):
     """Finds a few nearest of the points in some leaves, in order.
 
-    The points of a leaf go down the tree as one, and take what is near in
-    each leaf that they meet by insertion.
+    The points of a leaf go down the tree as one. They take their first
+    neighbors together, see :func:`_take`, and what is nearer in each other
+    leaf that they meet by insertion.
 
     Args:
         groups: See :func:`query`, as the next five.
@@ -274,6 +302,11 @@ def query_few(
         np.empty(SMALL_LEAF),
         np.empty(SMALL_LEAF),
         np.empty(SMALL_LEAF),
+    )
+    bits = near.view(np.int64)
+    marked, ranked = (
+        np.empty(SMALL_LEAF, np.int64),
+        np.empty(SMALL_LEAF, np.int64),
     )
     middle = np.empty((dims, 1))
     stack, far = np.empty(64, np.int64), np.empty(64)
@@ -311,11 +344,28 @@ def query_few(
                 if gaps[p] > top[p]:
                     continue
                 measure(points_y, begin + p, points_x, first, size, 0, near)
-                own = order_y[begin + p] if exclude_self else -1
+                if exclude_self and first == begin:  # of one tree
+                    near[p] = np.nan
+                if names[p, 0] < 0:
+                    guess = 2.0 * top[p - 1] if p else np.inf
+                    _take(
+                        near,
+                        bits,
+                        order[first : first + size],
+                        guess,
+                        marked,
+                        ranked,
+                        keys[p],
+                        names[p],
+                    )
+                    top[p] = keys[p, k - 1]
+                    continue
                 for c in range(size):
-                    if near[c] <= top[p] and order[first + c] != own:
-                        _insert(near[c], order[first + c], keys[p], names[p])
-                        top[p] = keys[p, k - 1]
+                    if near[c] <= top[p]:
+                        name = order[first + c]
+                        if near[c] < top[p] or name < names[p, k - 1]:
+                            _insert(near[c], name, keys[p], names[p], k - 1)
+                            top[p] = keys[p, k - 1]
             most = top[:num].max()
         for p in range(num):
             row = order_y[begin + p]
@@ -334,17 +384,65 @@ def _apart(low, high, lower, upper):
 
 
 @inlined
-def _insert(key, name, keys, names):
-    """Puts a neighbor in its place, by distance, then by index."""
-    at = len(keys)
+def _take(near, bits, leaf, guess, marked, ranked, keys, names):
+    """Takes the first neighbors: each goes to the place that follows from
+    how many are nearer, which is counted without a branch.
+
+    Args:
+        near: Squared distances from the points of a leaf, or no number.
+        bits: The same as whole numbers.
+        leaf: Their indices.
+        guess: A distance within which there may be enough.
+        marked: Buffer for a leaf.
+        ranked: Likewise.
+        keys: Result: their distances, ``[k]``.
+        names: Result: their indices, ``[k]``.
+    """
+    k, size, mask = len(keys), len(leaf), np.int64(last_bits(SMALL_LEAF))
+    n = _within(near, bits, size, guess, mask, marked)
+    if n < k:
+        n = _within(near, bits, size, np.inf, mask, marked)
+    wide = (n + LANES - 1) // LANES * LANES
+    for c in range(n, wide):
+        marked[c] = LAST
+    if n == 1:
+        ranked[0] = marked[0]
+    else:
+        for c in range(n):
+            mark, rank = marked[c], 0
+            for other in range(wide):
+                rank += marked[other] < mark
+            ranked[rank] = mark
+    for rank in range(n):
+        c = ranked[rank] & mask
+        key, name, last = near[c], leaf[c], keys[k - 1]
+        if rank < k or key < last or (key == last and name < names[k - 1]):
+            _insert(key, name, keys, names, min(rank, k - 1))
+
+
+@inlined
+def _within(near, bits, size, top, mask, marked):
+    """Finds the distances that are not greater than ``top``, as whole numbers
+    with their place in the last bits, and returns how many there are.
+    """
+    n = 0
+    for c in range(size):
+        marked[n] = (bits[c] & ~mask) | c
+        n += near[c] <= top
+    return n
+
+
+@inlined
+def _insert(key, name, keys, names, at):
+    """Puts a neighbor, by distance, then by index, in its place among those
+    ahead of a place that is free.
+    """
     while at > 0 and (
         keys[at - 1] > key or (keys[at - 1] == key and names[at - 1] > name)
     ):
+        keys[at], names[at] = keys[at - 1], names[at - 1]
         at -= 1
-        if at + 1 < len(keys):
-            keys[at + 1], names[at + 1] = keys[at], names[at]
-    if at < len(keys):
-        keys[at], names[at] = key, name
+    keys[at], names[at] = key, name
 
 
 @compiled
