@@ -281,6 +281,84 @@ def test_tree_of_leaves_far_from_one_another(monkeypatch):
     assert torch.equal(found.index, index)
 
 
+@pytest.mark.parametrize('kind', ['normal', 'grid', 'duplicates'])
+@pytest.mark.parametrize('num', [257, 512, 513, 1025])
+def test_few_and_more_neighbors(kind, num, monkeypatch):
+    """In leaves that are full, half full, and hold less than there are
+    neighbors; in order from the start or in the end.
+    """
+    x = points(kind, num, 2, torch.Generator().manual_seed(num))
+    y, zeros = x[::3].clone(), torch.zeros(num)
+    more = tree.FEW + 1
+    for other, same in ((x, True), (x, False), (y, False)):
+        args = zeros, zeros[: len(other)], False, same
+        index, _ = oracle(x, other, more, *args)
+        for k in (1, 2, more - 2, more - 1, more):
+            for few in (tree.FEW, more):
+                monkeypatch.setattr(tree, 'FEW', few)
+                found = knn_index(x, other, k, exclude_self=same)
+                assert torch.equal(found.index, index[:, :k]), (k, few)
+                monkeypatch.undo()
+
+
+@pytest.mark.parametrize('k', [1, 8, 16, 17])
+def test_distances_that_differ_in_the_last_bits(k):
+    generator = torch.Generator().manual_seed(0)
+    steps = torch.randperm(400, generator=generator).double()
+    x = torch.stack([1.0 + 2.0**-52 * (steps // 2), steps * 0.0], 1)
+    y = torch.zeros(50, 2, dtype=torch.double)
+    batch_x, batch_y = torch.zeros(400), torch.zeros(50)
+    index, dist = oracle(x, y, k, batch_x, batch_y, False, False)
+    found = knn_index(x, y, k, backend='tree')
+    assert torch.equal(found.index, index)
+    assert torch.equal(found.dist, dist)
+
+
+@pytest.mark.parametrize('scale', [0.0, 1e-310, 1e-30, 1e-3, 1.0, 1e30, 1e150])
+@pytest.mark.parametrize('center', [0.0, -5e6, 1e20])
+@pytest.mark.parametrize('num', [1, 32, 33, 1000, 1024])
+def test_leaves_of_a_tree(scale, center, num):
+    """Leaves of like size that share the points, in their boxes."""
+    generator = torch.Generator().manual_seed(num)
+    x = torch.randn(num, 3, dtype=torch.double, generator=generator)
+    x = (center + scale * x).numpy()
+    lines, (order, start, stop, low, high) = tree.build(x, 32)
+    assert np.array_equal(np.sort(order), np.arange(num))
+    assert np.array_equal(lines.T, x[order])
+    first = len(start) // 2
+    assert start[first] == 0
+    assert stop[-1] == num
+    assert np.array_equal(start[first + 1 :], stop[first:-1])
+    sizes = stop[first:] - start[first:]
+    assert sizes.max() <= 32
+    assert np.ptp(sizes) <= 1
+    for node in range(len(start)):
+        part = x[order[start[node] : stop[node]]]
+        assert np.array_equal(low[node], part.min(0))
+        assert np.array_equal(high[node], part.max(0))
+
+
+def test_halves_of_a_tree_far_from_the_origin():
+    """Small differences beside large numbers still tell points apart."""
+    x = np.zeros((1000, 2))
+    x[:, 1] = -1e9 + 1e-6 * np.random.default_rng(0).permutation(1000)
+    _, (_, _, _, low, high) = tree.build(x, 32)
+    first = len(low) // 2
+    assert (high[first:-1, 1] <= low[first + 1 :, 1]).all()
+
+
+def test_many_alike():
+    generator = torch.Generator().manual_seed(0)
+    hashes = torch.randint(2**62, (100_000,), generator=generator)
+    assert not places._many_alike(hashes)
+    hashes[torch.arange(places.CROWD) * 999] = -1
+    assert not places._many_alike(hashes)
+    hashes[-1] = -1
+    assert places._many_alike(hashes)
+    assert not places._many_alike(torch.arange(100_000) << 40)
+    assert not places._many_alike(torch.zeros(1, dtype=torch.long))
+
+
 @pytest.mark.parametrize('threads', [1, 3])
 def test_threads_change_nothing(threads, backend):
     x = torch.randn(900, 5, generator=torch.Generator().manual_seed(0))

@@ -20,7 +20,7 @@ from pyg_ext.utils.sorting import nth, smallest
 LEAF = 64  # most points of a leaf
 SMALL_LEAF = 32  # likewise, for a few neighbors
 SAMPLE = 64  # points, or twice as many, that show the widest side of a node
-FEW = 12  # most neighbors that are kept in order
+FEW = 16  # most neighbors that are kept in order
 LANES = 16  # numbers that are compared at a time; divides a small leaf
 LAST = np.int64(2**63 - 1)  # greater than what stands for a distance
 FRONT = 32  # most nodes of a front
