@@ -56,9 +56,14 @@ def _check(row: Row) -> None:
         )
 
 
+COLUMNS = ('method', 'depth', 'seed', 'state', 'layer', 'module', *DRAWN)
+
+
 def frame(rows: list[Row]) -> pd.DataFrame:
-    """One line for each run, state of training, and layer."""
-    return pd.DataFrame(
+    """One line for each run, state of training, and layer: none of a network
+    without a hidden layer.
+    """
+    found = [
         {
             'method': row['method'],
             'depth': row['depth'],
@@ -70,7 +75,8 @@ def frame(rows: list[Row]) -> pd.DataFrame:
         if row['status'] == 'ok'
         for state in STATES
         for layer in row['probe'][state]['layers']
-    )
+    ]
+    return pd.DataFrame(found, columns=None if found else COLUMNS)
 
 
 def far(rows: Iterable[Row]) -> pd.DataFrame:
@@ -111,15 +117,17 @@ def findings(good: list[Row]) -> list[list[str]]:
         [
             row['method'],
             str(row['depth']),
-            *(
-                ', '.join(map(str, row['probe'][state]['findings']))
-                or 'nothing'
-                for state in STATES
-            ),
+            *(_found(row['probe'][state]) for state in STATES),
             f'{100 * row["test"]:.1f}',
         ]
         for row in sorted(good, key=lambda r: (r['method'], r['depth']))
     ]
+
+
+def _found(state: Row) -> str:
+    if not state['layers']:
+        return 'no hidden layer'
+    return ', '.join(map(str, state['findings'])) or 'nothing'
 
 
 def draw(lines: pd.DataFrame, method: str, folder: Path) -> str:

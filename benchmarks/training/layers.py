@@ -81,7 +81,10 @@ def look(
     if not watch.rows:
         return {'layers': [], 'findings': [], 'words': NONE, **more}
     right = (out.argmax(dim=-1) == y).double()
-    scores = (right[index[s]].mean().item() for s in ('train', 'val'))
+    scores = (
+        right[index[s]].mean().item() if len(index[s]) else None
+        for s in ('train', 'val')
+    )
     found = diagnose(watch, *scores, **reach)
     columns = ('layer', 'module', *DRAWN)
     return {

@@ -150,9 +150,9 @@ def diagnose(
 
     Raises:
         IndexError: If the probe has seen no such step.
-        ValueError: If a threshold is no number, if :obj:`jacobian` is no
-            vector of norms or has no number at the :obj:`distance`, or on a
-            distance without it.
+        ValueError: If a threshold is no number, a score not in :math:`[0, 1]`,
+            if :obj:`jacobian` is no vector of norms or has no number at the
+            :obj:`distance`, or on a distance without it.
     """
     for name, value in (
         ('smooth_below', smooth_below),
@@ -163,7 +163,14 @@ def diagnose(
         ('fits_above', fits_above),
         ('squashed_below', squashed_below),
     ):
-        check_real(name, value)
+        if isnan(check_real(name, value)):
+            raise ValueError(f'{name} must be a number (got {value})')
+    for name, score in (
+        ('train_score', train_score),
+        ('val_score', val_score),
+    ):
+        if score is not None and not 0.0 <= check_real(name, score) <= 1.0:
+            raise ValueError(f'{name} must be in [0, 1] (got {score})')
     if jacobian is not None:
         jacobian, distance = _check_jacobian(jacobian, distance)
     elif distance is not None:
@@ -287,9 +294,10 @@ def _check_jacobian(
             f'{[*getattr(jacobian, "shape", [])]})'
         )
     values = jacobian.tolist()
-    if any(value < 0.0 for value in values):
+    wrong = [value for value in values if value < 0.0]
+    if wrong:
         raise ValueError(
-            f'jacobian must hold norms, at least zero (got {min(values)})'
+            f'jacobian must hold norms, at least zero (got {min(wrong)})'
         )
     known = [k for k, value in enumerate(values) if not isnan(value)]
     if distance is None:

@@ -32,7 +32,9 @@ class Rewiring(BaseTransform):
             graphs = [self.forward(graph) for graph in graphs]
             return Batch.from_data_list(graphs, follow)
         check_data(data)
-        old, _, size = check_edges(data.edge_index, num_nodes=data.num_nodes)
+        old, _, size = check_edges(
+            data.edge_index, data.get('edge_weight'), data.num_nodes, True
+        )
         check_undirected(old.unique(dim=1), None, size)
         batch = check_batch(data.get('batch'), size)
         parts = _split(old, old.new_zeros(size) if batch is None else batch)

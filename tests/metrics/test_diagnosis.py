@@ -288,12 +288,18 @@ def test_errors_of_squashing(cora):
     for number in range(3):
         with pytest.raises(ValueError, match='at a distance of 2 or more'):
             diagnose(probe, jacobian=some[:number])
-    with pytest.raises(ValueError, match=r'at least zero \(got -0.5\)'):
-        diagnose(probe, jacobian=some - 1.0)
+    with pytest.raises(ValueError, match=r'at least zero \(got -0\.5\)'):
+        diagnose(probe, jacobian=some.where(some != 0.1, -0.5))
     with pytest.raises(ValueError, match='squashed_below must be a number'):
         diagnose(probe, jacobian=some, squashed_below='a')
-    with pytest.raises(ValueError, match='gap_above must be a number'):
-        diagnose(probe, gap_above=None)
+    for wrong in (None, float('nan')):
+        with pytest.raises(ValueError, match='gap_above must be a number'):
+            diagnose(probe, gap_above=wrong)
+    for score in (float('nan'), float('inf'), -0.1, 90.0):
+        with pytest.raises(ValueError, match=r'train_score must be in \[0, 1'):
+            diagnose(probe, score)
+        with pytest.raises(ValueError, match=r'val_score must be in \[0, 1'):
+            diagnose(probe, 0.5, score)
     for wrong in (some.view(2, 2), [1.0, 2.0, 3.0], some.long()):
         with pytest.raises(ValueError, match='jacobian must be what'):
             diagnose(probe, jacobian=wrong)

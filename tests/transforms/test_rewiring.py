@@ -358,6 +358,10 @@ def test_errors(transform):
     with pytest.raises(ValueError, match='1 to 2 and not back'):
         transform()(directed)
     data = dumbbell()
+    data.edge_weight = torch.ones(3)
+    with pytest.raises(ValueError, match='one for each edge'):
+        transform()(data)
+    data = dumbbell()
     data.adj_t = data.edge_index
     with pytest.raises(ValueError, match='adj_t beside edge_index'):
         transform()(data)

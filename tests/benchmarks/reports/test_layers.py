@@ -248,6 +248,21 @@ def test_networks_without_a_hidden_layer(capsys, tmp_path):
     table = pd.read_csv(tmp_path / 'probe.csv')
     assert table['depth'].unique().tolist() == [2]
     assert NONE in (tmp_path / 'report.html').read_text()
+    page = (tmp_path / 'report.md').read_text()
+    assert '| gcn | 1 | no hidden layer | no hidden layer |' in page
+
+
+def test_no_network_with_a_hidden_layer(capsys, tmp_path):
+    command = (*COMMAND[:3], '--methods', 'gcn', '--depths', '1')
+    code, _ = run(
+        capsys,
+        *(*command, '--epochs', '3', '--seeds', '1', '--jobs', '0'),
+        *('--probe', '--out', str(tmp_path)),
+    )
+    assert code == 0
+    assert pd.read_csv(tmp_path / 'probe.csv').empty
+    assert 'no hidden layer' in (tmp_path / 'report.md').read_text()
+    assert (tmp_path / 'curve.png').exists()
 
 
 def test_points_have_no_graph(capsys, tmp_path):
@@ -321,7 +336,7 @@ def test_answers_that_are_far_away(capsys, tmp_path):
     assert [t.get_text() for t in top.get_xticklabels()] == ['3 hops']
     assert [t.get_text() for t in side.get_yticklabels()] == ['guess']
     assert [20, 20] in [[*line.get_ydata()] for line in curves.lines]
-    title = ' '.join(curves.get_title().split())
+    title = ' '.join(curves.get_title('left').split())
     assert '1 run each; dashed: the answers are 3 hops away along' in title
     assert '±' not in title
     for panel in (curves, below):
@@ -347,7 +362,7 @@ def test_answers_that_are_at_most_so_far_away(capsys, tmp_path):
     assert 'guess' not in page
     assert 'Points in one another' not in page
     figure = report(tmp_path).figure()
-    title = ' '.join(figure.axes[0].get_title().split())
+    title = ' '.join(figure.axes[0].get_title('left').split())
     assert title.endswith(f'mean ± std of 2 seeds; dashed: the {far}')
     [top] = figure.axes[0].child_axes
     [label] = top.get_xticklabels()
