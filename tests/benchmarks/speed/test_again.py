@@ -10,8 +10,7 @@ from benchmarks.speed.table import cells, markdown
 
 RESULTS = Path(__file__).parents[3] / 'benchmarks' / 'results'
 
-# Since then a graph has another name, and a search more peers:
-SINCE = {('augment-physics', 'graphs'), ('knn-1-thread', 'peers')}
+SINCE = {('knn-1-thread', 'peers')}  # a search has more of them since then
 
 
 def test_all_results_can_be_had_again():
