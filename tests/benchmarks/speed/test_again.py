@@ -38,8 +38,10 @@ def test_what_a_result_says_it_was_run_with_is_what_it_is_run_with():
         call = ['speed', *again.words_of(name)[1]]
         args = cli._parser(cli._command(call), call).parse_args(call)
         for key, value in told.get('options', {}).items():
-            now = getattr(args, key)
-            now = ','.join(map(str, now)) if isinstance(now, list) else now
+            now, value = (
+                ','.join(map(str, v)) if isinstance(v, list) else v
+                for v in (getattr(args, key), value)
+            )
             assert now == value or (name, key) in SINCE, (name, key)
 
 
