@@ -107,8 +107,8 @@ def ppr_topk(
           *(optional)*
         - **output:** seeds and visited nodes :math:`(2, E)`, for each seed
           in order of targets the largest value first, the lower node first
-          where they are equal; values :math:`(E)` of the type of the weights,
-          if it has fractions
+          where they are equal in float64; values :math:`(E)` of the type of
+          the weights, if it has fractions
     """
     rule = Sparsification(k, threshold, avg_degree, loop)
     graph = (edge_index, edge_weight, num_nodes)
