@@ -21,12 +21,10 @@ MMAP = (
     'MALLOC_TRIM_THRESHOLD_=65536'
 )
 
-PEERS = 'edge_index,EdgeIndex,SparseTensor,compiled'  # of an epoch
-
 # The arguments of each file of results; variables of the system go ahead:
 RUNS = {
-    'epoch-1-thread': f'epoch --peers {PEERS}',
-    'epoch-2-threads': f'epoch --threads 2 --peers {PEERS}',
+    'epoch-1-thread': 'epoch',
+    'epoch-2-threads': 'epoch --threads 2',
     'parts-1-thread': 'parts',
     'reversible-seconds': 'reversible',
     'reversible-seconds-256': (
@@ -61,7 +59,7 @@ RUNS = {
 
 # What makes a file as short as it can be, to see that it works:
 SMALLEST = {
-    'epoch': '--datasets digits --depths 2 --repeats 1 --peers edge_index',
+    'epoch': '--datasets digits --depths 2 --repeats 1',
     'parts': '--datasets digits --repeats 2',
     'reversible': '--depths 3 --nodes 100 --channels 8 --repeats 1',
     'layers': '--dataset digits --kinds plain --depths 1,3 --channels 8',

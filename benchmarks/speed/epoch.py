@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--repeats', default=9, type=words.repeats)
     parser.add_argument(
         '--peers',
-        default='edge_index,EdgeIndex,SparseTensor',
+        default='edge_index,SparseTensor',
         type=words.names('peer', PEERS),
         metavar='NAME,...',
         help=f'of {", ".join(PEERS)} (default: %(default)s)',
