@@ -153,7 +153,7 @@ def test_the_wheel_holds_the_packages_with_their_files(wheel):
         for path in ROOT.glob(f'{folder}/**/*')
         if path.is_file()
         and '__pycache__' not in path.parts
-        and not path.name.startswith('speed-')  # figures of the pages
+        and not path.name.startswith(('speed-', 'speed.md'))  # of pages
     }
     assert {n for n in names if '.dist-info/' not in n} == expected
 

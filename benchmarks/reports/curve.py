@@ -135,7 +135,7 @@ def figure(
             about += '; points in one another: the same mean'
         lines = (shown(heading(summary, changed)), about)
         title = '\n'.join(textwrap.fill(line, 70) for line in lines)
-        axes.set_title(title, fontsize=10, loc='left')
+        out.suptitle(title, fontsize=10, x=0.01, ha='left')
         axes.grid(alpha=0.3)
         axes.spines[['top', 'right']].set_visible(False)
         if not good.empty:

@@ -188,7 +188,7 @@ def test_report(run, tmp_path, monkeypatch):
     assert summary.loc[('gcn', 2), 'published'] == 50
     assert summary['fixed'].notna().tolist() == [True, True, False, False]
     axes, *_ = runs.figure().axes
-    title = ' '.join(axes.get_title('left').split())
+    title = ' '.join(runs.figure().get_suptitle().split())
     assert 'dotted: fixed recipe' in title
     dotted = [line for line in axes.lines if line.get_linestyle() == ':']
     assert dotted[0].get_ydata() == pytest.approx(summary['fixed'][:2])

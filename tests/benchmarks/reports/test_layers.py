@@ -336,7 +336,7 @@ def test_answers_that_are_far_away(capsys, tmp_path):
     assert [t.get_text() for t in top.get_xticklabels()] == ['3 hops']
     assert [t.get_text() for t in side.get_yticklabels()] == ['guess']
     assert [20, 20] in [[*line.get_ydata()] for line in curves.lines]
-    title = ' '.join(curves.get_title('left').split())
+    title = ' '.join(drawn.get_suptitle().split())
     assert '1 run each; dashed: the answers are 3 hops away along' in title
     assert '±' not in title
     for panel in (curves, below):
@@ -362,7 +362,7 @@ def test_answers_that_are_at_most_so_far_away(capsys, tmp_path):
     assert 'guess' not in page
     assert 'Points in one another' not in page
     figure = report(tmp_path).figure()
-    title = ' '.join(figure.axes[0].get_title('left').split())
+    title = ' '.join(figure.get_suptitle().split())
     assert title.endswith(f'mean ± std of 2 seeds; dashed: the {far}')
     [top] = figure.axes[0].child_axes
     [label] = top.get_xticklabels()
