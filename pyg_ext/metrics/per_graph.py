@@ -12,7 +12,12 @@ from pyg_ext.metrics.blocks import largest
 from pyg_ext.metrics.graphs import Graphs
 from pyg_ext.metrics.shared import shared
 from pyg_ext.utils import edge_list
-from pyg_ext.utils.checks import check_count, check_features, check_vector
+from pyg_ext.utils.checks import (
+    check_count,
+    check_features,
+    check_joins,
+    check_vector,
+)
 
 MOST_SAMPLES = 10**7
 MOST_GRAPHS = 2**20  # in a batch without batch_size, if nodes are fewer
@@ -91,11 +96,8 @@ def check_graphs(
                 f'among {len(x)} nodes): give batch_size if the others are '
                 f'empty'
             )
-    if edges is not None and not torch.equal(*batch[edges]):
-        raise ValueError(
-            'edge_index must join nodes of one graph of the batch (got an '
-            'edge between two)'
-        )
+    if edges is not None:
+        check_joins(edges, batch)
     return batch, batch_size
 
 

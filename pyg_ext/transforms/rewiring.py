@@ -10,7 +10,12 @@ from torch_geometric.transforms import BaseTransform
 
 from pyg_ext.transforms.edge_attributes import carry_over, edge_attrs
 from pyg_ext.transforms.graphs import check_data, graphs_of, weight_attr
-from pyg_ext.utils.checks import check_batch, check_edges, check_undirected
+from pyg_ext.utils.checks import (
+    check_batch,
+    check_edges,
+    check_joins,
+    check_undirected,
+)
 from pyg_ext.utils.random_walk import draw_seed
 from pyg_ext.utils.simple_graph import SimpleGraph
 
@@ -63,13 +68,8 @@ class Rewiring(BaseTransform):
 
 def _split(edges: Tensor, batch: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """The nodes of each graph, and its edges with them counted from zero."""
-    graph, other = batch[edges]
-    if (graph != other).any():
-        i, j = edges[:, graph != other][:, 0].tolist()
-        raise ValueError(
-            f'an edge must join nodes of one graph of data.batch (got one '
-            f'from {i} to {j}, of graphs {batch[i]} and {batch[j]})'
-        )
+    check_joins(edges, batch)
+    graph = batch[edges[0]]
     order, sizes = batch.argsort(stable=True), batch.bincount(minlength=1)
     inside = order.argsort()[edges] - (sizes.cumsum(0) - sizes)[graph]
     inside = inside[:, graph.argsort(stable=True)]

@@ -344,6 +344,17 @@ def check_batch(batch: OptTensor, num_nodes: int) -> OptTensor:
     return batch
 
 
+def check_joins(edge_index: Tensor, batch: Tensor) -> None:
+    """Raises a ValueError on an edge between nodes of two graphs."""
+    one, other = batch[edge_index]
+    if not torch.equal(one, other):
+        i, j = edge_index[:, one != other][:, 0].tolist()
+        raise ValueError(
+            f'edge_index must join nodes of one graph of the batch (got an '
+            f'edge from {i} to {j}, of graphs {batch[i]} and {batch[j]})'
+        )
+
+
 def check_features(
     x: Any,
     channels: int | None = None,
