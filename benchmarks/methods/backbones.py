@@ -30,6 +30,7 @@ class Backbone:
     depth: str  # the keyword that depth sets
     unit: str
     takes: tuple[str, ...] | None = None  # of remedies' keys; None: look
+    edgeless: bool = False  # has no use for edges
     joins_points: bool = False  # makes its own graph of nearest neighbors
     edges: Place = 'pyg_ext.utils:gcn_adj'  # makes of them what it takes best
     sparse_features: bool = True
@@ -105,7 +106,13 @@ BACKBONES = {
         edges='.methods.adjacency:sum_adj',
         sparse_features=False,
     ),
-    'mlp': _ours('NodeMLP', 'num_layers', 'linear layers (no graph)', *STACK),
+    'mlp': _ours(
+        'NodeMLP',
+        'num_layers',
+        'linear layers (no graph)',
+        *STACK,
+        edgeless=True,
+    ),
     'incepgcn': _ours(
         'IncepGCN', 'num_layers', 'graph convolutions on the longest path'
     ),

@@ -139,6 +139,11 @@ def parse(spec: str) -> Method:
                     f'{remedy!r} has no effect in {spec!r}: {name} learns '
                     f'from walks on all edges'
                 )
+            if backbones[name].edgeless and 'unsupervised' not in remedies:
+                raise UsageError(
+                    f'{remedy!r} has no effect in {spec!r}: {name} takes no '
+                    f'edges'
+                )
             edges = remedy
             continue
         fixed, default = REMEDIES[remedy].fixed, REMEDIES[remedy].default

@@ -150,10 +150,15 @@ def diagnose(
 
     Raises:
         IndexError: If the probe has seen no such step.
-        ValueError: If a threshold is no number, a score not in :math:`[0, 1]`,
+        ValueError: If :obj:`probe` is none, a threshold no number, a score not in :math:`[0, 1]`,
             if :obj:`jacobian` is no vector of norms or has no number at the
             :obj:`distance`, or on a distance without it.
     """
+    if not isinstance(probe, OverSmoothingProbe):
+        raise ValueError(
+            f'probe must be an OverSmoothingProbe that saw a step (got '
+            f'{type(probe).__name__})'
+        )
     for name, value in (
         ('smooth_below', smooth_below),
         ('rank_below', rank_below),

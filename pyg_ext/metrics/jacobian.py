@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.typing import Adj, OptTensor
 
+from pyg_ext.metrics.blocks import in_range
 from pyg_ext.metrics.laplacian import adjacency, to_tensor
 from pyg_ext.metrics.per_graph import dense_features
 from pyg_ext.utils import edge_list
@@ -160,7 +161,7 @@ def _norms(
     """The norm of the derivative of a row of the output by each row of the
     features, ``[N]``.
     """
-    squares = x.new_zeros(len(x), dtype=torch.double)
+    norms = x.new_zeros(len(x), dtype=torch.double)
     directions = torch.eye(len(row))
     if num_projections is not None:
         directions = torch.randn(
@@ -170,11 +171,12 @@ def _norms(
         (grad,) = torch.autograd.grad(
             row, x, direction, retain_graph=True, materialize_grads=True
         )
-        norms = torch.linalg.vector_norm(grad, dim=1, dtype=torch.double)
-        squares += norms.square()
+        grad, scale = in_range(grad)
+        norm = torch.linalg.vector_norm(grad, dim=1, dtype=torch.double)
+        norms = torch.hypot(norms, norm * scale)
     if num_projections is not None:
-        squares /= num_projections
-    return squares.sqrt().cpu().numpy()
+        norms /= num_projections**0.5
+    return norms.cpu().numpy()
 
 
 def _hops(adj: Any, target: int, most: int | None) -> np.ndarray:

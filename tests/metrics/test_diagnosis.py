@@ -121,6 +121,8 @@ def test_thresholds_and_missing_numbers(cora):
     assert found.names == ('overfitting',)
     assert diagnose(probe, activation_below=1.0).names == ('norm collapse',)
     empty = OverSmoothingProbe(model, cora.edge_index)
+    with pytest.raises(ValueError, match=r'OverSmoothingProbe .*\(got None'):
+        diagnose(None)
     with pytest.raises(IndexError, match='seen 0 steps'):
         diagnose(empty)
 

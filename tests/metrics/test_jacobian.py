@@ -248,3 +248,21 @@ def test_errors(graph):
         call(None)
     with pytest.raises(ValueError, match='nodes from 0 to 3'):
         jacobian_by_distance(lambda x, _: x, graph.x[:4], graph.edge_index)
+
+
+@pytest.mark.parametrize('scale', [1e-300, 1e-160, 1e160, 1e300])
+def test_sizes_whose_squares_are_out_of_range(graph, scale):
+    x, edges = graph.x.double(), graph.edge_index
+    for projections in (None, 2):
+        draw = torch.Generator().manual_seed(0)
+        usual = jacobian_by_distance(
+            *(lambda x, _: 2.0 * x, x, edges),
+            num_projections=projections,
+            generator=draw.manual_seed(0),
+        )
+        found = jacobian_by_distance(
+            *(lambda x, _: scale * (2.0 * x), x, edges),
+            num_projections=projections,
+            generator=draw.manual_seed(0),
+        )
+        torch.testing.assert_close(found / scale, usual, rtol=1e-12, atol=0)

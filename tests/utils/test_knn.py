@@ -700,6 +700,11 @@ def test_no_numbers(value):
         knn_index(X, x, 1)
 
 
+def test_graphs_of_one_set_of_points():
+    with pytest.raises(ValueError, match=r'^batch must be of shape \[4\]'):
+        knn_graph(X, 1, B[:3])
+
+
 def test_unknown_flow():
     with pytest.raises(ValueError, match='flow must be one of'):
         knn_graph(X, 1, flow='up')

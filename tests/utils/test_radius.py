@@ -103,7 +103,7 @@ ERRORS = {
     },
     r'num_workers must be 1, .*\(got 4\)': {'num_workers': 4},
     r'flow must be one of': {'flow': 'up'},
-    r'batch_x must be of shape \[200\]': {'batch': BATCH[:3]},
+    r'batch must be of shape \[200\]': {'batch': BATCH[:3]},
     r'x must be finite numbers': {'x': X * torch.inf},
     r'x must be a tensor': {'x': X.tolist()},
 }

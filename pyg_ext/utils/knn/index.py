@@ -138,7 +138,8 @@ def nearest(
         )
     backend = _checked(x, y, metric, backend, chunk_size)
     dtype = x.dtype if x.is_floating_point() else torch.double
-    batch_x = check_graph('batch_x', batch_x, x)
+    name = 'batch' if same else 'batch_x'
+    batch_x = check_graph(name, batch_x, x)
     batch_y = batch_x if same else check_graph('batch_y', batch_y, y)
     batch_x, batch_y = number_graphs(x, y, batch_x, batch_y)
     x, to_x, sizes_x = sort_by_graph(x, batch_x, 'x')
