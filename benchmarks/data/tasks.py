@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Interval
 
-from ..errors import UsageError, check_name
+from ..errors import UsageError, check_name, check_words
 from ..late import Place, call
 from ..values import Kind, check, whole
 from . import sizes
@@ -147,12 +147,13 @@ def parse(text: str) -> tuple[str, dict[str, int]] | None:
         UsageError: On options that the task does not have, or that cannot be,
             or that would make too much.
     """
-    name, _, given = text.partition(':')
+    name, colon, given = text.partition(':')
     name = name.lower()
     if name not in TASKS:
         return None
     found = {}
-    for word in filter(None, given.split(',')):
+    words = [word.strip() for word in given.split(',')]
+    for word in check_words(text, words) if colon else ():
         key, _, value = (part.strip() for part in word.partition('='))
         check_name(f'option of {name}', key, TASKS[name].options)
         if key in found:
@@ -163,18 +164,19 @@ def parse(text: str) -> tuple[str, dict[str, int]] | None:
         check(options, {**KINDS, **LEAST.get(name, {})})
     except ValueError as error:
         raise UsageError(f'{name}: {error}') from error
-    TASKS[name].size(**options).check(full_name(name, options))
+    TASKS[name].size(**options).check(f'{name}:{_written(options)}')
     return name, options
 
 
 def full_name(name: str, options: Mapping[str, int]) -> str:
     """The name with what differs from its defaults."""
-    own = [
-        f'{key}={value}'
-        for key, value in options.items()
-        if value != TASKS[name].options[key]
-    ]
-    return f'{name}:{",".join(own)}' if own else name
+    usual = TASKS[name].options
+    own = {k: value for k, value in options.items() if value != usual[k]}
+    return f'{name}:{_written(own)}' if own else name
+
+
+def _written(options: Mapping[str, int]) -> str:
+    return ','.join(f'{key}={value}' for key, value in options.items())
 
 
 def make(name: str, options: Mapping[str, int]) -> 'Data | Graphs':

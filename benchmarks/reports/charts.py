@@ -193,14 +193,14 @@ def _needed(
     """
     import altair as alt
 
-    dataset, depths = summary['dataset'].iloc[0], summary['depth']
-    needed = facts.needed_depth(dataset)
-    if needed is None or not depths.min() <= needed <= depths.max():
+    needed = facts.marked_depth(summary)
+    if needed is None:
         return []
     base = alt.Chart(pd.DataFrame({'needed': [needed]}))
     x = alt.X('needed:Q').scale(type='log', base=2)
     line = base.mark_rule(strokeDash=[4, 4], color=GRAY).encode(x)
-    text = base.mark_text(dy=-8, color=GRAY, text=facts.hops(dataset))
+    hops = facts.hops(summary['dataset'].iloc[0])
+    text = base.mark_text(dy=-8, color=GRAY, text=hops)
     return [line, text.encode(x, y=alt.value(0))] if named else [line]
 
 

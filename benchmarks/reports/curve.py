@@ -53,9 +53,9 @@ def figure(
         )
         axes, *below = grid[:, 0]
         dataset = summary['dataset'].iloc[0]
-        needed, luck = facts.needed_depth(dataset), facts.guess(dataset)
-        for panel in grid[:, 0] if needed else ():
-            panel.axvline(needed, color='0.4', linewidth=1, dashes=(2, 2))
+        marked, luck = facts.marked_depth(summary), facts.guess(dataset)
+        for panel in grid[:, 0] if marked else ():
+            panel.axvline(marked, color='0.4', linewidth=1, dashes=(2, 2))
         good = summary.assign(wide=nested(summary))[summary['runs'] > 0]
         for method, look in style.looks(good['method']).items():
             curve = good[good['method'] == method]
@@ -112,7 +112,8 @@ def figure(
             axes.tick_params(labelbottom=True)
             if far:
                 _draw_far(low, good)
-                low.set_ylabel(f'Jacobian\n{needed} hops away', fontsize=9)
+                away = facts.needed_depth(dataset)
+                low.set_ylabel(f'Jacobian\n{away} hops away', fontsize=9)
             else:
                 some = seen[seen['hops'] >= summary['depth'].min()]
                 low.plot(some['hops'], some['percent'], color='0.4')
@@ -123,13 +124,13 @@ def figure(
         (below or [axes])[-1].set_xlabel('depth (layers or propagation steps)')
         axes.set_ylim(limits(summary, luck))
         axes.set_ylabel(f'test {metric_of(summary).title}')
-        _mark(axes, needed, facts.hops(dataset), luck)
+        _mark(axes, marked, facts.hops(dataset), luck)
         about = what_curves_hold(summary)
         if (good['verified'] == 'yes').any():
             about += '; hollow: published, where verified'
         if 'fixed' in good:
             about += '; dotted: fixed recipe'
-        if needed:
+        if marked:
             about += f'; dashed: {facts.away(dataset)}'
         if (good['wide'] > 1).any():
             about += '; points in one another: the same mean'
@@ -144,14 +145,14 @@ def figure(
 
 
 def _mark(
-    axes: 'Axes', needed: int | None, hops: str, luck: float | None
+    axes: 'Axes', marked: int | None, hops: str, luck: float | None
 ) -> None:
     """The depth that is needed, in words, and the score of who guesses, at
     the sides where the axes have no numbers.
     """
-    if needed:
+    if marked:
         top = axes.secondary_xaxis('top')
-        top.set_xticks([needed], [hops], fontsize=9, color='0.4')
+        top.set_xticks([marked], [hops], fontsize=9, color='0.4')
         top.minorticks_off()
         top.spines['top'].set_visible(False)
     if luck:

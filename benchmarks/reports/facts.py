@@ -32,6 +32,16 @@ def needed_depth(dataset: str) -> int | None:
     return found and found.needs and found.needs()
 
 
+def marked_depth(summary: pd.DataFrame) -> int | None:
+    """The same, where a figure has room for it: at most twice as many layers
+    as were run, and no fewer.
+    """
+    needed, depths = needed_depth(summary['dataset'].iloc[0]), summary['depth']
+    if needed is None or not depths.min() <= needed <= 2 * depths.max():
+        return None
+    return needed
+
+
 def guess(dataset: str) -> float | None:
     """The score of who guesses, in percent, where it is known."""
     found = _found(dataset)
@@ -74,7 +84,8 @@ def below(summary: pd.DataFrame, seen: pd.DataFrame | None) -> str:
     dataset = summary['dataset'].iloc[0]
     needed, parts = needed_depth(dataset), []
     if needed is not None:
-        parts.append(f'Dashed: {far(dataset)}')
+        mark = 'Dashed' if marked_depth(summary) else 'Not drawn'
+        parts.append(f'{mark}: {far(dataset)}')
     if guess(dataset):
         parts.append('Gray and dotted: the score of who guesses.')
     if (nested(summary) > 1).any():

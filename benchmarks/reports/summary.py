@@ -62,7 +62,7 @@ def together(
             wanted[kind] = _as_here(here, method, overrides)
         cell = wanted[kind]
         if cell is None:
-            others[f'of {method}, which the settings of this sweep do not fit'] += 1
+            others[f'of {method}, which what is set here does not fit'] += 1
         elif cell.config != row['config']:
             unlike = ', '.join(_unlike(row['config'], cell.config))
             others[f'of {method} with {unlike}'] += 1

@@ -115,7 +115,7 @@ def words_of(
 def page(folder: Path, smallest: bool = False) -> str:
     """All results in a folder as a page of Markdown."""
     parts = [
-        '# All speed files\n\nWritten by `make bench` from the files beside '
+        '# Speed files\n\nWritten by `make bench` from the files beside '
         'it, which say with what options each was run.'
     ]
     for name in RUNS:

@@ -34,6 +34,8 @@ def test_one_name_for_the_same_data(text, name):
     [
         ('ring-transfer:hops=3', "option of ring-transfer 'hops'"),
         ('ring-transfer:distance', 'distance must be a whole number'),
+        ('ring-transfer:', "a name is missing in 'ring-transfer:'"),
+        ('ring-transfer:distance=3,,classes=4', 'a name is missing'),
         ('ring-transfer:distance=1', 'from 2 to 1000 (got 1)'),
         ('ring-transfer:distance=1.5', "(got '1.5')"),
         ('ring-transfer:distance=far', "(got 'far')"),

@@ -147,8 +147,8 @@ def test_all_that_fits_together(row):
         '1 run of dataset cora',
         '1 run of gcn with epochs=4',
         '1 run of gcn+res with dropout=0.1',
-        '1 run of nothing, which the settings of this sweep do not fit',
-        '1 run of sgc, which the settings of this sweep do not fit',
+        '1 run of nothing, which what is set here does not fit',
+        '1 run of sgc, which what is set here does not fit',
     ]
 
 

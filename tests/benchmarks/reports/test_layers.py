@@ -346,12 +346,16 @@ def test_answers_that_are_far_away(capsys, tmp_path):
 
 
 def test_answers_that_are_at_most_so_far_away(capsys, tmp_path):
-    code, text = run(
-        capsys,
+    command = (
         *('depth', '--dataset', 'eccentricity:graphs=10', '--methods', 'gcn'),
-        *('--depths', '1,2', '--epochs', '2', '--seeds', '2', '--jobs', '0'),
-        *('--out', str(tmp_path)),
+        *('--epochs', '2', '--seeds', '2', '--jobs', '0'),
+        *('--out', str(tmp_path), '--depths'),
     )
+    assert run(capsys, *command, '1,2')[0] == 0
+    page = (tmp_path / 'report.md').read_text('utf-8')
+    assert 'Not drawn: the answers are up to ' in page
+    assert not report(tmp_path).figure().axes[0].child_axes
+    code, text = run(capsys, *command, '1,20')
     assert code == 0
     needed = datasets.find('eccentricity:graphs=10').needs()
     far = f"answers are up to {needed} hops away along the graph's own edges"
