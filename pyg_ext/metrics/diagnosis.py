@@ -151,8 +151,8 @@ def diagnose(
     Raises:
         IndexError: If the probe has seen no such step.
         ValueError: If :obj:`probe` is none, a threshold no number, a score
-            not in :math:`[0, 1]`, if :obj:`jacobian` is no vector of norms or has no number at the
-            :obj:`distance`, or on a distance without it.
+            not in :math:`[0, 1]`, if :obj:`jacobian` is no vector of norms or
+            has no number at the :obj:`distance`, or on a distance without it.
     """
     if not isinstance(probe, OverSmoothingProbe):
         raise ValueError(
