@@ -7,7 +7,7 @@ import torch
 
 from .. import environment
 
-QUICK = 0.1  # seconds
+QUICK, SLOW = 0.1, 10.0  # seconds
 
 
 def interleave(
@@ -18,15 +18,20 @@ def interleave(
     Turns spread whatever else the machine does over all of them. What takes
     less than a tenth of a second is called twice in its turn, and the second
     time counts: a loop of its own would find its data in the cache, and not
-    those of the others.
+    those of the others. What takes more than ten seconds is called in two
+    turns alone; in the first one it may have been compiled.
     """
     seconds: dict[str, list[float]] = {name: [] for name in functions}
+    left = dict(functions)
     for turn in range(repeats + warm):
-        for name, function in functions.items():
+        for name, function in [*left.items()]:
             taken = _seconds(function)
             if taken < QUICK:
                 taken = _seconds(function)
-            if turn >= warm:
+            last = turn > 0 and taken > SLOW
+            if last:
+                del left[name]
+            if last or turn >= warm:
                 seconds[name].append(taken)
     return {name: statistics.median(s) for name, s in seconds.items()}
 

@@ -21,6 +21,22 @@ def test_interleave_takes_turns():
     assert all(s >= 0 for s in seconds.values())
 
 
+def test_interleave_calls_what_is_slow_twice(monkeypatch):
+    now, calls = [0.0], []
+
+    def take(name, seconds):
+        calls.append(name)
+        now[0] += seconds if calls.count(name) > 1 else 50.0  # compiled
+
+    monkeypatch.setattr(measure.time, 'perf_counter', lambda: now[0])
+    seconds = measure.interleave(
+        {'slow': lambda: take('slow', 30.0), 'quick': lambda: take('q', 1.0)},
+        repeats=3,
+    )
+    assert seconds == {'slow': 30.0, 'quick': 1.0}
+    assert calls == ['slow', 'q'] * 2 + ['q'] * 3
+
+
 def speed(tmp_path, *arguments):
     """The whole command, where peers are checked to compute the same."""
     file = tmp_path / 'rows.json'
