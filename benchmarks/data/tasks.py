@@ -121,7 +121,7 @@ TASKS = {
     'digit-chain': Task(
         'paths of handwritten digits: which one stands at the other end '
         '(images of scikit-learn)',
-        {'distance': 8, 'chains': 500, 'seed': 0},
+        {'distance': 2, 'chains': 3000, 'seed': 0},
         '.data.transfer:digit_chain',
         sizes.digit_chain,
         'distance',

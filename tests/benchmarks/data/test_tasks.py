@@ -124,7 +124,7 @@ def test_what_is_too_large_is_refused_ahead_of_any_work(
         'tree-neighbors-match:radius=7,permutations=23',
         'tree-neighbors-match:permutations=10000',
         'digit-chain:chains=100000',
-        'digit-chain:distance=1000',
+        'digit-chain:distance=1000,chains=500',
         'ring-transfer:distance=1000',
         'crossed-ring:distance=1000',
         'clique-path:distance=1000',
