@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from ..late import Place, find
 
 if TYPE_CHECKING:
+    from ogb.graphproppred import Evaluator
     from torch import Tensor
 
 
@@ -111,11 +112,17 @@ def _mean(each: Tensor, weight: Tensor | None) -> Tensor:
     return (weight * each).sum() / weight.sum()
 
 
-def _of_ogb(name: str, like: str, out: Tensor, y: Tensor) -> float:
-    """The metric as ogb has it: the mean over tasks."""
+@cache
+def _evaluator(like: str) -> Evaluator:
+    """That of a dataset of ogb, which reads its table of all datasets."""
     from ogb.graphproppred import Evaluator  # loads pandas and scikit-learn
 
-    evaluator = Evaluator(like)
+    return Evaluator(like)
+
+
+def _of_ogb(name: str, like: str, out: Tensor, y: Tensor) -> float:
+    """The metric as ogb has it: the mean over tasks."""
+    evaluator = _evaluator(like)
     evaluator.num_tasks = y.size(1)
     given = {'y_true': y.detach(), 'y_pred': out.detach()}
     return float(evaluator.eval(given)[name])
