@@ -287,6 +287,26 @@ def test_nearly_equal_rows_keep_their_digits():
     assert math.isclose(metrics.mad(x), oracles.mad(x), rel_tol=1e-6)
 
 
+@pytest.mark.parametrize('least', [1e-2, 1e-4, 2e-5, 5e-6, 1e-9, 0.0])
+@pytest.mark.parametrize('rows', [10, 39, 40, 5000])
+def test_ranks_of_small_singular_values(least, rows):
+    """Whichever way they are computed; some columns are zero."""
+    draw = torch.Generator().manual_seed(0)
+    kept = min(rows, 16)
+    left, right = (
+        torch.linalg.qr(torch.randn(size, kept, generator=draw).double())[0]
+        for size in (rows, 16)
+    )
+    values = torch.logspace(0, -1, kept, dtype=torch.double)
+    values[-1] = least
+    x = torch.zeros(rows, 20, dtype=torch.double)
+    x[:, 2:18] = left * values @ right.T
+    for name in ('numerical_rank', 'effective_rank'):
+        found = getattr(metrics, name)(x)
+        expected = getattr(oracles, name)(x)
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=0.0)
+
+
 def test_zeros_and_nothing():
     zeros, edges = torch.zeros(4, 3), torch.tensor([[0, 1], [1, 0]])
     assert metrics.mad(zeros, edges) == 0.0
