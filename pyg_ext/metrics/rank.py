@@ -6,7 +6,6 @@ from pyg_ext.metrics.graphs import Graphs
 from pyg_ext.metrics.per_graph import per_graph
 from pyg_ext.metrics.shared import shared
 
-
 APART = 1e-10  # of the largest eigenvalue: rounding is far below
 
 
