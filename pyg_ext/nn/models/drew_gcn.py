@@ -32,9 +32,9 @@ class DRewGCN(GraphModel):
     they reach :math:`L (L + 1) / 2`.
 
     A distance at which a graph has no pair of nodes is left out for that
-    graph, as in the authors' code. Of several graphs in one, :obj:`batch`
-    says which they are: without it they count as one, although no path joins
-    them.
+    graph, as in the authors' code; what is learned for it gets no gradient.
+    Of several graphs in one, :obj:`batch` says which they are: without it
+    they count as one, although no path joins them.
 
     There are :math:`L (L + 1) / 2` convolutions, and as many sparse products
     in a pass. The distances are in numbers of edges, weights of edges do not
@@ -52,9 +52,9 @@ class DRewGCN(GraphModel):
             :obj:`None` takes :obj:`hidden_channels`. (default: :obj:`None`)
         dropout (float, optional): Dropout probability of the input of both
             linear layers. (default: :obj:`0.0`)
-        nu (int, optional): The rate of delay :math:`\nu`: from this distance
-            on, messages are later by a layer with each hop; no delay if
-            :obj:`None`. (default: :obj:`1`)
+        nu (int, optional): The rate of delay :math:`\nu`: up to this distance
+            messages are not delayed, and with each hop beyond it by another
+            layer; never if :obj:`None`. (default: :obj:`1`)
 
     Raises:
         ValueError: If :obj:`nu` is less than one, if edges are to be
