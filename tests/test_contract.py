@@ -30,6 +30,7 @@ from pyg_ext.nn import (
     DeeperGCN,
     DeepGCN,
     DenseGCNII,
+    DRewGCN,
     GraphSAGE,
     IncepGCN,
     MRConv,
@@ -40,7 +41,10 @@ from pyg_ext.nn import (
     RevGCNConv,
     RevGNN,
 )
-from pyg_ext.utils import CSRTensor, gcn_adj, mean_adj
+from pyg_ext.utils import CSRTensor, HopAdjacency, gcn_adj, mean_adj
+
+# Send messages along edges that they compute outside of PyTorch:
+SEARCHING = (DRewGCN, RandomWalkConv)
 
 
 @dataclass
@@ -159,6 +163,24 @@ CASES = {
         (5, 8, 3, 2),
         {'shared_weights': False},
         'ADGN(5, 2, num_layers=3, shared_weights=False)',
+    ),
+    'DRewGCN': Case(
+        DRewGCN,
+        (5, 8, 3, 2),
+        {'dropout': 0.5},
+        'DRewGCN(5, 2, num_layers=3, nu=1)',
+        compiles=False,
+        weighted=False,
+        shared=HopAdjacency,
+    ),
+    'DRewGCN without delay': Case(
+        DRewGCN,
+        (5, 8, 3, 2),
+        {'nu': None},
+        'DRewGCN(5, 2, num_layers=3, nu=None)',
+        compiles=False,
+        weighted=False,
+        shared=HopAdjacency,
     ),
     'DenseGCNII': Case(
         DenseGCNII,
@@ -468,7 +490,7 @@ def test_edges_keep_their_order(case):
     those behind a node cannot matter to it.
     """
     everywhere = case.cls is DeepGCN or 'virtual_node' in case.kwargs
-    if everywhere or case.cls in (NodeMLP, RandomWalkConv):
+    if everywhere or case.cls in (NodeMLP, *SEARCHING):
         pytest.skip('sends messages by other ways than these edges')
     chain = torch.tensor([[4, 3, 0, 2, 1], [5, 4, 1, 3, 2]])
     mask = torch.nn.Parameter(torch.ones(5, dtype=torch.double))

@@ -28,11 +28,10 @@ from pyg_ext.nn import (
     GraphModel,
     MRConv,
     NodeMLP,
-    RandomWalkConv,
     ReversibleSequential,
 )
 from pyg_ext.utils import gcn_adj, mean_adj
-from tests.test_contract import CASES
+from tests.test_contract import CASES, SEARCHING
 
 MODELS = {
     name: case
@@ -98,7 +97,7 @@ def test_copies_compute_the_same(case, graph):
 
 
 def test_functional_gradients(case, graph):
-    if case.cls is RandomWalkConv:
+    if case.cls in SEARCHING:
         pytest.skip('its edges come from outside of PyTorch')
     model = case.build().eval()
 
@@ -152,7 +151,7 @@ OUTSIDE = 'is computed outside of PyTorch and cannot be traced'
 def test_jit_trace(case):
     """What is traced computes the same for other features."""
     model, given = case.build().eval(), graph_of(8)
-    if case.cls is RandomWalkConv:
+    if case.cls in SEARCHING:
         with pytest.raises(RuntimeError, match=OUTSIDE):
             torch.jit.trace(model, given, check_trace=False)
         return
@@ -164,7 +163,7 @@ def test_jit_trace(case):
 @no_export
 def test_export(case):
     model, given = case.build().eval(), graph_of(8)
-    if case.cls is RandomWalkConv or case.ordered:
+    if case.cls in SEARCHING or case.ordered:
         with pytest.raises(RuntimeError):
             torch.export.export(model, given, strict=False)
         return
@@ -189,6 +188,10 @@ OUTSIDE_OF_PYTORCH = {
     'walk_topk': (lambda e: utils.walk_topk(e, num_nodes=9, k=3)[0], RING),
     'similarity_graph': (
         lambda e: utils.similarity_graph(e, num_nodes=9, k=3)[0],
+        RING,
+    ),
+    'HopAdjacency': (
+        lambda e: utils.HopAdjacency(e, 9).up_to(1)[0].to_dense(),
         RING,
     ),
     'random_walk': (
@@ -258,7 +261,7 @@ def test_sequential_of_pyg(case, graph):
 
 def test_explainer(case, graph):
     """Edges far from the explained node get no credit."""
-    if case.cls in (RandomWalkConv, NodeMLP):
+    if case.cls in (NodeMLP, *SEARCHING):
         pytest.skip('sends no messages along the edges')
     torch.manual_seed(0)
     explainer = Explainer(
@@ -282,7 +285,8 @@ def test_explainer(case, graph):
 @pytest.mark.filterwarnings('ignore:Using .NeighborSampler. without')
 def test_neighbor_loader(model_case, graph):
     """All neighbors of all hops: the seeds are as in the whole graph."""
-    if 'virtual_node' in model_case.kwargs or model_case.cls is ours.DeepGCN:
+    everywhere = model_case.cls in (ours.DeepGCN, ours.DRewGCN)
+    if everywhere or 'virtual_node' in model_case.kwargs:
         pytest.skip('looks at all nodes of a graph')
     if model_case.ordered:
         pytest.skip('a loader has edges in another order')

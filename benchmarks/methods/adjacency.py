@@ -3,7 +3,7 @@
 import torch
 from torch_geometric.typing import Adj, OptTensor
 
-from pyg_ext.utils import CSRTensor
+from pyg_ext.utils import CSRTensor, HopAdjacency
 
 
 def plain_edges(
@@ -21,3 +21,10 @@ def sum_adj(
         edge_weight = torch.ones(edge_index.size(1))
     size = num_nodes, num_nodes
     return CSRTensor.from_coo(edge_index.flip(0), edge_weight, size)
+
+
+def hop_adjacency(
+    edge_index: Adj, edge_weight: OptTensor, num_nodes: int
+) -> HopAdjacency:
+    """The adjacencies of nodes at each distance; weights do not count."""
+    return HopAdjacency(edge_index, num_nodes)

@@ -123,6 +123,12 @@ BACKBONES = {
         'GCNII', 'num_layers', BLOCKS, 'shared_weights', 'static', 'theta'
     ),
     'adgn': _ours('ADGN', 'num_layers', BLOCKS, 'shared_weights'),
+    'drew': _ours(
+        'DRewGCN',
+        'num_layers',
+        BLOCKS,
+        edges='.methods.adjacency:hop_adjacency',
+    ),
     'gcnii-dense': _ours('DenseGCNII', 'num_layers', BLOCKS),
     'revgcn': _ours('RevGNN', 'num_layers', BLOCKS, 'norm', 'jk'),
     'revgat': _ours(

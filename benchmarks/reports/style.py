@@ -56,6 +56,7 @@ NAMES = {
     'deepgcn': 'DeepGCN',
     'node2vec': 'node2vec',
     'adgn': 'A-DGN',
+    'drew': 'DRew-GCN',
 }
 REMEDIES = {
     'batch': 'BatchNorm',

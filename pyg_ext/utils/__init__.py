@@ -17,6 +17,7 @@ from pyg_ext.utils.diffusion import (
 from pyg_ext.utils.dilation import dilate, dilated_knn_graph, walk_graph
 from pyg_ext.utils.dropout import dropout
 from pyg_ext.utils.fps import fps
+from pyg_ext.utils.hop_adjacency import HopAdjacency
 from pyg_ext.utils.knn import (
     Neighbors,
     knn,
@@ -38,6 +39,7 @@ from pyg_ext.utils.similarity import similarity_graph
 
 __all__ = [
     'CSRTensor',
+    'HopAdjacency',
     'Neighbors',
     'add_random_walk_edge',
     'diffusion_matrix',

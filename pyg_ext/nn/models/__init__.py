@@ -8,6 +8,7 @@ from pyg_ext.nn.models.decoupled import DecoupledNet
 from pyg_ext.nn.models.deep_gcn import DeepGCN
 from pyg_ext.nn.models.deeper_gcn import DeeperGCN
 from pyg_ext.nn.models.dense_gcnii import DenseGCNII
+from pyg_ext.nn.models.drew_gcn import DRewGCN
 from pyg_ext.nn.models.gat import GAT
 from pyg_ext.nn.models.gcn import GCN
 from pyg_ext.nn.models.gcnii import GCNII
@@ -33,6 +34,7 @@ __all__ = [
     'SGC',
     'APPNPNet',
     'ConvStack',
+    'DRewGCN',
     'DecoupledNet',
     'DeepGCN',
     'DeeperGCN',
