@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..output import escaped, write_text
-from .table import markdown
+from .table import growth, markdown
 
 PACKAGE = __package__.partition('.')[0]
 PAGE = 'speed.md'
@@ -56,6 +56,9 @@ RUNS = {
     'probe': 'probe',
     'pool': 'pool --repeats 40',
 }
+
+# By what a file's rows differ, whose exponents the page has:
+SIZES = {'epoch': 'depth', 'reversible': 'depth', 'augment': 'nodes'}
 
 # What makes a file as short as it can be, to see that it works:
 SMALLEST = {
@@ -135,7 +138,10 @@ def _part(
     versions = ', '.join(f'{k} {v}' for k, v in found['versions'].items())
     ahead = ''.join(f'{key}={value} ' for key, value in variables.items())
     command = f'{ahead}python -m benchmarks speed {" ".join(words)}'
-    return (
+    part = (
         f'## {name}\n\n{escaped(found["device"])}; {escaped(versions)}:\n'
         f'`{command}`\n\n{markdown(found["rows"])}'
     )
+    size = SIZES.get(words[0])
+    grows = [] if size is None else growth(found['rows'], size)
+    return '\n\n'.join([part, *grows])

@@ -6,7 +6,7 @@ import pytest
 from benchmarks import cli
 from benchmarks.errors import UsageError
 from benchmarks.speed import FILES, again
-from benchmarks.speed.table import cells, markdown
+from benchmarks.speed.table import cells, growth, markdown
 
 RESULTS = Path(__file__).parents[3] / 'benchmarks' / 'results'
 
@@ -60,6 +60,18 @@ def test_table():
     assert turned
     assert lines[:2] == [['c0', '0', '0'], ['c1', '1', '1']]
     assert markdown(wide).startswith('| c0 | 0 | 0 |\n| --- | ---: | ---: |')
+
+
+def test_growth():
+    """Two graphs, one measured at too few sizes; nothing of ratios."""
+    rows = [
+        {'graph': g, 'n': n, 'ours s': 3e-3 * n**2, 'us / ours': 'no'}
+        for g, sizes in (('a', (2, 4, 9)), ('b', (2, 4)))
+        for n in sizes
+    ]
+    rows[0]['ours s'] *= 1 + 1e-6
+    assert growth(rows, 'n') == ['Exponent of n a: `ours s` 2.00']
+    assert growth([{'n': 2, 'us / ours': 1.0}] * 3, 'n') == []
 
 
 def test_again(tmp_path, monkeypatch):
