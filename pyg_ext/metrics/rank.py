@@ -18,7 +18,7 @@ def _singular_values(x: Tensor) -> Tensor:
     size = x.size(1)
     parts = x.split(max(rows_at_a_time(size), size))
     if len(x) >= 2 * size:
-        gram = sum(part.double().T @ part.double() for part in parts)
+        gram = sum(part.T @ part for part in map(Tensor.double, parts))
         some = gram.diagonal() > 0.0
         squares = torch.linalg.eigvalsh(gram[some][:, some])
         if bool(some.any()) and squares[0] > APART * squares[-1]:
