@@ -41,6 +41,11 @@ class Metric:
         return 1.0 if self.direction == 'max' else -1.0
 
     @property
+    def digits(self) -> int:
+        """How many stand behind the point in tables."""
+        return 2 if self.scale == 100 else 4
+
+    @property
     def title(self) -> str:
         """Its name as tables have it, with unit and direction."""
         unit = ' in percent' if self.scale == 100 else ''

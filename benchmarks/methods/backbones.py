@@ -48,6 +48,11 @@ class Backbone:
         return find(self.edges)
 
     @property
+    def normalizes(self) -> bool:
+        """Whether edges are normalized for it, and not by it."""
+        return self.edges != PLAIN and self.code is None
+
+    @property
     def pools(self) -> bool:
         """Whether its layers can stand in a network for whole graphs."""
         return self.depth == 'num_layers' and not (

@@ -59,6 +59,8 @@ def knows(backbone: Backbone, remedy: str) -> bool:
     """Whether a remedy can be added to a backbone."""
     if remedy == 'unsupervised':  # which needs a graph, and goes by itself
         return not (backbone.joins_points or backbone.transductive)
+    if remedy == 'gate' and backbone.edgeless:  # a gate looks at neighbors
+        return False
     asks = {*REMEDIES[remedy].fixed, *REMEDIES[remedy].default}
     if backbone.pools:
         asks -= {'pool'}

@@ -43,6 +43,8 @@ class Method:
         """What a recipe may set on the model."""
         data = {'in_channels', 'out_channels', 'edge_dim'}
         fixed = {*data, self.backbone.depth, *self.keywords}
+        if self.backbone.normalizes:
+            fixed |= {'normalize', 'improved', 'add_self_loops'}
         known = self.backbone.parameters()
         if 'pool' in self.keywords:
             known |= POOLED

@@ -74,8 +74,8 @@ def far(dataset: str) -> str:
         limit = f'can only guess{right}'
     return (
         f'{words}. A network that reaches less far {limit}, unless other '
-        f'edges or a virtual node shorten the way; one that reaches them may '
-        f'not learn it.'
+        f'edges or a virtual node shorten the way, or its layers take more '
+        f'than one hop; one that reaches them may not learn it.'
     )
 
 

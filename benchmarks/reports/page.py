@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..data.metrics import Metric
 from ..errors import UsageError
 from ..output import shown
 from ..runs.progress import State
@@ -188,7 +189,7 @@ def _of_runs(
         'names': {method: look.name for method, look in looks.items()},
         'facts': facts.what_was_run(rows, left_out),
         'columns': [*COLUMNS.values()],
-        'runs': [_run(row, protocol.metric.scale) for row in rows],
+        'runs': [_run(row, protocol.metric) for row in rows],
         'failures': [row for row in rows if row['status'] != 'ok'],
         'specs': {n: charts.specification(c) for n, c in specs.items()},
     }
@@ -222,13 +223,13 @@ COLUMNS = {  # of a run, and their titles
 }
 
 
-def _run(row: Row, scale: float) -> list[str]:
+def _run(row: Row, metric: Metric) -> list[str]:
     def text(name: str) -> str:
         value = row.get(name)
         if value is None:
             return 'failed' if name == 'test' else ''
         if name in ('test', 'val'):
-            return f'{scale * value:.2f}'
+            return f'{metric.scale * value:.{metric.digits}f}'
         return f'{value:.1f}' if isinstance(value, float) else shown(value)
 
     return [text(name) for name in COLUMNS]

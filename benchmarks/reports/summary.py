@@ -269,9 +269,10 @@ def cell_text(line: pd.Series, usual: int) -> str:
     """``mean ± std``, and the number of runs where it is not the usual."""
     if not line['runs']:
         return 'failed'
-    text = f'{line["mean"]:.2f}'
+    digits = protocols.find(line['protocol']).metric.digits
+    text = f'{line["mean"]:.{digits}f}'
     if line['runs'] > 1:
-        text += f' ± {line["std"]:.2f}'
+        text += f' ± {line["std"]:.{digits}f}'
     if line['runs'] != usual:
         text += f' ({line["runs"]:.0f})'
     if line['failed']:

@@ -197,8 +197,9 @@ def _line(row: Row, scores: list[float]) -> str:
     name = f'{row["method"]} depth {row["depth"]} seed {row["seed"]}'
     if row['status'] != 'ok':
         return f'{name}: failed: {shown(row.get("error", "unknown"))}'
+    digits = protocols.find(row['protocol']).metric.digits
     return (
-        f'{name}: test {score(row):.2f} (mean '
-        f'{sum(scores) / len(scores):.2f} of {len(scores)}), '
+        f'{name}: test {score(row):.{digits}f} (mean '
+        f'{sum(scores) / len(scores):.{digits}f} of {len(scores)}), '
         f'{row["epochs"]} epochs, {row["seconds"]:.1f} s'
     )

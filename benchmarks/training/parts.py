@@ -7,6 +7,7 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from torch_geometric.loader import (
     NeighborLoader,
     RandomNodeLoader,
 )
+from torch_geometric.typing import OptTensor
 from torch_geometric.utils import remove_self_loops, to_undirected
 from torch_geometric.utils.sparse import index2ptr
 
@@ -52,6 +54,7 @@ def make(
     data = copy.copy(data)
     data.num_nodes = data.num_nodes  # which features have said so far
     data.number, data.x = torch.arange(data.num_nodes), None
+    graph = data.batch if 'batch' in data else None
     shared = {
         'random': data.num_nodes,
         'cluster': parts,
@@ -94,15 +97,17 @@ def make(
 
     def parts_of_epoch() -> Iterator[Data]:
         team.shuffle(sampler)
-        return map(_learn, loader)
+        return map(partial(_learn, graph=graph), loader)
 
     return parts_of_epoch
 
 
-def _learn(part: Data) -> Data:
+def _learn(part: Data, graph: OptTensor) -> Data:
     part.learn = part.train_mask
     if 'n_id' in part:  # of a neighbor loader: the seeds come first
         part.learn = torch.arange(part.num_nodes) < part.batch_size
+        if graph is not None:  # which it has lost
+            part.batch = graph[part.n_id]
     return part
 
 

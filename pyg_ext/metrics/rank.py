@@ -15,6 +15,8 @@ def _singular_values(x: Tensor) -> Tensor:
     inner products of columns where squares do not lose the smallest ones,
     else by triangular factors of blocks of rows.
     """
+    if x.requires_grad and torch.is_grad_enabled():
+        return torch.linalg.svdvals(x.double())  # the others have no gradient
     size = x.size(1)
     parts = x.split(max(rows_at_a_time(size), size))
     if len(x) >= 2 * size:

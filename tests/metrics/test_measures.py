@@ -307,6 +307,18 @@ def test_ranks_of_small_singular_values(least, rows):
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=0.0)
 
 
+@pytest.mark.parametrize('rows', [10, 60])
+@pytest.mark.parametrize('name', ['numerical_rank', 'effective_rank'])
+def test_gradients_of_ranks(name, rows):
+    """Of a matrix that may be wide, and has nearly dependent columns."""
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(rows, 12, generator=draw, dtype=torch.double)
+    x[:, 1] = x[:, 0] + 1e-3 * x[:, 1]
+    measure = getattr(metrics, name)
+    assert torch.autograd.gradcheck(measure, x.requires_grad_())
+    torch.testing.assert_close(measure(x), measure(x.detach()))
+
+
 def test_zeros_and_nothing():
     zeros, edges = torch.zeros(4, 3), torch.tensor([[0, 1], [1, 0]])
     assert metrics.mad(zeros, edges) == 0.0

@@ -20,7 +20,7 @@ from pyg_ext.nn.dropout import Dropout
 from pyg_ext.nn.models.graph_model import GraphModel, linear
 from pyg_ext.nn.reversible import ReversibleSequential
 from pyg_ext.utils import dropout as drop
-from pyg_ext.utils.checks import check_adj, check_options
+from pyg_ext.utils.checks import check_adj, check_name, check_options
 from pyg_ext.utils.deprecation import renamed
 
 Factory = Callable[..., MessagePassing]
@@ -80,9 +80,10 @@ class RevGNN(GraphModel):
             serves all blocks, as in the paper. (default: :obj:`False`)
         weight_tied (bool, optional): If set to :obj:`True`, all blocks have
             the same parameters. (default: :obj:`False`)
-        jk (sequence, optional): Indices of blocks whose states are
-            concatenated for the last linear layer (jumping knowledge). Each
-            costs one stored state. (default: :obj:`None`)
+        jk (sequence or str, optional): Indices of blocks whose states are
+            concatenated for the last linear layer (jumping knowledge), or
+            :obj:`'cat'` for all. Each costs one stored state.
+            (default: :obj:`None`)
         checkpoint_every (int, optional): Stores the state after every so many
             blocks, which bounds rounding errors. (default: :obj:`None`)
         **kwargs (optional): With :obj:`conv='gcn'`, :obj:`normalize`,
@@ -116,7 +117,7 @@ class RevGNN(GraphModel):
         head_dropout: float | None = None,
         shared_dropout: bool = False,
         weight_tied: bool = False,
-        jk: Sequence[int] | None = None,
+        jk: Sequence[int] | str | None = None,
         checkpoint_every: int | None = None,
         conv_kwargs: dict[str, Any] | None = None,
         edge_dim: int | None = None,
@@ -167,6 +168,9 @@ class RevGNN(GraphModel):
         self.num_groups = num_groups
         self.shared_dropout = shared_dropout
         self.conv = conv
+        if isinstance(jk, str):
+            check_name('jk', jk, ('cat',))
+            jk = range(num_layers)
         self.jk = None if jk is None else list(jk)
         self.jump = None if jk is None else JumpingKnowledge('cat')
         self.act = make_act(act)

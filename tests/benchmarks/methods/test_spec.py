@@ -22,6 +22,7 @@ SPECS = [
     'sage+pool',
     'sage+lstm+res',
     'mlp+initial+pair',
+    'revgcn+jump',
     'gat+gate+skipnode',
 ]
 
@@ -97,6 +98,7 @@ def test_depth_counts_graph_convolutions():
         ('node2vec+unsupervised', "node2vec has no remedy 'unsupervised'"),
         ('deepgcn+unsupervised', "deepgcn has no remedy 'unsupervised'"),
         ('node2vec+dropedge', "'dropedge' has no effect in .*walks on all"),
+        ('mlp+gate', "mlp has no remedy 'gate'"),
         ('mlp+fosr', "'fosr' has no effect in .*: mlp takes no edges"),
         ('gcn+dropmessage+ppr', "edges without weights, and 'ppr' gives"),
         ('', "a part of the method '' is missing"),

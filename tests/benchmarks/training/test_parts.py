@@ -94,6 +94,14 @@ def test_neighbors_learn_from_each_training_node_once(torch_sparse):
         assert (degree[~part.learn] == 0).all()
 
 
+@pytest.mark.parametrize('kind', KINDS, indirect=True)
+def test_parts_know_which_graph_a_node_is_of(kind):
+    data = datasets.load('ring-transfer:distance=3')
+    give = batches.make(data, Recipe(batch=kind, **RECIPES[kind]))
+    for part in give():
+        assert torch.equal(part.batch, data.batch[part.number])
+
+
 @pytest.mark.sparse
 def test_saint_weighs_nodes_by_how_often_they_come(torch_sparse):
     data = datasets.load('digits')

@@ -75,7 +75,18 @@ def test_fast_inputs_give_the_same(graph):
         assert torch.allclose(a, b, rtol=1e-8, atol=1e-12)
 
 
+def test_jumping_knowledge_of_all_blocks(graph):
+    models = []
+    for jk in ('cat', [0, 1, 2]):
+        torch.manual_seed(0)
+        models.append(RevGNN(graph.num_features, 8, 3, 2, jk=jk).eval())
+    one, other = (m(graph.x.float(), graph.edge_index) for m in models)
+    assert torch.equal(one, other)
+
+
 def test_errors():
+    with pytest.raises(ValueError, match=r"jk must be one of cat .*'max'"):
+        RevGNN(4, 8, 3, 2, jk='max')
     with pytest.raises(ValueError, match=r'num_groups=2 \(got 7\)'):
         RevGNN(5, 7, 2, 2)
     with pytest.raises(ValueError, match=r"gen or callable \(got 'gnc'\)"):
