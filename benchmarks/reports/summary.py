@@ -269,7 +269,7 @@ def cell_text(line: pd.Series, usual: int) -> str:
     """``mean ± std``, and the number of runs where it is not the usual."""
     if not line['runs']:
         return 'failed'
-    digits = protocols.find(line['protocol']).metric.digits
+    digits = protocol_of(line).metric.digits
     text = f'{line["mean"]:.{digits}f}'
     if line['runs'] > 1:
         text += f' ± {line["std"]:.{digits}f}'
