@@ -209,6 +209,13 @@ def rewired() -> Figure:
     return figure(summary_of([r for r in rows if r['method'] in shown]))
 
 
+def distances() -> Figure:
+    """Distances to a marked node; without what gets far worse with depth."""
+    left_out = ('gcn+batch', 'drew')
+    rows = stored('shortest-paths')
+    return figure(summary_of([r for r in rows if r['method'] not in left_out]))
+
+
 def molecules() -> Figure:
     """Scores of graphs, with 95 % intervals."""
     names = {
@@ -238,5 +245,6 @@ FIGURES = {
     'molecules': molecules,
     'ring-transfer': far,
     'clique-path': rewired,
+    'shortest-paths': distances,
     'cora-tuned': tuned,
 }
