@@ -21,6 +21,8 @@ MMAP = (
     'MALLOC_TRIM_THRESHOLD_=65536'
 )
 
+SEARCHES = 'scipy,pykdtree,faiss,torch_cluster'  # others take minutes
+
 # The arguments of each file of results; variables of the system go ahead:
 RUNS = {
     'epoch-1-thread': 'epoch',
@@ -46,8 +48,8 @@ RUNS = {
         '--channels 64'
     ),
     'drift': 'drift',
-    'knn-1-thread': 'knn',
-    'knn-2-threads': 'knn --threads 2 --peers scipy,pykdtree,faiss',
+    'knn-1-thread': f'knn --peers {SEARCHES}',
+    'knn-2-threads': f'knn --threads 2 --peers {SEARCHES}',
     'augment-cora': 'augment --graphs cora',
     'augment-pubmed': 'augment --graphs pubmed',
     'augment-pubmed-2-threads': 'augment --graphs pubmed --threads 2',
