@@ -49,7 +49,7 @@ RUNS = {
     ),
     'drift': 'drift',
     'knn-1-thread': f'knn --peers {SEARCHES}',
-    'knn-2-threads': f'knn --threads 2 --peers {SEARCHES}',
+    'knn-2-threads': 'knn --threads 2 --peers scipy,pykdtree,faiss',
     'augment-cora': 'augment --graphs cora',
     'augment-pubmed': 'augment --graphs pubmed',
     'augment-pubmed-2-threads': 'augment --graphs pubmed --threads 2',

@@ -95,7 +95,7 @@ def knn() -> Figure:
         f'{row.dims} dimensions, k = {row.k}'
         for row in table.itertuples()
     ]
-    peers = ('scipy', 'torch_cluster', 'faiss', 'dense')
+    peers = ('scipy', 'pykdtree', 'torch_cluster', 'faiss')
     ratios(axes, groups, {peer: table[f'{peer} / ours'] for peer in peers})
     axes.set_xlabel('time, other exact search / ours')
     legend(figure, axes, 4)
