@@ -88,7 +88,7 @@ def test_molecules(capsys, tmp_path, root):
     assert 'rmse (lower is better)' in ' '.join(text.split())
     (row,) = Store(tmp_path).read()
     assert (row['metric'], row['direction']) == ('rmse', 'min')
-    assert f'seed 0: test {row["test"]:.2f} (mean' in text
+    assert f'seed 0: test {row["test"]:.4f} (mean' in text
     summary = pd.read_csv(tmp_path / 'summary.csv')
     assert summary['mean'].item() == pytest.approx(row['test'], abs=1e-4)
     code, text = run(
