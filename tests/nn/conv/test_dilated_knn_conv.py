@@ -96,9 +96,9 @@ def test_arguments_reach_the_convolution():
 
 ARGUMENTS = {
     r'x must be finite numbers .*row 0': (X * torch.nan,),
-    r'batch_x must be of shape \[40\].*\[3\]': (X, BATCH[:3]),
-    r'batch_x must name graphs from 0 on': (X, -BATCH),
-    r'batch_x must hold .* as integers': (X, BATCH.float()),
+    r'batch must be of shape \[40\].*\[3\]': (X, BATCH[:3]),
+    r'batch must name graphs from 0 on': (X, -BATCH),
+    r'batch must hold .* as integers': (X, BATCH.float()),
     r'from 0 to 39 \(got 40\)': (X, None, torch.tensor([[0], [40]])),
     r'from 0 to 39 \(got -1\)': (X, None, torch.tensor([[-1], [0]])),
     r'from 0 to 1 \(got 2\)': (*((X, X[:2]), None, torch.tensor([[3], [2]])),),

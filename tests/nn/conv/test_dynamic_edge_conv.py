@@ -125,8 +125,8 @@ def test_errors(message):
 INPUTS = {
     r'x must be finite numbers .*row 0': (X * torch.nan,),
     r'x must be floating point .*\[2, 20, 3\]': (X.view(2, 20, 3),),
-    r'batch_x must be of shape \[40\].*\[3\]': (X, BATCH[:3]),
-    r'batch_x must name graphs from 0 on': (X, -BATCH),
+    r'batch must be of shape \[40\].*\[3\]': (X, BATCH[:3]),
+    r'batch must name graphs from 0 on': (X, -BATCH),
 }
 
 
