@@ -64,16 +64,17 @@ def is_same_in_both(
     twin = copy.deepcopy(model)
     before = [buffer.clone() for buffer in twin.buffers()]
     devices = [x.device] if x.is_cuda else []
+
+    def drawn() -> list[Tensor]:
+        return [
+            torch.get_rng_state(),
+            *map(torch.cuda.get_rng_state, devices),
+        ]
+
     with torch.random.fork_rng(devices):
-        states = [
-            torch.get_rng_state(),
-            *map(torch.cuda.get_rng_state, devices),
-        ]
+        states = drawn()
         trained = twin.train()(x, adj).detach()
-        after = [
-            torch.get_rng_state(),
-            *map(torch.cuda.get_rng_state, devices),
-        ]
+        after = drawn()
         with torch.no_grad():
             judged = twin.eval()(x, adj)
     return all(
