@@ -13,7 +13,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error of an unknown name, with the nearest known one."""
     known = sorted(known)
     lower = {str(one).lower(): one for one in known}
-    near = difflib.get_close_matches(str(name).lower(), lower, n=1)
+    given = str(name).lower()
+    near = difflib.get_close_matches(given, lower, n=1, cutoff=0.65)
     hint = f'did you mean {lower[near[0]]!r}? ' if near else ''
     return UsageError(
         f'unknown {kind} {name!r}: {hint}known are {", ".join(known)}'

@@ -38,15 +38,15 @@ class Size:
         features = NUMBER * self.nodes * self.features
         raise UsageError(
             f'{name} is too large: {self.nodes:,} nodes with {self.features:,}'
-            f' features each ({_gb(features)}) and {self.edges:,} edges '
-            f'({_gb(EDGE * self.edges)}), which with a hidden state of '
-            f'{HIDDEN} channels are {_gb(self.bytes)}; at most {_gb(MOST)} '
+            f' features each ({_mb(features)}) and {self.edges:,} edges '
+            f'({_mb(EDGE * self.edges)}), which with a hidden state of '
+            f'{HIDDEN} channels are {_mb(self.bytes)}; at most {_mb(MOST)} '
             f'are meant, what 8 GB of memory can train on'
         )
 
 
-def _gb(size: float) -> str:
-    return f'{size / 1e9:,.1f} GB'
+def _mb(size: float) -> str:
+    return f'{size / 1e6:,.0f} MB'
 
 
 def ring_transfer(distance: int, classes: int) -> Size:

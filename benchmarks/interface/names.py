@@ -135,6 +135,9 @@ def dataset_name(
             if task:
                 return tasks.full_name(*task)
             return find_name('dataset', data, known)
+        first, _, options = data.partition(':')
+        if first.lower() in [name.lower() for name in known]:
+            raise UsageError(f'{first} has no options (got {options})')
     return own_data.register(data, name, split, metric, root, features, labels)
 
 

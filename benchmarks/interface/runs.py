@@ -1,12 +1,21 @@
 """Runs that are asked for, of whatever call."""
 
+import copy
+import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+from torch_geometric.data import Data
+
+from ..data import datasets
+from ..data.graphs import Graphs
 from ..environment import check_device
 from ..errors import UsageError, check_name
+from ..methods.network import EDGE_DATA
+from ..methods.spec import parse
+from ..recipes.presets import split
 from ..runs import processes, ray
 from ..runs.cells import Cell
 from ..runs.identity import key
@@ -72,6 +81,54 @@ def run_cells(
             f'the same call does them again'
         )
     return rows
+
+
+def read_data(
+    cells: Sequence[Cell],
+    root: str | Path | None,
+    mirrors: Sequence[str],
+    strict: bool,
+) -> Data | Graphs:
+    """The data of runs, read ahead of them, so that there is one error and
+    not many. What their edges have and a method does not look at is warned
+    of, where they are a user's own.
+
+    Raises:
+        UsageError: If they cannot be read, or are no data to train on.
+    """
+    first = cells[0]
+    given = datasets.load(
+        first.dataset, root, first.protocol, first.seed, mirrors, strict
+    )
+    if datasets.find(first.dataset).digest is not None:
+        _warn_of_unseen({cell.method: cell for cell in cells}.values(), given)
+    return given
+
+
+def _warn_of_unseen(cells: Iterable[Cell], given: Data | Graphs) -> None:
+    """Warns of weights and features of edges that methods do not look at."""
+    many = isinstance(given, Graphs)
+    one = given.graphs[0] if many else given
+    blind = {name: [] for name in EDGE_DATA if name in one}
+    for cell in cells if blind else ():
+        network, recipe = split(cell.config, parse(cell.method), cell.depth)
+        data = copy.copy(one)
+        if not many and not recipe.edge_features:
+            data.edge_attr = None
+        seen = network.looks_at(data)
+        for name in {*blind} - seen:
+            blind[name].append(cell.method)
+    for name, methods in blind.items():
+        could = [m for m in methods if parse(m).sees_edges]
+        more = ''
+        if name == 'edge_attr' and could:
+            more = f' ({", ".join(could)}: with edge_features=true it has)'
+        if methods:
+            warnings.warn(
+                f'{name} of {cell.dataset} has no effect in '
+                f'{", ".join(methods)}{more}',
+                stacklevel=4,
+            )
 
 
 def pick_workers(

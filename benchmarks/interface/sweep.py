@@ -27,7 +27,7 @@ from .names import (
     preset_name,
     seeds_of,
 )
-from .runs import PROBES, STORE, pick_workers, run_cells
+from .runs import PROBES, STORE, pick_workers, read_data, run_cells
 
 DEPTHS = (2, 4, 8, 16, 32, 64)
 METHODS = ('gcn', 'resgcn', 'jknet', 'appnp', 'gcnii')
@@ -157,10 +157,7 @@ def sweep(
         if joins:
             raise UsageError(f'a probe needs a graph, and {joins[0]} has none')
         _need_classes(cells[0])
-    # Before any run, so that there is one error and not many:
-    given = datasets.load(
-        dataset.name, root, cells[0].protocol, 0, mirrors, strict
-    )
+    given = read_data(cells, root, mirrors, strict)
     run = partial(
         run_cells,
         root=root,

@@ -23,7 +23,7 @@ from .names import (
     preset_name,
     seeds_of,
 )
-from .runs import STORE
+from .runs import STORE, read_data
 
 
 def train(
@@ -102,7 +102,7 @@ def train(
         same = (r for r in store.read() if key(r) == key(row))
         return next((r for r in same if r['status'] == 'ok'), None)
 
-    datasets.load(name, root, protocol, seed, mirrors, strict)
+    read_data([cell], root, mirrors, strict)
     with ExitStack() as held:
         if distributed.first() and found() is None:
             held.enter_context(checkpoint.hold(out))

@@ -32,7 +32,7 @@ from .names import (
     whole_numbers,
 )
 from .report import report
-from .runs import STORE, pick_workers, run_cells
+from .runs import STORE, pick_workers, read_data, run_cells
 from .sweep import DEPTHS, METHODS, sweep
 
 TRIALS, PRESET, JOURNAL = 'trials.jsonl', 'best.yaml', 'optuna.log'
@@ -207,14 +207,14 @@ def tuned_sweep(
     methods = method_names(methods)
     base, tried = preset_name(recipe, chosen), spaces.find(space)
     check_settings(overrides, methods)
-    searches, notes = [], []
+    searches, notes, ends = [], [], []
     for method in methods:
         own = settings(overrides, method)
         domains, words = choice.domains(tried, method, own)
         notes += words
         given = (chosen, method, base, protocol, own)
         for change in searching.ends(domains):
-            _plan(*given, min(depths), change)
+            ends += _plan(*given, min(depths), change)
         searches += [
             Search(domains, partial(_plan, *given, depth), sampler, pruner)
             for depth in depths
@@ -223,7 +223,7 @@ def tuned_sweep(
     beside = None
     if fixed is not None:
         beside = _fixed(Path(fixed), chosen, protocol, methods)
-    datasets.load(chosen, root, protocol, 0, mirrors, strict)
+    read_data(ends, root, mirrors, strict)
     options = {
         'root': root,
         'jobs': jobs,

@@ -11,14 +11,19 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.typing import Adj
+from torch_geometric.utils import is_undirected
 
 from pyg_ext.nn import PoolNet
 from pyg_ext.transforms import AddRandomWalkEdges
+from pyg_ext.utils import CSRTensor
 
 from ..late import find
 from .adjacency import plain_edges
 from .edges import DROPS, REWIRINGS, SIMILARITIES
 from .spec import HIDDEN, Method
+
+EDGE_DATA = ('edge_weight', 'edge_attr')
+Redraw = Callable[[], tuple[Adj, dict[str, Tensor]]]
 
 
 def _check_output(
@@ -137,13 +142,35 @@ class Network:
         names = ['batch', 'pos']
         if self.takes_edge_attr(data):
             names.append('edge_attr')
-        backbone = self.method.backbone
-        if backbone.code is not None and backbone.adjacency is plain_edges:
+        own = self.method.backbone.code is not None
+        weighs = getattr(model, 'supports_edge_weight', True)
+        if own and weighs and not self.holds_weights:
             names.append('edge_weight')
         return {n: data[n] for n in names if n in takes and n in data}
 
-    def redraw(self, data: Data) -> Callable[[], Adj] | None:
-        """What gives the edges of a training step, where they change."""
+    @property
+    def holds_weights(self) -> bool:
+        """Whether the edges as the model takes them hold their weights."""
+        pair = torch.tensor([[0, 1], [1, 0]])
+        return isinstance(self._convert(pair, None, 2), CSRTensor)
+
+    def looks_at(self, data: Data) -> set[str]:
+        """What it sees of weights and features of edges; all of them where
+        it has no use for edges.
+        """
+        if self.method.backbone.edgeless:
+            return {*EDGE_DATA}
+        with torch.random.fork_rng(devices=[]):
+            seen = {*self.inputs(self.build(2, 2), data)}
+        edges = self.method.unsupervised or self.method.edges in SIMILARITIES
+        if edges or (self.holds_weights and 'edge_attr' not in seen):
+            seen.add('edge_weight')
+        return seen & {*EDGE_DATA}
+
+    def redraw(self, model: torch.nn.Module, data: Data) -> Redraw | None:
+        """What gives the edges of a training step, where they change, and
+        the further inputs of the model that belong to them.
+        """
         if self.method.edges not in DROPS:
             return None
         drop = find(DROPS[self.method.edges])
@@ -153,12 +180,21 @@ class Network:
                 'other edges can be drawn'
             )
 
+        weight = data.get('edge_weight')
         given = {'num_nodes': data.num_nodes, **self.augment}
         if self.method.edges == 'dropedge':
-            given = {'force_undirected': True, **self.augment}
+            pairs = is_undirected(data.edge_index, weight, data.num_nodes)
+            given = {'force_undirected': pairs, **self.augment}
 
-        def dropped() -> Adj:
-            some = drop(data.edge_index, **given)[0]
-            return self._convert(some, None, data.num_nodes)
+        inputs = self.inputs(model, data)
+        of_edges = {n: inputs[n] for n in EDGE_DATA if n in inputs}
+
+        def dropped() -> tuple[Adj, dict[str, Tensor]]:
+            some, left = drop(data.edge_index, **given)[:2]
+            rows = {n: value[left] for n, value in of_edges.items()}
+            if not self.takes_edge_attr(data):
+                own = None if weight is None else weight[left]
+                some = self._convert(some, own, data.num_nodes)
+            return some, rows
 
         return dropped

@@ -22,6 +22,9 @@ class Remedy:
     default: dict[str, Any] = field(default_factory=dict)
 
 
+# What looks at the neighbors, messages or weights of a convolution:
+OF_CONVOLUTIONS = ('gate', 'identity', 'dropmessage')
+
 HYPER = {'skip': 'hyper', 'lin_in': True, 'lin_out': True}
 
 REMEDIES = {
@@ -59,7 +62,7 @@ def knows(backbone: Backbone, remedy: str) -> bool:
     """Whether a remedy can be added to a backbone."""
     if remedy == 'unsupervised':  # which needs a graph, and goes by itself
         return not (backbone.joins_points or backbone.transductive)
-    if remedy == 'gate' and backbone.edgeless:  # a gate looks at neighbors
+    if remedy in OF_CONVOLUTIONS and backbone.edgeless:
         return False
     asks = {*REMEDIES[remedy].fixed, *REMEDIES[remedy].default}
     if backbone.pools:

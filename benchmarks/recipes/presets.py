@@ -305,7 +305,7 @@ def configure(
             model = network.build(2, 2, 2 if seen else None)
         parameter_groups(model, recipe.weight_decay)
         network.prepare(NOTHING, 0)
-        redraw = network.redraw(NOTHING)
+        redraw = network.redraw(model, NOTHING)
         if redraw is not None:
             redraw()
     except Exception as error:  # of whatever library reads an option
@@ -432,13 +432,19 @@ def _words(name: str) -> frozenset[str]:
     return frozenset() if name == ANY else parse(name).words
 
 
-def _check_values(given: dict[str, Any], method: Method) -> None:
-    """Whether keys are known, and values what they may be."""
+def kinds_of(method: Method) -> dict[str, Kind]:
+    """The keys that a recipe of a method may set."""
     kinds = {**RECIPE, **method.kinds()}
     if method.edges is not None:
         kinds['augment'] = KEYS
     if not method.unsupervised:
         del kinds['objective']
+    return kinds
+
+
+def _check_values(given: dict[str, Any], method: Method) -> None:
+    """Whether keys are known, and values what they may be."""
+    kinds = kinds_of(method)
     for key in given:
         check_name(f'key of {method.name}', key, kinds)
     edges, known = given.get('augment', {}), method.edge_kinds()

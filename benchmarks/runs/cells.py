@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +89,7 @@ def plan(
     protocol = found.protocol(protocol)
     metric = protocols.find(protocol).metric
     parsed = {m.name: m for m in map(spec.parse, specs)}
-    check_settings(overrides, parsed)
+    check_settings(overrides, specs)
     shown = {}
     for name, method in parsed.items():
         words = presets.borrowed(preset, dataset, method)
@@ -137,15 +137,25 @@ def settings(overrides: Mapping[str, Any], method: str) -> dict[str, Any]:
 
 
 def check_settings(
-    overrides: Mapping[str, Any], methods: Collection[str]
+    overrides: Mapping[str, Any], methods: Iterable[str]
 ) -> None:
-    """Raises an error if something is set for a method that is not run."""
-    for key in overrides:
+    """Raises an error if something is set for a method that is not run, or
+    for all of them and some do not know it.
+    """
+    known = {m.name: presets.kinds_of(m) for m in map(spec.parse, methods)}
+    for key, value in overrides.items():
         whose = key.rpartition(':')[0]
-        if whose and spec.parse(whose).name not in methods:
+        if whose and spec.parse(whose).name not in known:
             raise UsageError(
                 f'{key} is for a method that is not run (got '
-                f'{", ".join(methods)})'
+                f'{", ".join(known)})'
+            )
+        these = [name for name, kinds in known.items() if key in kinds]
+        if not whose and 0 < len(these) < len(known):
+            raise UsageError(
+                f'{key} is a key of {", ".join(these)}, and not of '
+                f'{", ".join(n for n in known if n not in these)}: set '
+                f'{these[0]}:{key}={value}'
             )
 
 

@@ -125,8 +125,10 @@ def run(
 
     judged, whole_x, whole_adj, *labels = ready.seen
 
-    def embed(model: torch.nn.Module, x: Tensor, adj: Adj | None) -> Tensor:
-        z = model(x, adj)
+    def embed(
+        model: torch.nn.Module, x: Tensor, adj: Adj | None, **inputs: Tensor
+    ) -> Tensor:
+        z = model(x, adj, **inputs)
         return F.normalize(z, dim=-1) if objective['unit'] else z
 
     def once(optimizer: torch.optim.Optimizer) -> tuple:
@@ -136,8 +138,10 @@ def run(
         for part in pairs.chunk(objective['steps'], dim=1):
             optimizer.zero_grad()
             others = often.multinomial(SAMPLE, replacement=True)
-            adj = ready.adj if ready.redraw is None else ready.redraw()
-            z = embed(ready.model, ready.x, adj)
+            adj, inputs = ready.adj, {}
+            if ready.redraw is not None:
+                adj, inputs = ready.redraw()
+            z = embed(ready.model, ready.x, adj, **inputs)
             loss = walk_loss(z, part, others, objective['negatives'])
             loss.backward()
             optimizer.step()

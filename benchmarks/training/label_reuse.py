@@ -49,7 +49,7 @@ class LabelReuse(torch.nn.Module):
         self.drawn = train[seen]
         return train[~seen]
 
-    def forward(self, x: Tensor, adj: Adj) -> Tensor:
+    def forward(self, x: Tensor, adj: Adj, **given: Tensor) -> Tensor:
         seen = self.drawn if self.training else self.train_nodes
         labels = x.new_zeros(x.size(0), self.classes)
         labels[seen, self.y[seen]] = 1
@@ -58,6 +58,6 @@ class LabelReuse(torch.nn.Module):
         guess = labels
         for _ in range(self.steps):
             with torch.no_grad():  # the last pass alone is learned from
-                out = self.model(torch.cat([x, guess], dim=1), adj)
+                out = self.model(torch.cat([x, guess], dim=1), adj, **given)
             guess = torch.where(known.view(-1, 1), labels, out.softmax(-1))
-        return self.model(torch.cat([x, guess], dim=1), adj)
+        return self.model(torch.cat([x, guess], dim=1), adj, **given)

@@ -1,5 +1,4 @@
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from ..data.graphs import split_of
 from ..data.metrics import Metric, num_outputs
 from ..data.protocols import Protocol
 from ..environment import peak_mb
-from ..methods.network import Network
+from ..methods.network import Network, Redraw
 from ..recipes.recipe import Recipe
 from . import layers
 from . import parts as batches
@@ -60,7 +59,7 @@ def epoch(
     index: dict[str, Tensor],
     optimizer: torch.optim.Optimizer,
     metric: Metric,
-    redraw: Callable[[], Adj] | None = None,
+    redraw: Redraw | None = None,
     team: Team = ALONE,
     seen: tuple | None = None,
 ) -> tuple[float, float, dict[str, float]]:
@@ -82,7 +81,8 @@ def epoch(
         nodes = plain.draw()
     own = team.share(nodes)
     optimizer.zero_grad()
-    out = model(x, adj if redraw is None else redraw())
+    drawn, inputs = (adj, {}) if redraw is None else redraw()
+    out = model(x, drawn, **inputs)
     check_outputs(out, y)
     loss = metric.loss(out[own], y[own]) * (team.size * len(own) / len(nodes))
     loss.backward()
@@ -143,7 +143,7 @@ class Setup:
     adj: Adj | None
     y: Tensor
     index: dict[str, Tensor]
-    redraw: Callable[[], Adj] | None
+    redraw: Redraw | None
     whole: tuple | None = None  # for judge, where the graph has more nodes
 
     @property
@@ -192,7 +192,6 @@ def set_up(
     """
     some = data.subgraph(~data.test_mask) if recipe.inductive else data
     some, given = lay_out(network, some, recipe, seed, device)
-    redraw = None if given[1] is None else network.redraw(some)
     whole = None
     if recipe.inductive:
         data, whole = lay_out(network, data, recipe, seed, device)
@@ -205,6 +204,7 @@ def set_up(
     outputs = classes if recipe.objective is None else network.width
     edge_dim = some.edge_attr.size(1) if recipe.edge_features else None
     plain = network.build(width, outputs, edge_dim)
+    redraw = None if given[1] is None else network.redraw(plain, some)
     model = with_inputs(network, plain, some)
     if whole is not None:
         whole = (with_inputs(network, plain, data).to(device), *whole)

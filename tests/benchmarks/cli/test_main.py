@@ -257,6 +257,8 @@ WRONG = {
         ('--methods', 'incepgcn', 'num_layers must be at least 2 (got 1)'),
         ('--dataset', 'core', "unknown dataset 'core': did you mean 'cora'"),
         ('--dataset', 'cora,digits', "unknown dataset 'cora,digits'"),
+        ('--dataset', 'rings', "unknown dataset 'rings': known are"),
+        ('--dataset', 'Cora:distance=6', 'has no options (got distance=6)'),
         ('--preset', 'points', "no recipe for 'gcn' on digits: it has deepgc"),
         ('--preset', 'gdc', 'for digits there is classic, graphsage, points'),
         ('--preset', 'clasic', "did you mean 'classic'"),

@@ -260,6 +260,10 @@ class Three(torch.nn.Module):
         ({'recipe': 'clasic'}, "did you mean 'classic'"),
         ({'overrides': ['lr']}, 'overrides must be keys with values'),
         ({'overrides': {'gcn:lr': 1}}, 'a method that is not run'),
+        (
+            {'methods': 'gcn,drew,mlp', 'overrides': {'nu': 2}},
+            'nu is a key of drew, and not of gcn, mlp: set drew:nu=2',
+        ),
         ({'shard': (3, 2)}, r'a shard must be \(i, n\)'),
         ({'shard': 2}, r'a shard must be \(i, n\)'),
         ({'engine': 'x'}, "unknown engine 'x'"),

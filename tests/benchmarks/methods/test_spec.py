@@ -99,6 +99,8 @@ def test_depth_counts_graph_convolutions():
         ('deepgcn+unsupervised', "deepgcn has no remedy 'unsupervised'"),
         ('node2vec+dropedge', "'dropedge' has no effect in .*walks on all"),
         ('mlp+gate', "mlp has no remedy 'gate'"),
+        ('mlp+identity', "mlp has no remedy 'identity'"),
+        ('mlp+dropmessage', "mlp has no remedy 'dropmessage'"),
         ('mlp+fosr', "'fosr' has no effect in .*: mlp takes no edges"),
         ('gcn+dropmessage+ppr', "edges without weights, and 'ppr' gives"),
         ('', "a part of the method '' is missing"),
@@ -149,11 +151,11 @@ def test_edges(ring, backbone, edges):
     model = network.build(4, 3).eval()
     out = model(data.x, adj)
     plain = model(data.x, ring.edge_index)
-    redraw = network.redraw(data)
+    redraw = network.redraw(model, data)
     if edges in DROPS:
         assert torch.allclose(out, plain, atol=1e-6)  # tested on all edges
         torch.manual_seed(0)
-        first, second = model(data.x, redraw()), model(data.x, redraw())
+        first, second = (model(data.x, redraw()[0]) for _ in range(2))
         assert not torch.allclose(first, plain)
         assert not torch.allclose(first, second)
     else:
@@ -180,7 +182,7 @@ def test_no_other_edges_for_what_is_kept(ring):
     method = methods.parse('sgc+dropedge')
     network = Network(method, 2, {'cached': True}, {'p': 0.5})
     with pytest.raises(ValueError, match='no other edges can be drawn'):
-        network.redraw(ring)
+        network.redraw(network.build(4, 3), ring)
 
 
 def test_remedies_that_say_the_same_go_together():
@@ -258,7 +260,7 @@ def test_rewired_edges(ring, edges):
     assert first.num_edges == ring.num_edges + 6
     assert torch.equal(first.edge_index, again.edge_index)
     assert not torch.equal(first.edge_index, other.edge_index)
-    assert network.redraw(first) is None
+    assert network.redraw(network.build(4, 3), first) is None
 
 
 @pytest.mark.parametrize('edges', DROPS)
@@ -266,15 +268,57 @@ def test_dropped_edges(ring, edges):
     method = methods.parse(f'gcn+{edges}')
     augment = EDGES[edges]
     network = Network(method, 2, {'hidden_channels': 8}, augment)
-    redraw = network.redraw(network.prepare(ring, 0))
+    redraw = network.redraw(network.build(4, 3), network.prepare(ring, 0))
     torch.manual_seed(0)
-    first = redraw()
+    first, _ = redraw()
     torch.manual_seed(0)
-    assert torch.equal(redraw().to_dense(), first.to_dense())
+    assert torch.equal(redraw()[0].to_dense(), first.to_dense())
     loops_only = torch.eye(20)
     full = network.adjacency(ring).to_dense()
     assert 20 < (first.to_dense() > 0).sum() < (full > 0).sum()
     assert torch.equal(loops_only, loops_only * (first.to_dense() > 0))
+
+
+@pytest.mark.parametrize('edges', DROPS)
+@pytest.mark.parametrize('spec', ['sage', 'gat'])
+def test_dropped_edges_leave_the_others_their_data(ring, spec, edges):
+    """Also where an edge weighs something else than the one back."""
+    row, col = ring.edge_index
+    ring.edge_weight = 1.0 + row + 20 * col
+    ring.edge_attr = ring.edge_weight.view(-1, 1)
+    method = methods.parse(f'{spec}+{edges}')
+    network = Network(method, 2, {}, EDGES[edges])
+    model = network.build(4, 3, 1)
+    adj, given = network.redraw(model, ring)()
+    if spec == 'gat':
+        row, col = adj
+        assert 0 < len(row) < 40
+        assert given.keys() == {'edge_attr'}
+        assert torch.equal(given['edge_attr'].view(-1), 1.0 + row + 20 * col)
+        return
+    assert not given
+    whole = network.adjacency(ring).to_dense()
+    left = adj.to_dense() > 0
+    assert 0 < left.sum() < 40
+    whole = whole * left  # the mean is of those that are left
+    whole = whole / whole.sum(1, keepdim=True).clamp(min=1e-12)
+    assert torch.allclose(adj.to_dense(), whole)
+
+
+def test_what_methods_look_at(ring):
+    ring.edge_weight, ring.edge_attr = torch.ones(40), torch.ones(40, 1)
+    for spec, seen in {
+        'gcn': {'edge_attr'},
+        'sage': {'edge_weight'},
+        'gcn+unsupervised': {'edge_weight', 'edge_attr'},
+        'gat+ppr': {'edge_weight', 'edge_attr'},
+        'gat': {'edge_attr'},
+        'drew': set(),
+        'sage+pool': set(),
+        'mlp': {'edge_weight', 'edge_attr'},
+    }.items():
+        network = Network(methods.parse(spec), 2, {})
+        assert network.looks_at(ring) == seen, spec
 
 
 def test_sums_over_neighbors(ring):

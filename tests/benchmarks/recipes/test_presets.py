@@ -272,10 +272,3 @@ def test_the_recipe_with_most_parts_counts():
     assert config('gcn+dropedge')['augment'] == {'p': 0.2}
     with pytest.raises(UsageError, match="no recipe for 'appnp' on cora"):
         config('appnp')
-
-
-@pytest.mark.parametrize('remedy', ['identity', 'dropmessage'])
-def test_remedies_that_need_a_convolution(remedy):
-    method = methods.parse(f'mlp+{remedy}')
-    with pytest.raises(UsageError, match=f'mlp.{remedy}: .* needs a'):
-        presets.configure('classic', 'cora', method, {})

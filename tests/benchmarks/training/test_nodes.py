@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 from torch_geometric.nn import GraphConv
@@ -288,3 +290,35 @@ def test_inductive_with_further_inputs_and_a_class_that_is_new():
     ready = nodes.set_up(network, data, Recipe(inductive=True))
     judged, x, adj, *_ = ready.seen
     assert judged(x, adj).size() == (1797, 10)
+
+
+class Strict(Weighted):
+    def forward(self, x, edge_index, edge_weight):
+        assert len(edge_weight) == edge_index.size(1)
+        return super().forward(x, edge_index, edge_weight)
+
+
+def test_it_is_said_what_edges_have_and_methods_ignore():
+    data = datasets.load('digits')
+    data.edge_weight = torch.rand(data.num_edges)
+    data.edge_attr = torch.rand(data.num_edges, 2)
+    spoken = ['mine', 'gcn', 'gat', 'mine+dropedge', 'gat+dropedge', 'mlp']
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        runs = sweep(
+            data,
+            {'mine': Strict, **{s: s for s in spoken[1:]}},
+            [2],
+            1,
+            overrides={'epochs': 2, 'gat+dropedge:edge_features': True},
+            name='own',
+            jobs=0,
+            progress=False,
+        )
+    assert not runs.failed()
+    assert [str(one.message) for one in caught] == [
+        'edge_weight of own has no effect in gat, gat+dropedge',
+        'edge_attr of own has no effect in mine, gcn, gat, mine+dropedge '
+        '(gcn, gat: with edge_features=true it has)',
+    ]
+    assert {w.filename for w in caught} == {__file__}
