@@ -1,6 +1,9 @@
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
+from threading import Event, Semaphore
 from typing import Any
 
 import numpy as np
@@ -54,3 +57,45 @@ def in_order(
         if stop is not None:
             stop[0] = True
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def workers(
+    threads: int,
+) -> Iterator[Callable[[Callable[[Any], None], Iterable], None]]:
+    """Gives a function that calls another one with each of some items, in
+    threads that PyTorch computes in by themselves: the threads that it would
+    start for a product wait for the next one by spinning, and take their time
+    from whatever else runs.
+
+    An interruption waits for the calls that run.
+    """
+    if threads == 1:
+        yield lambda call, items: _all(map(call, items))
+        return
+    usual = torch.get_num_threads()
+    ready, go = Semaphore(0), Event()
+
+    def start() -> None:
+        torch.get_num_threads()  # else the first operation sets it anew
+        torch.set_num_threads(1)  # of this thread, and of those to come
+        ready.release()
+        go.wait()
+
+    pool = ThreadPoolExecutor(threads, initializer=start)
+    try:
+        for _ in range(threads):
+            pool.submit(int)  # starts a thread, since none is ready
+        for _ in range(threads):
+            ready.acquire()
+        torch.set_num_threads(usual)
+        go.set()
+        yield lambda call, items: _all(pool.map(call, items))
+    finally:
+        torch.set_num_threads(usual)
+        go.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _all(results: Iterable[None]) -> None:
+    deque(results, maxlen=0)

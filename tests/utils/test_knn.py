@@ -11,6 +11,7 @@ from pyg_ext.utils.knn import (
     kernels,
     padded,
     places,
+    products,
     score_kernels,
     search,
     task,
@@ -186,10 +187,20 @@ def test_all_backends_equal_the_oracle(case, monkeypatch):
             assert torch.allclose(found.dist, dist.float(), atol=1e-6)
 
 
+@pytest.fixture(params=[1, 2, 3])
+def threads(request):
+    usual = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(usual)
+
+
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('dims', [3, 20])
+@pytest.mark.usefixtures('threads')
 def test_many_blocks(kind, dims, monkeypatch):
     """Blocks and chunks that do not divide the number of points."""
+    monkeypatch.setattr(products, 'LEAST', 50)
     monkeypatch.setattr(task, 'BLOCK', 100)
     monkeypatch.setattr(task, 'BYTES', 2**18)
     monkeypatch.setattr(padded, 'BYTES', 2**18)
@@ -201,6 +212,41 @@ def test_many_blocks(kind, dims, monkeypatch):
         for chunk in (None, 64, 250, 300, 730):
             found = knn_index(*args, backend=backend, chunk_size=chunk)
             assert torch.equal(found.index, index), (backend, chunk)
+
+
+@pytest.mark.parametrize('num', [1, 2, 3, 4, 5, 8, 11])
+@pytest.mark.usefixtures('threads')
+def test_each_pair_of_blocks_meets_once(num, monkeypatch):
+    """And no row is in two blocks of a round, which run at a time."""
+    monkeypatch.setattr(products, 'LEAST', 1)
+    monkeypatch.setattr(task, 'BLOCK', 2)
+    x = torch.zeros(2 * num + 3, 1)
+    index = torch.zeros(len(x), 4, dtype=torch.long)
+    for part in (slice(0, len(x)), slice(1, 2 * num), slice(2, 3)):
+        for y in (x, x.clone()):
+            whole = task.Task(x, y, False, index, index.double())
+            met = torch.zeros(len(y), len(x))
+            for blocks in products.rounds(whole, part, 2):
+                busy = torch.zeros(len(y))
+                for rows, columns, both in blocks:
+                    met[rows, columns] += 1
+                    busy[rows] += 1
+                    if both:
+                        met[columns, rows] += 1
+                        busy[columns] += 1
+                assert busy.max() <= 1
+            assert (met[part] == 1).all()
+            assert met.sum() == met[part].sum()
+
+
+@pytest.mark.usefixtures('threads')
+def test_points_of_inference_mode():
+    x = torch.randn(700, 12, generator=torch.Generator().manual_seed(0))
+    found = knn_index(x, x, 9)
+    with torch.inference_mode():
+        other = x + 0.0
+        again = knn_index(other, other, 9)
+    assert torch.equal(found.index, again.index)
 
 
 def ragged(sizes: list[int], kind: str, dims: int) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,9 @@
 """The search by blocks of inner products, with compiled selection."""
 
+import threading
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,31 +13,53 @@ from pyg_ext.utils.knn import score_kernels as kernels
 from pyg_ext.utils.knn import task as tasks
 from pyg_ext.utils.knn.scores import Scores, full_precision
 from pyg_ext.utils.knn.task import Task, ranges
-from pyg_ext.utils.threads import in_threads
+from pyg_ext.utils.threads import in_threads, workers
+
+LEAST = 256  # rows of a block, in which selection is worth its start
 
 
 def by_products(task: Task) -> None:
-    """Candidates from blocks of inner products and a running selection.
-
-    Where points choose among themselves, a block serves its rows and its
-    columns.
-    """
-    products, block = Products(task), tasks.BLOCK
-    half = products.scores.half.numpy()
+    """Candidates from blocks of inner products and a running selection."""
+    products = Products(task)
+    threads = max(min(torch.get_num_threads(), len(task.y)), 1)
     for part in task.chunks(8 * Reservoir.capacity(task.size)):
         chosen = Reservoir(part, task.size)
-        mirror = task.same and part.start % block == 0
-        for rows in ranges(part.start, part.stop, block):
-            for columns in ranges(0, len(task.x), block):
-                inside = part.start <= columns.start < part.stop
-                if mirror and inside and columns.start < rows.start:
-                    continue
-                product = products.product(rows, columns)
-                chosen.add(product, half, columns, rows)
-                if mirror and inside and columns.start > rows.start:
-                    transposed = products.transposed(product)
-                    chosen.add(transposed, half, rows, columns)
+        with full_precision(task.x.device), workers(threads) as do:
+            buffers = threading.local()
+            for blocks in rounds(task, part, threads):
+                do(partial(products.select, chosen, buffers), blocks)
         products.refine(part, *chosen.candidates())
+
+
+Block = tuple[slice, slice, bool]  # rows, columns, and whether it serves both
+
+
+def rounds(task: Task, part: slice, threads: int) -> Iterator[list[Block]]:
+    """The blocks of some rows, in rounds in which each row is in one block.
+
+    Where points choose among themselves, a block serves its rows and its
+    columns: each pair of blocks meets once, as players of a tournament do.
+    """
+    share = -(-(part.stop - part.start) // (2 * threads))
+    size = min(tasks.BLOCK, max(share, LEAST))
+    rows = [*ranges(part.start, part.stop, size)]
+    if not task.same:
+        for columns in ranges(0, len(task.x), tasks.BLOCK):
+            yield [(some, columns, False) for some in rows]
+        return
+    for ends in ((0, part.start), (part.stop, len(task.x))):
+        for columns in ranges(*ends, tasks.BLOCK):
+            yield [(some, columns, False) for some in rows]
+    yield [(some, some, False) for some in rows]
+    circle = len(rows) + len(rows) % 2 - 1  # and one that stays outside
+    for turn in range(circle):
+        pairs = [(turn, circle)] + [
+            ((turn + i) % circle, (turn - i) % circle)
+            for i in range(1, circle // 2 + 1)
+        ]
+        yield [
+            (rows[i], rows[j], True) for i, j in pairs if max(i, j) < len(rows)
+        ]
 
 
 class Products:
@@ -43,22 +69,24 @@ class Products:
         sizes = (np.array([len(points)]) for points in (task.x, task.y))
         self.task, self.scores = task, Scores(task.x, task.y, *sizes)
         self.scale = float(self.scores.scale)
-        size = min(tasks.BLOCK, len(task.x)) * min(tasks.BLOCK, len(task.y))
-        self._buffer = self.scores.x.new_empty(2, size)
+        self.half = self.scores.half.numpy()
 
-    def product(self, rows: slice, columns: slice) -> np.ndarray:
-        """Inner products, in the place of the last ones."""
+    def select(
+        self, chosen: 'Reservoir', buffers: threading.local, block: Block
+    ) -> None:
+        """Adds the points of a block to the candidates of its rows, and the
+        other way round if it serves both.
+        """
+        rows, columns, both = block
         y, x = self.scores.y[rows], self.scores.x[columns]
-        out = self._buffer[0, : len(y) * len(x)].view(len(y), len(x))
-        with full_precision(x.device):
-            torch.mm(y, x.T, out=out)
-        return out.numpy()
-
-    def transposed(self, product: np.ndarray) -> np.ndarray:
-        """Its transpose, in the place of the last one."""
-        rows, columns = product.shape
-        out = self._buffer[1, : rows * columns].view(columns, rows)
-        return out.copy_(torch.from_numpy(product).T).numpy()
+        if not hasattr(buffers, 'numbers'):
+            buffers.numbers = torch.empty(2, tasks.BLOCK**2)
+        product, transposed = buffers.numbers[:, : len(y) * len(x)]
+        product = torch.mm(y, x.T, out=product.view(len(y), len(x)))
+        chosen.add(product.numpy(), self.half, columns, rows)
+        if both:
+            transposed = transposed.view(len(x), len(y)).copy_(product.T)
+            chosen.add(transposed.numpy(), self.half, rows, columns)
 
     def refine(
         self, part: slice, candidates: np.ndarray, floor: np.ndarray
@@ -125,11 +153,8 @@ class Reservoir:
         """Adds the points ``of`` to the candidates of the rows ``to``."""
         mine = slice(to.start - self.first, to.stop - self.first)
         rows = np.arange(to.stop - to.start)
-        in_threads(
-            kernels.select,
-            (rows, *(array[mine] for array in self.state)),
-            (product, half[of], of.start, self.size),
-        )
+        state = (array[mine] for array in self.state)
+        kernels.select(rows, *state, product, half[of], of.start, self.size)
 
     def candidates(self) -> tuple[np.ndarray, np.ndarray]:
         """The best of each row, and a score that no other lies under."""
