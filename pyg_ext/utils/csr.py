@@ -34,7 +34,12 @@ def _multiply(matrix: Tensor, x: Tensor) -> Tensor:
             return _multiply(matrix, x)
     if x.device.type == 'cpu' and x.dtype.itemsize < 4:
         return (matrix.float() @ x.float()).to(x.dtype)
-    return matrix.to(x.dtype) @ x
+    matrix = matrix.to(x.dtype)
+    if x.dim() != 2:
+        return matrix @ x
+    # The same as `matrix @ x`, which copies these zeros first:
+    out = x.new_zeros(matrix.size(0), x.size(1))
+    return torch.addmm(out, matrix, x, beta=0.0, out=out)
 
 
 class _Product(torch.autograd.Function):
