@@ -11,6 +11,7 @@ from . import (
     pool,
     probe,
     reversible,
+    sweep,
 )
 
 FILES = {
@@ -24,6 +25,7 @@ FILES = {
     'metrics': metrics,
     'probe': probe,
     'pool': pool,
+    'sweep': sweep,
 }
 
 __all__ = ['FILES']

@@ -58,6 +58,7 @@ RUNS = {
     'augment-memory': 'augment --graphs 42336,84672,169343 --measure memory',
     'metrics': 'metrics',
     'probe': 'probe',
+    'sweep': 'sweep',
     'pool': 'pool --repeats 40',
 }
 
@@ -75,6 +76,7 @@ SMALLEST = {
     'augment': '--graphs 300 --repeats 1',
     'metrics': '--nodes 300 --channels 4',
     'probe': '--dataset digits --depths 2 --repeats 1',
+    'sweep': '--dataset digits --seeds 2 --jobs 0,2',
     'pool': '--dataset mutag --graphs 4 --channels 8 --repeats 1',
 }
 

@@ -312,6 +312,17 @@ def test_metrics(tmp_path, graphs):
     assert all(row['seconds'] > 0 and row['MB'] >= 0 for row in rows)
 
 
+def test_sweep(tmp_path):
+    rows = speed(
+        tmp_path,
+        *('sweep', '--dataset', 'digits', '--seeds', '2', '--jobs', '0,2'),
+    )
+    assert [row['jobs'] for row in rows] == [0, 2]
+    for row in rows:
+        assert row['runs'] == 2
+        assert 0 < row['training, s a job'] < row['s']
+
+
 def test_probe(tmp_path):
     (row,) = speed(
         tmp_path,
