@@ -106,16 +106,31 @@ class HopAdjacency:
         )
         self._found.append(adj)
 
-    def to(self, device: Any) -> 'HopAdjacency':
-        """The same with matrices on a device.
+    def to(self, device: Any, non_blocking: bool = False) -> 'HopAdjacency':
+        """The same with matrices on a device; it goes there with a
+        :class:`~torch_geometric.data.Data` that holds it.
 
         Args:
             device (torch.device or str): The device.
+            non_blocking (bool, optional): As in :meth:`torch.Tensor.to`.
+                (default: :obj:`False`)
         """
         other = copy.copy(self)
         other.device = torch.device(device)
-        other._found = [adj.to(device) for adj in self._found]
+        other._found = [
+            adj.to(device, non_blocking=non_blocking) for adj in self._found
+        ]
         return other
+
+    def cpu(self) -> 'HopAdjacency':
+        """The same with matrices on the CPU."""
+        return self.to('cpu')
+
+    def cuda(
+        self, device: Any = None, non_blocking: bool = False
+    ) -> 'HopAdjacency':
+        """The same with matrices on a GPU, the current one by default."""
+        return self.to('cuda' if device is None else device, non_blocking)
 
     def __repr__(self) -> str:
         return (

@@ -4,6 +4,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from torch_geometric.data import Data
 from scipy.sparse.csgraph import shortest_path
 from torch_geometric.utils import to_undirected
 
@@ -170,6 +171,19 @@ def test_copies():
         assert torch.equal(adj.to_dense(), other.to_dense())
 
 
+def test_goes_with_data():
+    hops = HopAdjacency(random_edges(40, 50), 40)
+    hops.up_to(1)
+    data = Data(hops=hops)
+    for moved in (
+        copy.copy(data).to('cpu', non_blocking=True),
+        copy.copy(data).cpu(),
+    ):
+        assert moved.hops is not hops  # PyG leaves alone what it cannot move
+        assert str(moved.hops) == str(hops)
+        assert moved.hops.device == torch.device('cpu')
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
 def test_cuda():
@@ -177,7 +191,13 @@ def test_cuda():
     expected = HopAdjacency(edges, 40).up_to(4)
     begun = HopAdjacency(edges, 40)
     begun.up_to(2)
-    for hops in (HopAdjacency(edges.cuda(), 40), begun.to('cuda')):
+    with_data = Data(hops=begun)
+    for hops in (
+        HopAdjacency(edges.cuda(), 40),
+        begun.to('cuda'),
+        begun.cuda(),
+        with_data.to('cuda').hops,
+    ):
         for adj, other in zip(hops.up_to(4), expected, strict=True):
             assert adj.is_cuda
             assert torch.allclose(adj.cpu().to_dense(), other.to_dense())
