@@ -4,8 +4,8 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from torch_geometric.data import Data
 from scipy.sparse.csgraph import shortest_path
+from torch_geometric.data import Data
 from torch_geometric.utils import to_undirected
 
 from pyg_ext.nn import GCN
