@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from torch_geometric.utils import is_undirected
@@ -270,9 +271,16 @@ def test_augment(tmp_path):
     (row,) = speed(tmp_path, 'augment', '--graphs', '300', '--repeats', '1')
     assert row['nodes'] == 300
     assert row['L1 heat'] <= row['L1 ppr']
+    assert 1 <= row['least nodes ppr'] <= row['least nodes heat'] <= 300
     assert row['heat / ppr'] == pytest.approx(row['heat s'] / row['ppr s'])
     for peer in ('get_ppr', 'scipy', 'GDC exact', 'GDC approx'):
         assert row[f'{peer} / ours'] > 0
+
+
+def test_least_nodes():
+    exact = np.array([[0.5, 0.2], [0.25, 0.4], [0.25, 0.4]])  # [N, B]
+    assert augment.least_nodes(exact, 0.5) == (1 + 2) / 2
+    assert augment.least_nodes(exact, 0.1) == 3
 
 
 def test_augment_stops_at_a_large_error(monkeypatch, tmp_path):
