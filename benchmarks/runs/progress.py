@@ -168,10 +168,10 @@ def show(rows: Iterable[Row], watch: Watch) -> None:
         Left(watch),
         console=console,
     )
-    scores: dict[tuple[str, int], list[float]] = defaultdict(list)
+    scores: dict[tuple, list[float]] = defaultdict(list)
     for row in watch.rows:
         if row['status'] == 'ok':
-            scores[row['method'], row['depth']].append(score(row))
+            scores[_but_for_seed(row)].append(score(row))
     if watch.stored:
         console.print(f'{watch.stored} of {total} runs are in the store')
     else:
@@ -179,13 +179,18 @@ def show(rows: Iterable[Row], watch: Watch) -> None:
     with bar:
         task = bar.add_task('runs', total=total, completed=watch.stored)
         for row in rows:
-            done = scores[row['method'], row['depth']]
+            done = scores[_but_for_seed(row)]
             ok = row['status'] == 'ok'
             if ok:
                 done.append(score(row))
             style = None if ok else 'red'
             bar.console.print(_line(row, done), style=style)
             bar.advance(task)
+
+
+def _but_for_seed(row: Row) -> tuple:
+    """What the runs have in common whose mean is told."""
+    return key({**row, 'seed': 0})
 
 
 def score(row: Row) -> float:

@@ -138,3 +138,17 @@ def test_lines_of_a_screen_that_is_none(row, cell, capsys):
     assert lines[1].startswith('gcn depth 2 seed 2: failed: ')
     assert '[bold]x' in lines[1]
     assert '\x1b' not in out
+
+
+def test_means_are_of_one_configuration(row, cell, capsys):
+    """Trials of a search differ in their recipes alone."""
+    cells = [cell(seed=seed, lr=lr) for lr in (0.1, 0.2) for seed in (0, 1)]
+    tests = 0.1, 0.3, 0.5, 0.7
+    rows = [done(row, c, test=t) for c, t in zip(cells, tests, strict=True)]
+    show(rows[1:], Watch(cells, rows[:1]))
+    lines = capsys.readouterr().out.splitlines()
+    told = [line for line in lines if 'mean' in line]
+    for line, mean in zip(
+        told, ('20.00 of 2', '50.00 of 1', '60.00 of 2'), strict=True
+    ):
+        assert f'(mean {mean})' in line
