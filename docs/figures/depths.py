@@ -168,8 +168,11 @@ def tuned() -> Figure:
     runs, fixed = (percent(stored(f'cora-{n}')) for n in ('tuned', 'classic'))
     known = reference().query("dataset == 'cora' and preset == 'dropedge'")
     methods = style.looks(runs['method'].unique())
-    figure, grid = panels(1, len(methods), 3.2, sharey=True)
-    for axes, (method, like) in zip(grid, methods.items(), strict=True):
+    down = -(-len(methods) // 4)
+    figure, grid = panels(down, 4, 0.6 + 2.5 * down, sharey=True)
+    for axes in grid[len(methods) :]:
+        axes.remove()
+    for axes, (method, like) in zip(grid, methods.items(), strict=False):
         mine, others, printed = (
             table[table['method'] == method] for table in (runs, fixed, known)
         )
@@ -191,7 +194,8 @@ def tuned() -> Figure:
         axes.set_title(like.name)
         layers_below(axes, sorted(mine['depth'].unique()))
         axes.set_xlabel('layers')
-    grid[0].set_ylabel('test accuracy, %')
+    for axes in grid[::4]:
+        axes.set_ylabel('test accuracy, %')
     legend(figure, grid[0], 3)
     return figure
 
