@@ -152,12 +152,15 @@ def _graphs(given: Iterable[Any]) -> Graphs:
                 f'number {number})'
             )
         graphs.append(_graph(graph))
-        for name in ('x', 'y'):
-            first, this = (g[name].shape[1:] for g in (graphs[0], graphs[-1]))
+        for name in ('x', 'y', 'edge_weight', 'edge_attr'):
+            first, this = (
+                [*g[name].shape[1:]] if name in g else 'none'
+                for g in (graphs[0], graphs[-1])
+            )
             if this != first:
                 raise ValueError(
-                    f'{name} must be as wide in each graph (got {[*first]} '
-                    f'in the first and {[*this]} in number {number})'
+                    f'{name} must be as wide in each graph (got {first} '
+                    f'in the first and {this} in number {number})'
                 )
     return Graphs(graphs)
 
@@ -228,6 +231,13 @@ def _graph(given: Data) -> Data:
             raise ValueError(
                 f'{name} must hold true and false (got {data[name].dtype})'
             )
+    if 'edge_attr' in data:
+        wide = (
+            data.edge_attr.view(-1, 1)
+            if data.edge_attr.dim() == 1
+            else (data.edge_attr)
+        )
+        data.edge_attr = wide.float()
     _check_rows(data)
     return data
 
@@ -242,8 +252,9 @@ def _check_rows(data: Data) -> None:
         shape = [*data[name].shape]
         if shape[:1] != [size] or (name in MASKS and len(shape) > 2):
             raise ValueError(f'{name} must have {size} rows (got {shape})')
-    if 'edge_weight' in data and not data.edge_weight.isfinite().all():
-        raise ValueError('edge_weight must be finite')
+    for name in of_edges:
+        if name in data and not data[name].isfinite().all():
+            raise ValueError(f'{name} must be finite')
     columns = {
         data[m].size(1) for m in MASKS if m in data and data[m].dim() > 1
     }

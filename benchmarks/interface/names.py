@@ -230,11 +230,19 @@ def depths_of(given: Iterable[int]) -> list[int]:
 
 
 def overrides_of(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Keys and values.
+    """Keys and values; ``augment.p`` is ``p`` of what ``augment`` holds.
 
     Raises:
         UsageError: If they are something else.
     """
     if given is not None and not isinstance(given, Mapping):
         raise UsageError(f'overrides must be keys with values (got {given!r})')
-    return dict(given or {})
+    out: dict[str, Any] = {}
+    for name, value in (given or {}).items():
+        whose, colon, key = name.rpartition(':')
+        part, dot, inner = key.partition('.')
+        if dot:
+            part = f'{whose}{colon}{part}'
+            name, value = part, {**out.get(part, {}), inner: value}
+        out[name] = value
+    return out

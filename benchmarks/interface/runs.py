@@ -100,8 +100,16 @@ def read_data(
     given = datasets.load(
         first.dataset, root, first.protocol, first.seed, mirrors, strict
     )
+    each = {cell.method: cell for cell in cells}.values()
+    if isinstance(given, Data) and given.edge_attr is None:
+        for cell in each:
+            if cell.config.get('edge_features'):
+                raise UsageError(
+                    f'{cell.method}: edge_features are asked for, and the '
+                    f'edges of {cell.dataset} have none'
+                )
     if datasets.find(first.dataset).digest is not None:
-        _warn_of_unseen({cell.method: cell for cell in cells}.values(), given)
+        _warn_of_unseen(each, given)
     return given
 
 
@@ -117,16 +125,16 @@ def _warn_of_unseen(cells: Iterable[Cell], given: Data | Graphs) -> None:
             data.edge_attr = None
         seen = network.looks_at(data)
         for name in {*blind} - seen:
-            blind[name].append(cell.method)
-    for name, methods in blind.items():
-        could = [m for m in methods if parse(m).sees_edges]
+            blind[name].append(network)
+    for name, networks in blind.items():
+        could = [n.method.name for n in networks if n.can_see_edges()]
         more = ''
         if name == 'edge_attr' and could:
             more = f' ({", ".join(could)}: with edge_features=true it has)'
-        if methods:
+        if networks:
             warnings.warn(
                 f'{name} of {cell.dataset} has no effect in '
-                f'{", ".join(methods)}{more}',
+                f'{", ".join(n.method.name for n in networks)}{more}',
                 stacklevel=4,
             )
 

@@ -76,7 +76,8 @@ class Network:
         """
         backbone = self.method.backbone
         edges = {}
-        if edge_dim is not None and self.method.sees_edges:
+        takes = 'edge_dim' in backbone.parameters()
+        if edge_dim is not None and takes:
             edges['edge_dim'] = edge_dim
         make = backbone.model
         if 'pool' in self.method.keywords:
@@ -154,6 +155,15 @@ class Network:
         pair = torch.tensor([[0, 1], [1, 0]])
         return isinstance(self._convert(pair, None, 2), CSRTensor)
 
+    def can_see_edges(self) -> bool:
+        """Whether it can be built for features of edges."""
+        try:
+            with torch.random.fork_rng(devices=[]):
+                self.build(2, 2, 2)
+        except ValueError:
+            return False
+        return self.method.sees_edges
+
     def looks_at(self, data: Data) -> set[str]:
         """What it sees of weights and features of edges; all of them where
         it has no use for edges.
@@ -180,21 +190,25 @@ class Network:
                 'other edges can be drawn'
             )
 
-        weight = data.get('edge_weight')
+        used, plain = self.inputs(model, data), self.takes_edge_attr(data)
+        held = self.holds_weights and not plain and 'edge_weight' in data
+        if held:
+            used['edge_weight'] = data.edge_weight
+        device = data.edge_index.device
+        used = {n: used[n].to(device) for n in EDGE_DATA if n in used}
         given = {'num_nodes': data.num_nodes, **self.augment}
-        if self.method.edges == 'dropedge':
-            pairs = is_undirected(data.edge_index, weight, data.num_nodes)
+        if self.method.edges == 'dropedge':  # both ways, if they are alike
+            pairs = is_undirected(
+                data.edge_index, [*used.values()], data.num_nodes
+            )
             given = {'force_undirected': pairs, **self.augment}
-
-        inputs = self.inputs(model, data)
-        of_edges = {n: inputs[n] for n in EDGE_DATA if n in inputs}
 
         def dropped() -> tuple[Adj, dict[str, Tensor]]:
             some, left = drop(data.edge_index, **given)[:2]
-            rows = {n: value[left] for n, value in of_edges.items()}
-            if not self.takes_edge_attr(data):
-                own = None if weight is None else weight[left]
-                some = self._convert(some, own, data.num_nodes)
+            rows = {n: value[left] for n, value in used.items()}
+            weight = rows.pop('edge_weight') if held else None
+            if not plain:
+                some = self._convert(some, weight, data.num_nodes)
             return some, rows
 
         return dropped

@@ -115,6 +115,7 @@ class Sized:
             raise UsageError(f'{self.name} is no network: {error}') from error
         parameters = [*signature.parameters.values()]
         keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        self.sees_edges = _sees_edges(model)
         sizes, rest = parameters[:4], parameters[4:]
         if (
             len(sizes) < 4
@@ -146,6 +147,17 @@ class Sized:
                 f'{self.name} must give a network (got {type(made).__name__})'
             )
         return made
+
+
+def _sees_edges(model: Callable[..., torch.nn.Module]) -> bool:
+    """Whether a class of networks asks for features of edges; those of PyG
+    name them, and take them if they are told of what size they are.
+    """
+    known = hasattr(model, 'supports_edge_attr')
+    forward = getattr(model, 'forward', None)
+    if known or forward is None:
+        return False
+    return 'edge_attr' in inspect.signature(forward).parameters
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:

@@ -72,7 +72,8 @@ class Method:
     @property
     def sees_edges(self) -> bool:
         """Whether the model can take features of edges."""
-        return 'edge_dim' in self.backbone.parameters()
+        own = getattr(self.backbone.model, 'sees_edges', False)
+        return own or 'edge_dim' in self.backbone.parameters()
 
 
 def expand(text: str) -> list[str]:

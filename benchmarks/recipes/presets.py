@@ -516,12 +516,18 @@ def _check_batch(
     kind = config.get('batch')
     needed = (*BATCHES.get(kind, ()),)
     if dataset.many:
-        kind, needed = 'the many graphs of ' + dataset.name, ('batch_size',)
+        needed = ('batch_size',)
     given = BATCH_KEYS & {*config}
     if given != {*needed}:
+        got = ', '.join(sorted(given)) or 'nothing'
+        if dataset.many:
+            meant = f'{dataset.name} has many graphs, and needs'
+        elif kind is None:
+            meant = f'without one of batch={", ".join(BATCHES)} there must be'
+        else:
+            meant = f'batch={kind} needs'
         raise UsageError(
-            f'batch={kind} needs {", ".join(needed) or "nothing"} (got '
-            f'{", ".join(sorted(given)) or "nothing"})'
+            f'{meant} {", ".join(needed) or "nothing of a batch"} (got {got})'
         )
     if 'batch' not in config:
         return

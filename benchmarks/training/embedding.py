@@ -121,7 +121,7 @@ def run(
     depth = network.method.backbone.depth
     objective = {depth: network.depth, **recipe.objective}
     size = ready.data.num_nodes
-    often = degree(ready.data.edge_index.view(-1), size).pow(SMOOTHING)
+    often = degree(ready.data.edge_index.flatten(), size).pow(SMOOTHING)
 
     judged, whole_x, whole_adj, *labels = ready.seen
 

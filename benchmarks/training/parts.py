@@ -51,6 +51,11 @@ def make(
     whole graph, in place of features. Each process of a team gets its share.
     """
     parts = recipe.parts
+    if parts is not None and parts > data.num_nodes:
+        raise ValueError(
+            f'parts must be at most {data.num_nodes}, the number of nodes '
+            f'(got {parts})'
+        )
     data = copy.copy(data)
     data.num_nodes = data.num_nodes  # which features have said so far
     data.number, data.x = torch.arange(data.num_nodes), None

@@ -239,6 +239,20 @@ def test_each_pair_of_blocks_meets_once(num, monkeypatch):
             assert met.sum() == met[part].sum()
 
 
+@pytest.mark.parametrize('default', [torch.double, torch.half])
+def test_another_default_type(default):
+    x = torch.randn(700, 12, generator=torch.Generator().manual_seed(0))
+    found = knn_index(x, x, 9)
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(default)
+    try:
+        for other in (x, x.double()):
+            again = knn_index(other, other, 9)
+            assert torch.equal(found.index, again.index)
+    finally:
+        torch.set_default_dtype(usual)
+
+
 @pytest.mark.usefixtures('threads')
 def test_points_of_inference_mode():
     x = torch.randn(700, 12, generator=torch.Generator().manual_seed(0))

@@ -80,7 +80,8 @@ class Products:
         rows, columns, both = block
         y, x = self.scores.y[rows], self.scores.x[columns]
         if not hasattr(buffers, 'numbers'):
-            buffers.numbers = torch.empty(2, tasks.BLOCK**2)
+            size = (2, tasks.BLOCK**2)
+            buffers.numbers = torch.empty(size, dtype=torch.float)
         product, transposed = buffers.numbers[:, : len(y) * len(x)]
         product = torch.mm(y, x.T, out=product.view(len(y), len(x)))
         chosen.add(product.numpy(), self.half, columns, rows)

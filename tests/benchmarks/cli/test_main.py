@@ -409,7 +409,10 @@ PROTEINS = 'depth --preset ogb --dataset ogbn-proteins --methods revgcn'
         (f'{POINTS} --dataset cora', "preset 'points' has no recipe"),
         (f'{POINTS} --set k=0', 'k must be a whole number of at least 1 (go'),
         (f'{POINTS} --set conv=gcn', 'conv must be one of edge, mr'),
-        (f'{POINTS} --set batch_size=2', 'needs nothing (got batch_size)'),
+        (
+            f'{POINTS} --set batch_size=2',
+            'nothing of a batch (got batch_size)',
+        ),
         (
             f'{POINTS} --set row_normalize=true --dataset pointclouds',
             'is for one graph, and pointclouds has many',

@@ -122,7 +122,9 @@ def test_errors_before_any_run():
         with pytest.raises(UsageError, match=text):
             presets.configure('ogb', 'ogbg-molesol', methods.parse(spec), {})
     gcn = methods.parse('gcn')
-    with pytest.raises(UsageError, match=r'needs nothing \(got batch_size\)'):
+    with pytest.raises(
+        UsageError, match=r'must be nothing of a batch \(got batch_size\)'
+    ):
         presets.configure('classic', 'cora', gcn, {'batch_size': 8})
     with pytest.raises(UsageError, match='batch_size must be a whole'):
         presets.configure('ogb', 'ogbg-molesol', gcn, {'batch_size': 0})

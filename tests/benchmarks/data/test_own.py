@@ -103,6 +103,7 @@ NAN = float('nan')
         ({'edge_weight': torch.ones(3)}, 'edge_weight must have 8 rows'),
         ({'edge_weight': torch.full((8,), NAN)}, 'edge_weight must be finite'),
         ({'edge_attr': torch.ones(3, 2)}, 'edge_attr must have 8 rows'),
+        ({'edge_attr': torch.full((8,), NAN)}, 'edge_attr must be finite'),
         ({'pos': torch.ones(3, 2)}, 'pos must have 4 rows'),
         ({'y': torch.ones(3).long()}, 'labels must be 4'),
         ({'y': torch.ones(4, 1, 1)}, 'y must be a label'),
@@ -127,6 +128,14 @@ def test_data_that_cannot_be_trained_on(changed, message):
         ([ring(), {}], 'each graph must be a Data .got dict as number 1'),
         ([ring(), ring(x=torch.ones(4, 3))], 'x must be as wide'),
         ([ring(), ring(y=torch.ones(4, 2))], 'y must be as wide'),
+        (
+            [ring(edge_attr=torch.ones(8)), ring(edge_attr=torch.ones(8, 2))],
+            r'edge_attr must be as wide .* .got \[1\] .* and \[2\] in',
+        ),
+        (
+            [ring(), ring(edge_weight=torch.ones(8))],
+            r'edge_weight must be as wide .* .got none .* and \[\] in number',
+        ),
     ],
 )
 def test_what_is_no_data(given, message):

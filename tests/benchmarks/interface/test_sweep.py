@@ -426,3 +426,14 @@ def test_a_page_while_it_runs(data, tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match='at the end only: no page'):
         runs = sweep(data, seeds=4, out=tmp_path, **given)
     assert len(runs) == 4
+
+
+def test_keys_of_what_a_key_holds(run):
+    """As in the search spaces of a tuning."""
+    runs = run(
+        methods={'mine': Net, 'mine+dropedge': 'mine+dropedge'},
+        overrides={'mine+dropedge:augment.p': 0.25},
+    )
+    assert {
+        row['method']: row['config'].get('augment') for row in runs.rows
+    } == {'mine': None, 'mine+dropedge': {'p': 0.25}}

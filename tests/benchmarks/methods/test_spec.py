@@ -10,6 +10,7 @@ from benchmarks.methods import spec as methods
 from benchmarks.methods.edges import DROPS, EDGES, REWIRINGS, SIMILARITIES
 from benchmarks.methods.network import Network
 from pyg_ext.nn import NORMS, PoolNet
+from pyg_ext.utils import CSRTensor, HopAdjacency
 
 # Remedies that a GCN does not know:
 OTHERS = ('dilated', 'unshared', 'static', 'pool', 'lstm', 'v2')
@@ -303,6 +304,25 @@ def test_dropped_edges_leave_the_others_their_data(ring, spec, edges):
     whole = whole * left  # the mean is of those that are left
     whole = whole / whole.sum(1, keepdim=True).clamp(min=1e-12)
     assert torch.allclose(adj.to_dense(), whole)
+
+
+@pytest.mark.parametrize('spec', ['gat', 'gcn', 'drew'])
+@pytest.mark.parametrize('name', ['edge_weight', 'edge_attr'])
+def test_both_ways_of_an_edge_are_dropped_if_they_are_alike(ring, spec, name):
+    """Whatever else differs that the method does not look at."""
+    ring[name] = torch.arange(40.0).view(40, *[1] * (name == 'edge_attr'))
+    network = Network(methods.parse(f'{spec}+dropedge'), 2, {}, {'p': 0.5})
+    adj, _ = network.redraw(network.build(4, 3, 1), ring)()
+    alike = name not in network.looks_at(ring)
+    assert alike == (spec == 'drew' or (spec, name) == ('gat', 'edge_weight'))
+    if isinstance(adj, CSRTensor):
+        kept = adj.to_dense() > 0
+    elif isinstance(adj, HopAdjacency):
+        kept = adj.up_to(1)[0].to_dense() > 0
+    else:
+        kept = torch.zeros(20, 20, dtype=torch.bool)
+        kept[adj[0], adj[1]] = True
+    assert torch.equal(kept, kept.T) == alike
 
 
 def test_what_methods_look_at(ring):

@@ -6,6 +6,7 @@ from benchmarks.data import datasets
 from benchmarks.data.metrics import METRICS
 from benchmarks.data.protocols import PROTOCOLS
 from benchmarks.errors import UsageError
+from benchmarks.interface.sweep import sweep
 from benchmarks.interface.train import train
 from benchmarks.methods import spec
 from benchmarks.methods.network import Network
@@ -157,3 +158,18 @@ def test_new_nodes_have_vectors_of_a_network():
     node2vec, new = spec.parse('node2vec'), {'inductive': True}
     with pytest.raises(UsageError, match='a new node has none'):
         presets.configure('graphsage', 'cora', node2vec, new, 5)
+
+
+def test_edges_that_lie_in_memory_in_another_order():
+    data = datasets.load('digits')
+    data.edge_index = data.edge_index.t().contiguous().t()
+    runs = sweep(
+        data,
+        ['sage+unsupervised'],
+        [2],
+        1,
+        overrides={'epochs': 1},
+        jobs=0,
+        progress=False,
+    )
+    assert not runs.failed()

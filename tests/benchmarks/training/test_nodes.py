@@ -7,8 +7,9 @@ from torch_geometric.nn import GraphConv
 from benchmarks.data import datasets, graphs
 from benchmarks.data.metrics import METRICS
 from benchmarks.data.protocols import PROTOCOLS
+from benchmarks.errors import UsageError
 from benchmarks.interface.sweep import sweep
-from benchmarks.methods import backbones
+from benchmarks.methods import backbones, own
 from benchmarks.methods import spec as methods
 from benchmarks.methods.network import Network
 from benchmarks.recipes import presets
@@ -322,3 +323,48 @@ def test_it_is_said_what_edges_have_and_methods_ignore():
         '(gcn, gat: with edge_features=true it has)',
     ]
     assert {w.filename for w in caught} == {__file__}
+
+
+class OfEdges(torch.nn.Module):
+    """Takes the features of edges by itself."""
+
+    def __init__(self, in_channels, hidden, depth, out_channels):
+        super().__init__()
+        self.conv = GraphConv(in_channels, out_channels)
+
+    def forward(self, x, edge_index, edge_attr):
+        assert edge_attr.size() == (edge_index.size(1), 1)
+        assert edge_attr.dtype == torch.float
+        return self.conv(x, edge_index, edge_attr[:, 0])
+
+
+@pytest.mark.parametrize('method', ['mine', 'mine+dropedge', 'gcn', 'gat'])
+def test_one_feature_of_edges(method):
+    """As whole numbers, without a column; also of a network of one's own."""
+    data = datasets.load('digits')
+    data.edge_attr = torch.arange(data.num_edges)
+    own.register('mine', OfEdges)
+    given = {'epochs': 2, 'edge_features': True}
+    options = {'overrides': given, 'jobs': 0, 'progress': False}
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        runs = sweep(data, [method], [2], 1, **options)
+    assert not runs.failed()
+    data.edge_attr = None
+    with pytest.raises(UsageError, match='edges of data have none'):
+        sweep(data, [method], [2], 1, **options)
+
+
+def test_only_what_can_be_set_is_named():
+    data = datasets.load('digits')
+    data.edge_attr = torch.rand(data.num_edges, 2)
+    with pytest.warns(UserWarning, match=r'in revgcn, gat \(gat: with'):
+        sweep(
+            data,
+            'revgcn,gat',
+            [2],
+            1,
+            overrides={'epochs': 1},
+            jobs=0,
+            progress=False,
+        )

@@ -260,6 +260,10 @@ def test_errors():
     network = Network(parse('gcn'), 2, {'hidden_channels': 8})
     with pytest.raises(ValueError, match='the edges have none'):
         nodes.run(network, digits, Recipe(edge_features=True), DIGITS, 0)
+    for batch in ('random', 'cluster'):
+        many = Recipe(batch=batch, parts=1798, batch_size=1)
+        with pytest.raises(ValueError, match='parts must be at most 1797'):
+            batches.make(digits, many)
 
     def configure(spec, **changes):
         method = methods.parse(spec)
@@ -269,7 +273,11 @@ def test_errors():
     for spec, changes, text in (
         ('gcn+ppr', random, 'cannot train on parts'),
         ('gcn', {**random, 'label_rate': 0.5}, 'cannot train on parts'),
-        ('gcn', {'parts': 2}, r'needs nothing \(got parts\)'),
+        (
+            'gcn',
+            {'parts': 2},
+            r'there must be nothing of a batch \(got parts\)',
+        ),
         ('gcn', {**random, 'fanout': [2]}, r'got fanout, parts\)'),
         ('gcn', {'batch': 'x'}, "batch must be 'random', "),
         ('gcn', {**random, 'parts': 1}, 'parts must be a whole number of'),
