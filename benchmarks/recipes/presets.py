@@ -43,7 +43,7 @@ LIKE = {
     'graphs': ('ogbg-molhiv',),
     'points': ('geometricshapes',),
 }
-METHOD = 'gcn'  # whose recipe a user's network takes
+METHOD = 'gcn'  # whose recipe a user's network takes, or one on their graphs
 DEPTHS = 'depths'  # in a recipe: keys that go before the others, by depth
 BY_DEPTH = {
     DEPTHS: Kind(
@@ -404,7 +404,7 @@ def _recipe(
     places, wordings = [dataset, found.family, ANY], [method.words]
     if found.digest is not None:
         places += LIKE[found.kind]
-    if method.backbone.code is not None:
+    if method.backbone.code is not None or (found.digest and found.many):
         wordings.append({METHOD, *method.words})
     for place in places:
         here = recipes.get(place, {})

@@ -437,3 +437,22 @@ def test_keys_of_what_a_key_holds(run):
     assert {
         row['method']: row['config'].get('augment') for row in runs.rows
     } == {'mine': None, 'mine+dropedge': {'p': 0.25}}
+
+
+@pytest.mark.parametrize('method', ['sage', 'drew', 'appnp'])
+def test_recipe_of_a_method_on_many_graphs_of_ones_own(method, data):
+    graphs = [data.clone() for _ in range(10)]
+    for number, graph in enumerate(graphs):
+        graph.y = torch.tensor([number % 2])
+    runs = sweep(
+        graphs,
+        [method],
+        [2],
+        1,
+        overrides={'epochs': 1},
+        split='60/20/20',
+        jobs=0,
+        progress=False,
+    )
+    assert not runs.failed()
+    assert runs.rows[0]['recipe_of'] == 'gcn on ogbg-molhiv'
