@@ -2,6 +2,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from threading import Event, Semaphore
 from typing import Any
@@ -90,7 +91,13 @@ def workers(
             ready.acquire()
         torch.set_num_threads(usual)
         go.set()
-        yield lambda call, items: _all(pool.map(call, items))
+        inference = torch.is_inference_mode_enabled()
+
+        def alike(call: Callable[[Any], None], item: Any) -> None:
+            with torch.inference_mode(inference):
+                call(item)
+
+        yield lambda call, items: _all(pool.map(partial(alike, call), items))
     finally:
         torch.set_num_threads(usual)
         go.set()

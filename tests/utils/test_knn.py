@@ -260,7 +260,10 @@ def test_points_of_inference_mode():
     with torch.inference_mode():
         other = x + 0.0
         again = knn_index(other, other, 9)
+        batch = torch.arange(7).repeat_interleave(100)
+        many = knn_index(other, other, 9, batch, batch)
     assert torch.equal(found.index, again.index)
+    assert torch.equal(many.index, knn_index(x, x, 9, batch, batch).index)
 
 
 def ragged(sizes: list[int], kind: str, dims: int) -> tuple[Tensor, Tensor]:
@@ -271,6 +274,21 @@ def ragged(sizes: list[int], kind: str, dims: int) -> tuple[Tensor, Tensor]:
 
 
 SIZES = [0, 1, 700, 2, 0, 33, 1, 300, 5, 0, 64, 40, 3, 0]
+
+
+@pytest.mark.usefixtures('threads')
+@pytest.mark.parametrize(('dims', 'backend'), [(3, 'tree'), (20, 'products')])
+@pytest.mark.parametrize('repeats', [1, 4])
+def test_graphs_in_threads(dims, backend, repeats, monkeypatch):
+    """A few, which all threads share, or many."""
+    monkeypatch.setattr(search, 'SMALL', 8)
+    x, batch = ragged(SIZES * repeats, 'normal', dims)
+    index, _ = oracle(x, x, 9, batch, batch, False, True)
+    for chunk in (None, 100):
+        found = knn_index(
+            *(x, x, 9, batch, batch, 'euclidean', True, backend, chunk)
+        )
+        assert torch.equal(found.index, index)
 
 
 @pytest.mark.parametrize('kind', KINDS)

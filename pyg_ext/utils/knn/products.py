@@ -11,7 +11,7 @@ from torch.linalg import vector_norm
 
 from pyg_ext.utils.knn import score_kernels as kernels
 from pyg_ext.utils.knn import task as tasks
-from pyg_ext.utils.knn.scores import Scores, full_precision
+from pyg_ext.utils.knn.scores import Scores
 from pyg_ext.utils.knn.task import Task, ranges
 from pyg_ext.utils.threads import in_threads, workers
 
@@ -24,7 +24,7 @@ def by_products(task: Task) -> None:
     threads = max(min(torch.get_num_threads(), len(task.y)), 1)
     for part in task.chunks(8 * Reservoir.capacity(task.size)):
         chosen = Reservoir(part, task.size)
-        with full_precision(task.x.device), workers(threads) as do:
+        with workers(threads) as do:
             buffers = threading.local()
             for blocks in rounds(task, part, threads):
                 do(partial(products.select, chosen, buffers), blocks)

@@ -16,8 +16,9 @@ from torch import Tensor
 from pyg_ext.utils.knn import kernels, places, tree
 from pyg_ext.utils.knn.padded import by_torch, distances
 from pyg_ext.utils.knn.products import by_products
+from pyg_ext.utils.knn.scores import full_precision
 from pyg_ext.utils.knn.task import Task, ranges
-from pyg_ext.utils.threads import in_threads
+from pyg_ext.utils.threads import in_threads, workers
 
 SMALL = 256  # points of a graph of which all distances are computed
 NUMBERS = 2**14  # likewise: most of these points' numbers
@@ -126,12 +127,19 @@ def search(
     if backend == 'torch':
         by_torch(task, ends_x, ends_y, graphs)
         return
-    for g in graphs.tolist():
+
+    def one(g: int) -> None:
         of_x, of_y = (slice(*ends[g : g + 2]) for ends in (ends_x, ends_y))
         part = task.slice(of_x, of_y)
         BACKENDS[backend](part)
         if of_x.start:
             part.index.add_(of_x.start * (part.index >= 0))
+
+    threads = torch.get_num_threads()
+    if len(graphs) < 2 * threads:  # each takes all of them
+        threads = 1
+    with full_precision(x.device), workers(threads) as do:
+        do(one, graphs.tolist())
 
 
 BACKENDS = {'tree': by_tree, 'products': by_products}
