@@ -155,3 +155,27 @@ def kind_of(name: str, annotation: Any) -> Kind:
         if one in KINDS  # all others, such as functions, no file can hold
     ]
     return reduce(or_, kinds)
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """``{'augment.p': 0.5}`` as ``{'augment': {'p': 0.5}}``, also behind the
+    name of a method, as in ``gcn:augment.p``.
+
+    Raises:
+        UsageError: If what is to hold a value is one itself.
+    """
+    out: dict[str, Any] = {}
+    for name, value in flat.items():
+        whose, colon, key = name.rpartition(':')
+        part, dot, inner = key.partition('.')
+        if dot:
+            whole = f'{whose}{colon}{part}'
+            others = out.get(whole, {})
+            if not isinstance(others, Mapping):
+                raise UsageError(
+                    f'{whole} cannot be {others!r} beside {name}={value}'
+                )
+            out[whole] = {**others, inner: value}
+        else:
+            out[name] = value
+    return out

@@ -232,12 +232,9 @@ def _graph(given: Data) -> Data:
                 f'{name} must hold true and false (got {data[name].dtype})'
             )
     if 'edge_attr' in data:
-        wide = (
-            data.edge_attr.view(-1, 1)
-            if data.edge_attr.dim() == 1
-            else (data.edge_attr)
-        )
-        data.edge_attr = wide.float()
+        if data.edge_attr.dim() == 1:
+            data.edge_attr = data.edge_attr.unsqueeze(1)
+        data.edge_attr = data.edge_attr.float()
     _check_rows(data)
     return data
 

@@ -15,6 +15,7 @@ from ..errors import UsageError, find_name
 from ..methods import own as own_methods
 from ..methods import spec
 from ..recipes import presets
+from ..values import nested
 
 Methods = (
     str | Sequence[str] | Mapping[str, str | Callable[..., torch.nn.Module]]
@@ -136,7 +137,7 @@ def dataset_name(
                 return tasks.full_name(*task)
             return find_name('dataset', data, known)
         first, _, options = data.partition(':')
-        if first.lower() in [name.lower() for name in known]:
+        if '=' in options and first.lower() in map(str.lower, known):
             raise UsageError(f'{first} has no options (got {options})')
     return own_data.register(data, name, split, metric, root, features, labels)
 
@@ -237,12 +238,4 @@ def overrides_of(given: Mapping[str, Any] | None) -> dict[str, Any]:
     """
     if given is not None and not isinstance(given, Mapping):
         raise UsageError(f'overrides must be keys with values (got {given!r})')
-    out: dict[str, Any] = {}
-    for name, value in (given or {}).items():
-        whose, colon, key = name.rpartition(':')
-        part, dot, inner = key.partition('.')
-        if dot:
-            part = f'{whose}{colon}{part}'
-            name, value = part, {**out.get(part, {}), inner: value}
-        out[name] = value
-    return out
+    return nested(given or {})

@@ -127,16 +127,18 @@ def _warn_of_unseen(cells: Iterable[Cell], given: Data | Graphs) -> None:
         for name in {*blind} - seen:
             blind[name].append(network)
     for name, networks in blind.items():
-        could = [n.method.name for n in networks if n.can_see_edges()]
-        more = ''
-        if name == 'edge_attr' and could:
+        if not networks:
+            continue
+        could, more = [], ''
+        if name == 'edge_attr':
+            could = [n.method.name for n in networks if n.can_see_edges()]
+        if could:
             more = f' ({", ".join(could)}: with edge_features=true it has)'
-        if networks:
-            warnings.warn(
-                f'{name} of {cell.dataset} has no effect in '
-                f'{", ".join(n.method.name for n in networks)}{more}',
-                stacklevel=4,
-            )
+        warnings.warn(
+            f'{name} of {cell.dataset} has no effect in '
+            f'{", ".join(n.method.name for n in networks)}{more}',
+            stacklevel=4,
+        )
 
 
 def pick_workers(

@@ -76,8 +76,7 @@ class Network:
         """
         backbone = self.method.backbone
         edges = {}
-        takes = 'edge_dim' in backbone.parameters()
-        if edge_dim is not None and takes:
+        if edge_dim is not None and 'edge_dim' in backbone.parameters():
             edges['edge_dim'] = edge_dim
         make = backbone.model
         if 'pool' in self.method.keywords:
@@ -93,6 +92,17 @@ class Network:
             check = partial(_check_output, columns=out_channels)
             model.register_forward_hook(check)
         return model
+
+    def sketch(self, edge_dim: int | None = None) -> torch.nn.Module:
+        """A model of few features and outputs that costs nothing, without
+        numbers; a user's own with them, as it may not bear to be half made.
+        """
+        own = self.method.backbone.code is not None
+        with (
+            torch.device('cpu' if own else 'meta'),
+            torch.random.fork_rng(devices=[]),
+        ):
+            return self.build(2, 2, edge_dim)
 
     def prepare(self, data: Data, seed: int) -> Data:
         """The data with the edges that the method asks for.
@@ -157,12 +167,13 @@ class Network:
 
     def can_see_edges(self) -> bool:
         """Whether it can be built for features of edges."""
+        if not self.method.sees_edges:
+            return False
         try:
-            with torch.random.fork_rng(devices=[]):
-                self.build(2, 2, 2)
+            self.sketch(2)
         except ValueError:
             return False
-        return self.method.sees_edges
+        return True
 
     def looks_at(self, data: Data) -> set[str]:
         """What it sees of weights and features of edges; all of them where
@@ -170,8 +181,7 @@ class Network:
         """
         if self.method.backbone.edgeless:
             return {*EDGE_DATA}
-        with torch.random.fork_rng(devices=[]):
-            seen = {*self.inputs(self.build(2, 2), data)}
+        seen = {*self.inputs(self.sketch(), data)}
         edges = self.method.unsupervised or self.method.edges in SIMILARITIES
         if edges or (self.holds_weights and 'edge_attr' not in seen):
             seen.add('edge_weight')

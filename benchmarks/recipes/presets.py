@@ -296,13 +296,8 @@ def configure(
     _check_batch(config, method, found)
     try:
         network, recipe = split(config, method, depth)
-        own = method.backbone.code is not None  # may not bear to be half made
-        with (
-            torch.device('cpu' if own else 'meta'),
-            torch.random.fork_rng(devices=[]),
-        ):
-            seen = found.many or config.get('edge_features')
-            model = network.build(2, 2, 2 if seen else None)
+        seen = found.many or config.get('edge_features')
+        model = network.sketch(2 if seen else None)
         parameter_groups(model, recipe.weight_decay)
         network.prepare(NOTHING, 0)
         redraw = network.redraw(model, NOTHING)

@@ -16,6 +16,7 @@ from ..data import protocols
 from ..errors import UsageError, check_name
 from ..output import replacing
 from ..recipes.spaces import Domain, Range
+from ..values import nested
 from . import tuning
 from .cells import Cell
 from .identity import key
@@ -210,18 +211,6 @@ def ends(domains: Mapping[str, Domain]) -> Iterator[dict[str, Any]]:
     for name, values in listed.items():
         for value in values[1:]:
             yield nested({**first, name: value})
-
-
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """``{'augment.p': 0.5}`` as ``{'augment': {'p': 0.5}}``."""
-    out: dict[str, Any] = {}
-    for name, value in flat.items():
-        part, dot, inner = name.partition('.')
-        if dot:
-            out.setdefault(part, {})[inner] = value
-        else:
-            out[name] = value
-    return out
 
 
 def _draw(asked: 'optuna.Trial', name: str, domain: Domain) -> Any:

@@ -35,7 +35,7 @@ def _multiply(matrix: Tensor, x: Tensor) -> Tensor:
     if x.device.type == 'cpu' and x.dtype.itemsize < 4:
         return (matrix.float() @ x.float()).to(x.dtype)
     matrix = matrix.to(x.dtype)
-    if x.dim() != 2:
+    if x.dim() != 2 or x.device.type != 'cpu':
         return matrix @ x
     # The same as `matrix @ x`, which copies these zeros first:
     out = x.new_zeros(matrix.size(0), x.size(1))

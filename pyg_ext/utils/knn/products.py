@@ -1,5 +1,6 @@
 """The search by blocks of inner products, with compiled selection."""
 
+import math
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -21,14 +22,13 @@ LEAST = 256  # rows of a block, in which selection is worth its start
 def by_products(task: Task) -> None:
     """Candidates from blocks of inner products and a running selection."""
     products = Products(task)
-    threads = max(min(torch.get_num_threads(), len(task.y)), 1)
-    for part in task.chunks(8 * Reservoir.capacity(task.size)):
-        chosen = Reservoir(part, task.size)
-        with workers(threads) as do:
-            buffers = threading.local()
+    threads = min(torch.get_num_threads(), len(task.y))
+    with workers(threads) as do:
+        for part in task.chunks(8 * Reservoir.capacity(task.size)):
+            chosen = Reservoir(part, task.size)
             for blocks in rounds(task, part, threads):
-                do(partial(products.select, chosen, buffers), blocks)
-        products.refine(part, *chosen.candidates())
+                do(partial(products.select, chosen), blocks)
+            products.refine(part, *chosen.candidates())
 
 
 Block = tuple[slice, slice, bool]  # rows, columns, and whether it serves both
@@ -40,9 +40,11 @@ def rounds(task: Task, part: slice, threads: int) -> Iterator[list[Block]]:
     Where points choose among themselves, a block serves its rows and its
     columns: each pair of blocks meets once, as players of a tournament do.
     """
-    share = -(-(part.stop - part.start) // (2 * threads))
-    size = min(tasks.BLOCK, max(share, LEAST))
-    rows = [*ranges(part.start, part.stop, size)]
+    num = part.stop - part.start
+    share = -(-num // threads)
+    if task.same:
+        share = max(-(-num // (2 * threads)), LEAST)
+    rows = [*ranges(part.start, part.stop, min(tasks.BLOCK, share))]
     if not task.same:
         for columns in ranges(0, len(task.x), tasks.BLOCK):
             yield [(some, columns, False) for some in rows]
@@ -70,24 +72,28 @@ class Products:
         self.task, self.scores = task, Scores(task.x, task.y, *sizes)
         self.scale = float(self.scores.scale)
         self.half = self.scores.half.numpy()
+        self._buffers = threading.local()
 
-    def select(
-        self, chosen: 'Reservoir', buffers: threading.local, block: Block
-    ) -> None:
+    def select(self, chosen: 'Reservoir', block: Block) -> None:
         """Adds the points of a block to the candidates of its rows, and the
         other way round if it serves both.
         """
         rows, columns, both = block
         y, x = self.scores.y[rows], self.scores.x[columns]
-        if not hasattr(buffers, 'numbers'):
-            size = (2, tasks.BLOCK**2)
-            buffers.numbers = torch.empty(size, dtype=torch.float)
-        product, transposed = buffers.numbers[:, : len(y) * len(x)]
+        product, transposed = self._buffer()[:, : len(y) * len(x)]
         product = torch.mm(y, x.T, out=product.view(len(y), len(x)))
         chosen.add(product.numpy(), self.half, columns, rows)
         if both:
             transposed = transposed.view(len(x), len(y)).copy_(product.T)
             chosen.add(transposed.numpy(), self.half, rows, columns)
+
+    def _buffer(self) -> Tensor:
+        """Room for a block and its transpose, of each thread."""
+        if not hasattr(self._buffers, 'numbers'):
+            task = self.task
+            most = (min(tasks.BLOCK, len(some)) for some in (task.x, task.y))
+            self._buffers.numbers = self.scores.x.new_empty(2, math.prod(most))
+        return self._buffers.numbers
 
     def refine(
         self, part: slice, candidates: np.ndarray, floor: np.ndarray

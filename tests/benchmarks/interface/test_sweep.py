@@ -264,6 +264,7 @@ class Three(torch.nn.Module):
             {'methods': 'gcn,drew,mlp', 'overrides': {'nu': 2}},
             'nu is a key of drew, and not of gcn, mlp: set drew:nu=2',
         ),
+        ({'overrides': {'a': 1, 'a.p': 2}}, 'a cannot be 1 beside a.p=2'),
         ({'shard': (3, 2)}, r'a shard must be \(i, n\)'),
         ({'shard': 2}, r'a shard must be \(i, n\)'),
         ({'engine': 'x'}, "unknown engine 'x'"),
